@@ -1,0 +1,1 @@
+//! natstrace seen from outside.

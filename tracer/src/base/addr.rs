@@ -1,0 +1,106 @@
+//! IP addresses and endpoints in one fixed size, so that flow keys compare and hash without a branch.
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An IPv4 or IPv6 address. IPv4 is kept IPv4-mapped (`::ffff:a.b.c.d`), hence `::ffff:1.2.3.4` seen in IPv6 equals 1.2.3.4.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Addr(pub [u8; 16]);
+
+impl Addr {
+    /// From four octets.
+    #[must_use]
+    pub const fn v4(o: [u8; 4]) -> Self {
+        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, o[0], o[1], o[2], o[3]])
+    }
+
+    /// From sixteen octets.
+    #[must_use]
+    pub const fn v6(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// As the standard library's type; mapped addresses become IPv4.
+    #[must_use]
+    pub fn ip(self) -> IpAddr {
+        let v6 = Ipv6Addr::from(self.0);
+        v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
+    }
+
+    /// Whether this is IPv4 (mapped).
+    #[must_use]
+    pub fn is_v4(self) -> bool {
+        matches!(self.ip(), IpAddr::V4(_))
+    }
+
+    /// 127.0.0.0/8 or ::1.
+    #[must_use]
+    pub fn is_loopback(self) -> bool {
+        self.ip().is_loopback()
+    }
+}
+
+impl From<IpAddr> for Addr {
+    fn from(ip: IpAddr) -> Self {
+        match ip {
+            IpAddr::V4(v4) => Self::v4(v4.octets()),
+            IpAddr::V6(v6) => Self::v6(v6.octets()),
+        }
+    }
+}
+
+impl From<Ipv4Addr> for Addr {
+    fn from(ip: Ipv4Addr) -> Self {
+        Self::v4(ip.octets())
+    }
+}
+
+impl fmt::Display for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ip().fmt(f)
+    }
+}
+
+impl fmt::Debug for Addr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.ip().fmt(f)
+    }
+}
+
+/// Address and port of one end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Endpoint {
+    /// IP address.
+    pub addr: Addr,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    /// `10.0.0.7:4222`, `[2001:db8::1]:4222`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.addr.ip() {
+            IpAddr::V4(v4) => write!(f, "{v4}:{}", self.port),
+            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_is_ipv4() {
+        let mapped: Addr = "::ffff:10.0.0.7".parse::<IpAddr>().unwrap().into();
+        assert_eq!(mapped, Addr::v4([10, 0, 0, 7]));
+        assert_eq!(Endpoint { addr: mapped, port: 4222 }.to_string(), "10.0.0.7:4222");
+        let v6: Addr = "2001:db8::1".parse::<IpAddr>().unwrap().into();
+        assert_eq!(Endpoint { addr: v6, port: 1 }.to_string(), "[2001:db8::1]:1");
+    }
+}

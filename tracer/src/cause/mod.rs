@@ -1,0 +1,172 @@
+//! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
+//! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
+use crate::base::{Side, Span};
+use crate::event::{Around, Cause, Close, Evidence, Facts, Family};
+
+/// One cause.
+pub struct Rule {
+    /// The contract's code; never reused.
+    pub code: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// What it is, one line, lower case.
+    pub title: &'static str,
+    /// What `natstrace explain CODE` prints: what it is, how it looks on the wire, what else it could be, the fix step by
+    /// step, what to check next.
+    pub explain: &'static str,
+    /// Decides.
+    pub judge: fn(&Case<'_>) -> Judgement,
+    /// At least one case that fires and one that stays silent.
+    #[cfg(test)]
+    pub cases: &'static [fn() -> testing::Scene],
+}
+
+/// What a rule says.
+pub enum Judgement {
+    /// Not this cause.
+    No,
+    /// This cause, with how sure, what shows it and what to do.
+    Yes(Finding),
+}
+
+/// Why a rule says yes.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// 0 to 1, before what weakens every verdict alike is weighed.
+    pub confidence: f64,
+    /// One sentence with the real names and figures.
+    pub summary: String,
+    /// Strongest first.
+    pub evidence: Vec<Evidence>,
+    /// One step an entry.
+    pub fix: Vec<String>,
+    /// Answers to the next question.
+    pub why_not: Vec<String>,
+    /// Another member of the same family that fits nearly as well.
+    pub also: Vec<(&'static str, f64)>,
+}
+
+impl Finding {
+    /// A finding with its sentence.
+    #[must_use]
+    pub fn new(confidence: f64, summary: impl Into<String>) -> Self {
+        Self {
+            confidence,
+            summary: summary.into(),
+            evidence: Vec::new(),
+            fix: Vec::new(),
+            why_not: Vec::new(),
+            also: Vec::new(),
+        }
+    }
+
+    /// Adds evidence, where there is some.
+    #[must_use]
+    pub fn because(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// Adds a step of the fix.
+    #[must_use]
+    pub fn fix(mut self, step: impl Into<String>) -> Self {
+        self.fix.push(step.into());
+        self
+    }
+
+    /// Adds an answer to the next question.
+    #[must_use]
+    pub fn why_not(mut self, line: impl Into<String>) -> Self {
+        self.why_not.push(line.into());
+        self
+    }
+
+    /// Names another cause that fits.
+    #[must_use]
+    pub fn also(mut self, code: &'static str, confidence: f64) -> Self {
+        self.also.push((code, confidence));
+        self
+    }
+}
+
+/// Server settings, assumed defaults unless told otherwise (`--assume`, monitoring).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `write_deadline`, default 10 s.
+    pub write_deadline: Span,
+    /// `ping_interval`, default 2 min.
+    pub ping_interval: Span,
+    /// `ping_max`, default 2.
+    pub ping_max: u32,
+    /// `authorization { timeout }`, default 2 s (tls.timeout + 1 with TLS).
+    pub auth_timeout: Span,
+    /// `tls { timeout }`, default 2 s.
+    pub tls_timeout: Span,
+    /// `max_payload`, default 1 MiB.
+    pub max_payload: u64,
+    /// `max_control_line`, default 4 KiB.
+    pub max_control_line: u32,
+    /// `max_pending`, default 64 MiB.
+    pub max_pending: u64,
+    /// The values above were told, not assumed.
+    pub told: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            write_deadline: Span::secs(10),
+            ping_interval: Span::secs(120),
+            ping_max: 2,
+            auth_timeout: Span::secs(2),
+            tls_timeout: Span::secs(2),
+            max_payload: 1 << 20,
+            max_control_line: 4096,
+            max_pending: 64 << 20,
+            told: false,
+        }
+    }
+}
+
+/// One finished connection, as the rules see it.
+pub struct Case<'a> {
+    /// What was seen.
+    pub facts: &'a Facts,
+    /// How it ended.
+    pub close: &'a Close,
+    /// What happened around it.
+    pub around: &'a Around,
+    /// Server settings.
+    pub settings: &'a Settings,
+}
+
+impl Case<'_> {
+    /// `billing (10.0.0.7:51234)` or the bare endpoint.
+    #[must_use]
+    pub fn client(&self) -> String {
+        match &self.facts.nats.connect {
+            Some((_, c)) if !c.name.is_empty() => format!("{} ({})", c.name, self.facts.client),
+            _ => self.facts.client.to_string(),
+        }
+    }
+
+    /// `n1 (10.0.0.5:4222)` or the bare endpoint.
+    #[must_use]
+    pub fn server(&self) -> String {
+        match &self.facts.nats.info {
+            Some((_, i)) if !i.server_name.is_empty() && i.server_name != i.server_id => {
+                format!("{} ({})", i.server_name, self.facts.server)
+            }
+            _ => self.facts.server.to_string(),
+        }
+    }
+
+    /// Name of one end, as [`Case::client`] and [`Case::server`].
+    #[must_use]
+    pub fn end(&self, side: Side) -> String {
+        match side {
+            Side::Client => self.client(),
+            Side::Server => self.server(),
+        }
+    }
+}

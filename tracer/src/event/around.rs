@@ -1,0 +1,55 @@
+//! What happened around one connection's end: the same server, the same hosts, the same client. Filled by `track`'s
+//! neighbours after the merge by time, read by `cause`.
+use super::{Mark, Reconnect};
+use crate::base::{Span, Timestamp};
+
+/// Neighbourhood of one close.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Other connections of the same server endpoint that the server closed (FIN or RST) within 1 s of this one.
+    pub server_closed_others: u32,
+    /// From the first to the last of those closes, this one included.
+    pub server_closed_spread: Span,
+    /// Other connections of the same server endpoint on which the server was heard later than 1 s after this close, or
+    /// on which it was heard after it and stayed open to the end of the settle window.
+    pub server_serves_others: u32,
+    /// First SYN to the same server endpoint after (or at most 5 s before) the close that was refused.
+    pub refused: Option<Mark>,
+    /// First connection the same server endpoint accepted (INFO or PONG seen) after the close.
+    pub accepted: Option<Mark>,
+    /// server_id of the first accepted connection after the close differs from this connection's (None: one is unknown).
+    pub server_id_changed: Option<bool>,
+    /// The same server endpoint answered other clients' SYNs while this attempt was unanswered or refused.
+    pub server_accepts_others: Option<Mark>,
+    /// The same server endpoint, or its cluster mates, announced lame duck on any connection.
+    pub lame_duck: Option<Mark>,
+    /// The silent host answered the same peer on another connection while it was silent on this one.
+    pub pair_answers: Option<Mark>,
+    /// It answers there on the same server port (a new connection that works at once, another client port).
+    pub pair_answers_same_port: bool,
+    /// The silent host answered any other host while it was silent here.
+    pub host_answers: Option<Mark>,
+    /// Other connections between the same two hosts that fell silent within 5 s of this one.
+    pub pair_silent: u32,
+    /// Other connections of the silent host, with other peers, that fell silent within 5 s of this one.
+    pub host_silent: u32,
+    /// Other connections of the same server endpoint (or client host) that ended after about the same idle gap (±10 %).
+    pub same_idle_gap: u32,
+    /// Connections the same client host ended (FIN or RST) within 100 ms of this one, to any server.
+    pub client_closed_others: u32,
+    /// A connection to the same server with the same identity (MQTT client id, leaf or route server name) was accepted within
+    /// 1 s before this close.
+    pub replaced: Option<Mark>,
+    /// What became of the client.
+    pub reconnect: Option<Reconnect>,
+    /// Attempts (SYNs) of the same client host at this server in the 10 s before this close, and in the 1 s of all clients.
+    pub attempts_client_10s: u32,
+    /// Attempts of all clients at this server in the second before this close.
+    pub attempts_server_1s: u32,
+    /// This close is a failed attempt, and no further attempt of the client followed although the input goes on: how long it goes on.
+    pub quiet_after: Option<Span>,
+    /// Attempts of the same client that failed before this one, in a row.
+    pub failed_attempts_before: u32,
+    /// When the input ended, as far as known at judging.
+    pub seen_until: Timestamp,
+}

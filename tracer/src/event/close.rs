@@ -1,0 +1,245 @@
+//! A close and its cause, in the words of the outside contract.
+use super::{Evidence, Facts};
+use crate::base::{Span, Timestamp};
+
+macro_rules! words {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every member, in the contract's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The contract's word.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.iter().copied().find(|v| v.name() == text).ok_or_else(|| {
+                    let all: Vec<_> = Self::ALL.iter().map(|v| v.name()).collect();
+                    format!("'{text}' is none of {}", all.join(", "))
+                })
+            }
+        }
+    };
+}
+
+words! {
+    /// How a connection ended.
+    Kind {
+        /// Closed in order.
+        Fin = "fin",
+        /// Reset, refused ones included.
+        Rst = "rst",
+        /// One side fell silent, no sign of a filter.
+        Timeout = "timeout",
+        /// Packets were filtered.
+        FirewallDrop = "firewall_drop",
+    }
+}
+
+words! {
+    /// Whose doing it was.
+    Party {
+        /// The end that dialled.
+        Client = "client",
+        /// The end that listens.
+        Server = "server",
+        /// Something between.
+        Network = "network",
+        /// Can't be told.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// How the connection began.
+    Handshake {
+        /// SYN, SYN-ACK, ACK.
+        Complete = "complete",
+        /// SYN answered by RST.
+        Refused = "refused",
+        /// SYN never answered, or only by ICMP.
+        Unanswered = "unanswered",
+        /// SYN-ACK seen, third step not.
+        Incomplete = "incomplete",
+        /// Observation began later.
+        Midstream = "midstream",
+        /// Probes alone could not tell.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What kind of reason.
+    Family {
+        /// Nothing wrong.
+        Normal = "normal",
+        /// The path.
+        NetworkInterruption = "network_interruption",
+        /// The server went away.
+        ServerShutdown = "server_shutdown",
+        /// The server could not keep up.
+        ServerOverload = "server_overload",
+        /// The client's settings.
+        ClientConfig = "client_config",
+        /// The client did not keep up, or sent too much at once.
+        SlowConsumer = "slow_consumer",
+        /// The two don't speak the same.
+        VersionOrProtocol = "version_or_protocol",
+        /// Credentials.
+        Auth = "auth",
+        /// Not known.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What became of a client that lost its connection.
+    ReconnectOutcome {
+        /// A new connection worked.
+        Reconnected = "reconnected",
+        /// It stopped trying.
+        GaveUp = "gave_up",
+        /// Still trying when the input ended.
+        Trying = "trying",
+        /// Can't be told.
+        Unknown = "unknown",
+    }
+}
+
+impl From<crate::base::Side> for Party {
+    fn from(side: crate::base::Side) -> Self {
+        match side {
+            crate::base::Side::Client => Self::Client,
+            crate::base::Side::Server => Self::Server,
+        }
+    }
+}
+
+/// How a connection ended: `close` in the contract, with what it rests on.
+#[derive(Clone, Debug)]
+pub struct Close {
+    /// How.
+    pub kind: Kind,
+    /// Whose doing.
+    pub side: Party,
+    /// Finer kind, free text (`refused`, `abort`, `injected`, …).
+    pub detail: Option<&'static str>,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What shows it.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Why: `cause` in the contract.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// The contract's code.
+    pub code: &'static str,
+    /// Its family.
+    pub family: Family,
+    /// One sentence with the real names and figures.
+    pub summary: String,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Strongest first; never empty in a report.
+    pub evidence: Vec<Evidence>,
+    /// What to do, one step an entry, with the real addresses.
+    pub fix: Vec<String>,
+    /// Other causes that would fit, with their confidence.
+    pub also: Vec<(&'static str, f64)>,
+    /// Answers to the next question.
+    pub why_not: Vec<String>,
+}
+
+/// What became of the client afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reconnect {
+    /// SYNs of the same client after the loss, the successful one included.
+    pub attempts: u32,
+    /// Median gap between attempts.
+    pub interval: Option<Span>,
+    /// What became of it.
+    pub outcome: ReconnectOutcome,
+    /// From the end to the SYN of the connection that worked.
+    pub downtime: Option<Span>,
+    /// Another server_id answered.
+    pub server_changed: Option<bool>,
+    /// The new connection.
+    pub flow: Option<u64>,
+}
+
+/// `at_risk` in the contract: see [`crate::event::AtRisk`].
+pub type AtRiskReport = super::AtRisk;
+
+/// A name and id of one end's process, user, version: ECS leaf names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ecs {
+    /// Process id in natstrace's own pid namespace.
+    pub pid: Option<u32>,
+    /// The kernel's comm.
+    pub process_name: Option<String>,
+}
+
+/// One `close` line: everything known of a connection that ended.
+#[derive(Clone, Debug)]
+pub struct CloseReport {
+    /// Connection number by first frame, from 1.
+    pub flow: u64,
+    /// What was seen.
+    pub facts: Box<Facts>,
+    /// How it ended.
+    pub close: Close,
+    /// Why.
+    pub cause: Cause,
+    /// What became of the client.
+    pub reconnect: Option<Reconnect>,
+}
+
+/// The last line: counts over the run.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Time of the last input.
+    pub at: Timestamp,
+    /// Frames read.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Connections seen.
+    pub seen: u64,
+    /// Of them closed.
+    pub closed: u64,
+    /// Of them still open.
+    pub open: u64,
+    /// Of them forgotten for want of room.
+    pub evicted: u64,
+    /// Closes by kind.
+    pub kinds: std::collections::BTreeMap<&'static str, u64>,
+    /// Closes by side.
+    pub sides: std::collections::BTreeMap<&'static str, u64>,
+    /// Closes by cause.
+    pub causes: std::collections::BTreeMap<&'static str, u64>,
+    /// Busiest clients by closes: label, closes. Most first.
+    pub clients: Vec<(String, u64)>,
+    /// Frames the capture lost.
+    pub capture_lost_packets: u64,
+    /// Wall time of the run in milliseconds; set at the edge.
+    pub elapsed_ms: u64,
+}

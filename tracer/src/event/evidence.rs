@@ -1,0 +1,73 @@
+//! What a verdict rests on.
+use crate::base::Timestamp;
+
+/// A frame's place: 0-based capture on the command line, 1-based number in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FrameRef {
+    /// Which file or interface.
+    pub capture: u32,
+    /// Which frame of it.
+    pub number: u64,
+}
+
+/// When something was seen and in which frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mark {
+    /// Capture time.
+    pub at: Timestamp,
+    /// The frame.
+    pub frame: FrameRef,
+}
+
+/// Who says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    /// A captured frame.
+    Packet,
+    /// A kernel record.
+    Kernel,
+    /// The server's monitoring or log.
+    Server,
+    /// Processes or rule sets of this host.
+    Host,
+}
+
+impl Source {
+    /// The contract's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Packet => "packet",
+            Self::Kernel => "kernel",
+            Self::Server => "server",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// One fact in words.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Evidence {
+    /// When, where it has a time.
+    pub at: Option<Timestamp>,
+    /// Which frame, for packets.
+    pub frame: Option<FrameRef>,
+    /// Who says so.
+    pub source: Source,
+    /// One clause, lower case, with figures; never a secret.
+    pub text: String,
+}
+
+impl Evidence {
+    /// Seen in a frame.
+    #[must_use]
+    pub fn packet(mark: Mark, text: impl Into<String>) -> Self {
+        Self { at: Some(mark.at), frame: Some(mark.frame), source: Source::Packet, text: text.into() }
+    }
+
+    /// Seen in the packets, but in no single one.
+    #[must_use]
+    pub fn packets(text: impl Into<String>) -> Self {
+        Self { at: None, frame: None, source: Source::Packet, text: text.into() }
+    }
+}

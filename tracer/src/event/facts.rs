@@ -1,0 +1,510 @@
+//! Facts of one connection: what was seen, never what it means. `track` fills them, `cause` reads them.
+use super::{FrameRef, Handshake, Mark};
+use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
+use crate::nats::{Connect, Info};
+use std::sync::Arc;
+
+/// Which protocol a connection speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Protocol {
+    /// A NATS client.
+    Client,
+    /// Cluster route.
+    Route,
+    /// Gateway.
+    Gateway,
+    /// Leafnode.
+    Leafnode,
+    /// NATS over WebSocket.
+    WebSocket,
+    /// MQTT.
+    Mqtt,
+    /// TLS is all that was seen.
+    Tls,
+    /// Not told by the bytes.
+    #[default]
+    Unknown,
+}
+
+impl Protocol {
+    /// The contract's word.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Route => "route",
+            Self::Gateway => "gateway",
+            Self::Leafnode => "leafnode",
+            Self::WebSocket => "websocket",
+            Self::Mqtt => "mqtt",
+            Self::Tls => "tls",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Where the capture was taken, seen from this connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Vantage {
+    /// On the client's host (or its link).
+    Client,
+    /// On the server's host (or its link).
+    Server,
+    /// Both ends on one host.
+    Both,
+    /// On the path.
+    Between,
+    /// Can't be told.
+    #[default]
+    Unknown,
+}
+
+/// What is owed when an end does not answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Owed {
+    /// An answer to SYN.
+    Syn,
+    /// An answer to SYN-ACK.
+    SynAck,
+    /// An acknowledgement of data.
+    Data,
+    /// An acknowledgement of FIN.
+    Fin,
+    /// An answer to a keepalive probe.
+    Keepalive,
+    /// A PONG (TCP acknowledged the PING).
+    Pong,
+    /// Reading: the window stays closed.
+    Window,
+}
+
+/// Something sent that the peer has not answered so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Unanswered {
+    /// What is owed.
+    pub owed: Owed,
+    /// The first unanswered segment.
+    pub first: Mark,
+    /// The last repeat of it (or the first itself).
+    pub last: Mark,
+    /// Repeats after the first.
+    pub repeats: u32,
+    /// The gaps between repeats about doubled.
+    pub backoff: bool,
+    /// Payload size of the oldest unanswered segment.
+    pub segment_len: u32,
+    /// The peer sent something (anything at all) after the first unanswered segment, without acknowledging it.
+    pub peer_spoke: u32,
+    /// When it last did.
+    pub peer_last: Option<Timestamp>,
+    /// Smaller segments sent later were acknowledged or selectively acknowledged while this one was not.
+    pub smaller_pass: bool,
+}
+
+/// How long an end's receive window was closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ZeroWindow {
+    /// Closed now, since when.
+    pub since: Option<Mark>,
+    /// All closed time.
+    pub total: Span,
+    /// The longest closed span (the current one included, up to the end).
+    pub longest: Span,
+    /// Start of the longest span.
+    pub longest_from: Option<Mark>,
+    /// Probes that the peer sent against it.
+    pub probes: u32,
+}
+
+/// An RST as it was seen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ResetFacts {
+    /// When and where.
+    pub mark: Mark,
+    /// Carried ACK.
+    pub has_ack: bool,
+    /// Its TTL differs from that of its sender's other segments by this much.
+    pub ttl_delta: i16,
+    /// Whether the sender's TTL was known before.
+    pub ttl_known: bool,
+    /// Its IP-ID is far from its sender's sequence (Linux sends 0 in answers, which says nothing: then false).
+    pub ip_id_jump: bool,
+    /// Distance of its sequence from the sender's next expected one, where that is known.
+    pub seq_off: Option<i32>,
+    /// It answers a segment that the peer sent at most this long before (None: it came of its own).
+    pub answers: Option<Span>,
+    /// The segment it answers came after the sender's own FIN.
+    pub after_fin: bool,
+    /// RSTs of that end in all.
+    pub count: u32,
+    /// Segments its alleged sender sent afterwards that are no RST and carry new data, a repeat or an ACK.
+    pub sender_went_on: u32,
+    /// The sender's earlier data was being repeated without an answer when it came.
+    pub into_hole: bool,
+    /// Payload inside the RST (a device's diagnostic text).
+    pub payload: bool,
+    /// Silence of the connection before the segment that led to it.
+    pub idle_before: Span,
+}
+
+/// One end's TCP, as observed.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct TcpFacts {
+    /// Frames of this end.
+    pub packets: u64,
+    /// Payload bytes on the wire, repeats not counted.
+    pub bytes: u64,
+    /// Repeated data segments.
+    pub retransmits: u32,
+    /// Bytes sent but never acknowledged.
+    pub unacked_bytes: u64,
+    /// Bytes never captured but acknowledged by the peer.
+    pub missing_bytes: u64,
+    /// First and last frame of this end.
+    pub first: Option<Mark>,
+    /// Last frame of this end.
+    pub last: Option<Mark>,
+    /// Last frame with payload.
+    pub last_data: Option<Mark>,
+    /// Last time it acknowledged something new.
+    pub last_progress: Option<Mark>,
+    /// TTL of its segments.
+    pub ttl: Option<u8>,
+    /// Its FIN.
+    pub fin: Option<Mark>,
+    /// The peer acknowledged the FIN, or answered it with a FIN or RST.
+    pub fin_answered: bool,
+    /// Repeats of the FIN.
+    pub fin_repeats: u32,
+    /// The FIN came in the same segment as data, or behind data that had waited.
+    pub fin_behind_data: bool,
+    /// The sender's earlier data was being repeated without an answer when the FIN came.
+    pub fin_into_hole: bool,
+    /// Its RST.
+    pub rst: Option<ResetFacts>,
+    /// What it sent and the peer has not answered.
+    pub unanswered: Option<Unanswered>,
+    /// Its own receive window.
+    pub zero_window: ZeroWindow,
+    /// Keepalive probes it sent.
+    pub keepalives: u32,
+    /// SYNs (client) or SYN-ACKs (server) it sent.
+    pub syns: u32,
+    /// Largest payload in one frame.
+    pub largest_segment: u32,
+    /// Its MSS option.
+    pub mss: Option<u16>,
+    /// Most of its own unacknowledged bytes at one time (what the peer held up).
+    pub max_in_flight: u64,
+}
+
+/// Round-trip times seen from where the capture was taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Rtt {
+    /// Smallest, microseconds.
+    pub min_us: u64,
+    /// Median, microseconds.
+    pub median_us: u64,
+    /// Largest, microseconds.
+    pub max_us: u64,
+}
+
+/// What an ICMP error says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IcmpKind {
+    /// Network unreachable.
+    NetUnreachable,
+    /// Host unreachable.
+    HostUnreachable,
+    /// Port unreachable.
+    PortUnreachable,
+    /// Protocol unreachable.
+    ProtocolUnreachable,
+    /// Administratively prohibited (also policy failed, reject route).
+    AdminProhibited,
+    /// Fragmentation needed / packet too big, with the next hop's MTU.
+    FragmentationNeeded(u32),
+    /// TTL exceeded on the way.
+    TimeExceeded,
+    /// Another one: type and code.
+    Other(u8, u8),
+}
+
+/// An ICMP error that quotes a segment of this connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IcmpFact {
+    /// When and where.
+    pub mark: Mark,
+    /// Who sent it.
+    pub from: Addr,
+    /// What it says.
+    pub kind: IcmpKind,
+    /// Which end's segment it quotes.
+    pub about: Side,
+    /// How many alike.
+    pub count: u32,
+}
+
+/// A `-ERR` as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorText {
+    /// When and where.
+    pub mark: Mark,
+    /// Who sent it.
+    pub from: Side,
+    /// Text between the quotes.
+    pub text: String,
+}
+
+/// A TLS alert in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsAlert {
+    /// When and where.
+    pub mark: Mark,
+    /// Who sent it.
+    pub from: Side,
+    /// 1 warning, 2 fatal.
+    pub level: u8,
+    /// RFC 8446 section 6 number.
+    pub description: u8,
+}
+
+/// What shows of TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFacts {
+    /// No plain INFO came before it.
+    pub first: bool,
+    /// ClientHello.
+    pub client_hello: Option<Mark>,
+    /// ServerHello.
+    pub server_hello: Option<Mark>,
+    /// Server name asked for.
+    pub sni: Option<String>,
+    /// Version agreed (0x0303 …, from ServerHello and its supported_versions).
+    pub version: Option<u16>,
+    /// Alerts in clear, first four.
+    pub alerts: Vec<TlsAlert>,
+    /// Application data (or encrypted handshake) records of each end.
+    pub records: PerSide<u32>,
+    /// The end's last record before its FIN looked like close_notify.
+    pub close_notify: PerSide<bool>,
+    /// Both ends sent application data: the handshake is done.
+    pub established: bool,
+}
+
+/// PING and PONG of one end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PingFacts {
+    /// PINGs it sent.
+    pub sent: u32,
+    /// Of them not answered by a PONG so far.
+    pub unanswered: u32,
+    /// The first unanswered PING.
+    pub first_unanswered: Option<Mark>,
+    /// The last PING.
+    pub last: Option<Mark>,
+    /// Smallest gap between two of its PINGs over 0.5 s: its ping interval.
+    pub interval: Option<Span>,
+    /// Longest time a PONG took.
+    pub slowest_pong: Option<Span>,
+}
+
+/// A WebSocket close frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WsClose {
+    /// When and where.
+    pub mark: Mark,
+    /// Status code.
+    pub code: u16,
+    /// Reason text.
+    pub reason: String,
+}
+
+/// What shows of MQTT.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MqttFacts {
+    /// Client id of CONNECT.
+    pub client_id: Option<String>,
+    /// Keepalive of CONNECT in seconds.
+    pub keepalive_s: Option<u16>,
+    /// Return code of CONNACK.
+    pub connack: Option<u8>,
+    /// The client sent DISCONNECT.
+    pub disconnect: bool,
+}
+
+/// Bytes that are not NATS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Foreign {
+    /// An HTTP request (no WebSocket upgrade).
+    Http,
+    /// SSH banner.
+    Ssh,
+    /// TLS records where none were expected (TLS to a plain listener).
+    Tls,
+    /// A PROXY header.
+    Proxy,
+    /// Anything else.
+    Other,
+}
+
+impl Foreign {
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Ssh => "SSH",
+            Self::Tls => "TLS",
+            Self::Proxy => "a PROXY header",
+            Self::Other => "bytes that are not NATS",
+        }
+    }
+}
+
+/// The NATS session as observed.
+#[derive(Clone, Debug, Default)]
+pub struct NatsFacts {
+    /// Protocol.
+    pub protocol: Protocol,
+    /// The server's first INFO and when it came.
+    pub info: Option<(Mark, Arc<Info>)>,
+    /// The dialling server's INFO (routes, leafs).
+    pub client_info: Option<(Mark, Arc<Info>)>,
+    /// INFO lines in all.
+    pub infos: u32,
+    /// INFO with ldm:true.
+    pub lame_duck: Option<Mark>,
+    /// CONNECT and when it came.
+    pub connect: Option<(Mark, Arc<Connect>)>,
+    /// A CONNECT line whose JSON could not be read (bad JSON is a protocol error).
+    pub connect_unreadable: Option<Mark>,
+    /// The server took the CONNECT: PONG, +OK, MSG or the second INFO followed it.
+    pub accepted: Option<Mark>,
+    /// -ERR lines, first and last eight.
+    pub errors: Vec<ErrorText>,
+    /// Publishes (PUB, HPUB; RMSG/LMSG of the dialling end on server links).
+    pub pubs: u64,
+    /// Deliveries (MSG, HMSG).
+    pub msgs: u64,
+    /// Subscriptions.
+    pub subs: u64,
+    /// PINGs each end sent.
+    pub pings: PerSide<PingFacts>,
+    /// Header status `409 Server Shutdown` seen.
+    pub server_shutdown_status: Option<Mark>,
+    /// The client asked to drain: UNSUB of all then PING, or its last operation was a PING answered by PONG.
+    pub drained: bool,
+    /// Largest publish announced: bytes and when.
+    pub largest_pub: Option<(u64, Mark)>,
+    /// Largest delivery: bytes.
+    pub largest_msg: u64,
+    /// Size of the last publish line, with its mark: what a Maximum Payload Violation answers.
+    pub last_pub: Option<(u64, Mark)>,
+    /// Longest control line seen from the client in bytes.
+    pub longest_control_line: u32,
+    /// An operation of that end was cut by the end of its stream.
+    pub cut_mid_message: PerSide<bool>,
+    /// Headers were used (HPUB) although CONNECT did not announce them.
+    pub headers_unannounced: bool,
+    /// Lines that are no NATS operation, or whose arguments are wrong: first one of each end, its first bytes (printable, at most
+    /// 32, never from a CONNECT).
+    pub malformed: PerSide<Option<(Mark, String)>>,
+    /// The first bytes of that end are another protocol.
+    pub foreign: PerSide<Option<(Mark, Foreign)>>,
+    /// First payload byte of each end.
+    pub first_byte: PerSide<Option<Mark>>,
+    /// TLS.
+    pub tls: Option<Box<TlsFacts>>,
+    /// WebSocket close frames.
+    pub ws_close: PerSide<Option<WsClose>>,
+    /// HTTP status of a WebSocket upgrade (or other HTTP answer).
+    pub http_status: Option<u16>,
+    /// MQTT.
+    pub mqtt: Option<Box<MqttFacts>>,
+    /// Client address told by a PROXY header or X-Forwarded-For.
+    pub forwarded_for: Option<String>,
+    /// Messages and bytes that may be lost.
+    pub at_risk: AtRisk,
+}
+
+/// What may be lost: `at_risk` in the contract.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AtRisk {
+    /// PUB/HPUB whose bytes the peer's TCP never acknowledged.
+    pub publishes: u64,
+    /// Acknowledged, but no PONG followed that proves them processed.
+    pub publishes_unconfirmed: u64,
+    /// MSG/HMSG not acknowledged by the client's TCP.
+    pub deliveries: u64,
+    /// Published with a reply subject, no reply seen.
+    pub requests: u64,
+    /// Requests known to wait for a PubAck.
+    pub jetstream_publishes: u64,
+    /// Bytes of all that was never acknowledged.
+    pub bytes: u64,
+    /// Subjects concerned, bounded.
+    pub subjects: Vec<String>,
+}
+
+/// All that was seen of one connection.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Global ordinal of its first frame: unique, orders connections.
+    pub first_frame: u64,
+    /// Who dialled.
+    pub client: Endpoint,
+    /// Who listens.
+    pub server: Endpoint,
+    /// Who is who is certain (SYN, banner or port), not guessed.
+    pub roles_certain: bool,
+    /// Interface or file name.
+    pub iface: Option<Arc<str>>,
+    /// First frame.
+    pub start: Mark,
+    /// Last frame.
+    pub last: Mark,
+    /// How it began.
+    pub handshake: Handshake,
+    /// When the handshake was complete.
+    pub established: Option<Timestamp>,
+    /// SYN to SYN-ACK.
+    pub syn_to_synack: Option<Span>,
+    /// SYN-ACK to ACK.
+    pub synack_to_ack: Option<Span>,
+    /// Both ends' TCP.
+    pub tcp: PerSide<TcpFacts>,
+    /// Round trips.
+    pub rtt: Option<Rtt>,
+    /// ICMP errors about it, first eight kinds.
+    pub icmp: Vec<IcmpFact>,
+    /// Where the capture was taken.
+    pub vantage: Vantage,
+    /// NATS.
+    pub nats: NatsFacts,
+    /// The capture itself lost frames while it lived.
+    pub capture_loss: bool,
+    /// The capture ended while it was still undecided.
+    pub input_ended: bool,
+    /// Longest silence of the whole connection before its last exchange, and when it began.
+    pub longest_idle: Span,
+    /// First FIN or RST in order of sight, if any.
+    pub first_goodbye: Option<(Side, FrameRef)>,
+}
+
+impl Facts {
+    /// The endpoint of one side.
+    #[must_use]
+    pub const fn endpoint(&self, side: Side) -> Endpoint {
+        match side {
+            Side::Client => self.client,
+            Side::Server => self.server,
+        }
+    }
+
+    /// The last `-ERR` the server sent, if any.
+    #[must_use]
+    pub fn last_server_error(&self) -> Option<&ErrorText> {
+        self.nats.errors.iter().rev().find(|e| e.from == Side::Server)
+    }
+}

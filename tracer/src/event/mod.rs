@@ -1,0 +1,17 @@
+//! F2: what crosses the floors: facts about a connection, its close, its cause, evidence, events. Plain values.
+mod around;
+mod close;
+mod evidence;
+mod facts;
+mod notice;
+
+pub use around::Around;
+pub use close::{
+    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
+};
+pub use evidence::{Evidence, FrameRef, Mark, Source};
+pub use facts::{
+    AtRisk, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
+    Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
+};
+pub use notice::{Event, Notice, NoticeCode};
