@@ -50,6 +50,10 @@ pub struct Around {
     pub quiet_after: Option<Span>,
     /// Attempts of the same client that failed before this one, in a row.
     pub failed_attempts_before: u32,
+    /// TTL that the server's host otherwise shows at the capture.
+    pub server_ttl: Option<u8>,
+    /// Where the capture stands, as other connections between the same hosts show it.
+    pub vantage: Option<super::Vantage>,
     /// When the input ended, as far as known at judging.
     pub seen_until: Timestamp,
 }

@@ -123,6 +123,8 @@ pub struct ResetFacts {
     pub mark: Mark,
     /// Carried ACK.
     pub has_ack: bool,
+    /// Its own TTL or hop limit.
+    pub ttl: u8,
     /// Its TTL differs from that of its sender's other segments by this much.
     pub ttl_delta: i16,
     /// Whether the sender's TTL was known before.
@@ -490,6 +492,27 @@ pub struct Facts {
     pub longest_idle: Span,
     /// First FIN or RST in order of sight, if any.
     pub first_goodbye: Option<(Side, FrameRef)>,
+    /// When it ended, and by what.
+    pub ended: Timestamp,
+    /// What ended it.
+    pub ended_by: EndedBy,
+    /// Resets that neither end heeded.
+    pub ignored_resets: u32,
+}
+
+/// What ended a connection, before anything is said about whose doing it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndedBy {
+    /// A FIN or RST.
+    Goodbye,
+    /// An end stopped trying, or went on saying goodbye into a dead path.
+    GaveUp,
+    /// The idle timeout passed while something was owed.
+    Silence(Side, Owed),
+    /// An ICMP error ended an attempt.
+    Icmp,
+    /// The same ports began a new connection.
+    Reused,
 }
 
 impl Facts {

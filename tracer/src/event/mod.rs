@@ -11,7 +11,7 @@ pub use close::{
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
-    AtRisk, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
+    AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
     Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
 };
 pub use notice::{Event, Notice, NoticeCode};

@@ -1,1 +1,573 @@
-//! track.
+//! F3: connections. A bounded table of them, fed with segments and ICMP errors in order of time; it tells when one opens,
+//! answers, ends. Reads no clock: time is what the input says.
+pub mod close;
+mod at_risk;
+mod clients;
+mod connection;
+mod endpoint;
+mod inflight;
+mod neighbours;
+mod rtt;
+mod session;
+mod stream;
+mod vantage;
+
+pub use clients::Clients;
+pub use connection::{Limits, Seen};
+pub use neighbours::Neighbours;
+
+use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
+use crate::event::{EndedBy, Facts, IcmpFact, Mark};
+use crate::nats::{Connect, Info};
+use crate::wire::{IcmpError, Segment};
+use connection::{Connection, Outcome};
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A connection's name inside the core: the ordinal of its first frame.
+pub type ConnId = u64;
+
+/// What the tracker tells about connections, in order of time.
+#[derive(Debug)]
+pub enum Tracked {
+    /// First frame.
+    Opened {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// It began with a SYN.
+        syn: bool,
+    },
+    /// One end acknowledged something new; at most once a second for each end.
+    Answered {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who answered.
+        by: Side,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// TTL of the answer.
+        ttl: u8,
+    },
+    /// The server took the client (PONG, +OK, message or second INFO after CONNECT; TLS: both ends exchange data).
+    Accepted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// CONNECT.
+        connect: Option<Arc<Connect>>,
+        /// INFO.
+        info: Option<Arc<Info>>,
+        /// MQTT client id.
+        mqtt_id: Option<String>,
+    },
+    /// The server introduced itself.
+    Greeted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+        /// INFO.
+        info: Arc<Info>,
+    },
+    /// INFO ldm:true.
+    LameDuck {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+    },
+    /// It seems to have ended.
+    Ending(Ending),
+    /// It had not ended after all, and nothing was told yet.
+    Revived {
+        /// Which.
+        id: ConnId,
+    },
+    /// A connection called dead spoke again.
+    Resumed {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+    },
+    /// All that was seen of a connection that ended.
+    Closed(Box<Facts>),
+    /// A connection was forgotten for want of room.
+    Evicted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+    },
+    /// A connection lives at the end of the input.
+    Open {
+        /// Which.
+        id: ConnId,
+    },
+}
+
+/// A first word on an end, for the neighbours.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Which.
+    pub id: ConnId,
+    /// When, and in which frame it showed.
+    pub mark: Mark,
+    /// By what.
+    pub by: EndedBy,
+    /// Whose FIN or RST it was.
+    pub goodbye: Option<Side>,
+    /// It was a refusal of a SYN.
+    pub refused: bool,
+    /// Who dialled.
+    pub client: Endpoint,
+    /// Who listens.
+    pub server: Endpoint,
+    /// Since when the connection was lost: first FIN or RST, else when the server was last heard.
+    pub lost_at: Timestamp,
+    /// Since when nothing was answered, and by whom.
+    pub silent: Option<(Side, Timestamp)>,
+    /// Idle time before the last exchange.
+    pub idle: Span,
+    /// The server had taken the client.
+    pub accepted: bool,
+    /// It began with a SYN.
+    pub syn: bool,
+    /// CONNECT.
+    pub connect: Option<Arc<Connect>>,
+    /// INFO.
+    pub info: Option<Arc<Info>>,
+}
+
+/// What the tracker is told to do.
+#[derive(Clone, Debug)]
+pub struct TrackConfig {
+    /// Server ports.
+    pub ports: PortSet,
+    /// Timers of a connection.
+    pub limits: Limits,
+    /// Connections kept at most.
+    pub max_connections: usize,
+    /// Names of interfaces by capture and interface number.
+    pub iface_names: BTreeMap<(u32, u32), Arc<str>>,
+}
+
+/// Both endpoints, smaller first.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct FlowKey {
+    low: Endpoint,
+    high: Endpoint,
+}
+
+impl FlowKey {
+    fn new(a: Endpoint, b: Endpoint) -> Self {
+        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
+    }
+}
+
+/// The table of connections.
+pub struct Tracker {
+    config: TrackConfig,
+    index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
+    slots: Vec<Option<Box<Connection>>>,
+    free: Vec<u32>,
+    timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
+    next_timer: i64,
+    now: Timestamp,
+    hand: usize,
+}
+
+const TICK: i64 = 250_000_000;
+
+impl Tracker {
+    /// An empty table.
+    #[must_use]
+    pub fn new(config: TrackConfig) -> Self {
+        Self {
+            config,
+            index: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            timers: BTreeMap::new(),
+            next_timer: i64::MAX,
+            now: Timestamp(i64::MIN),
+            hand: 0,
+        }
+    }
+
+    /// Names an interface.
+    pub fn name_iface(&mut self, place: (u32, u32), name: &str) {
+        self.config.iface_names.entry(place).or_insert_with(|| name.into());
+    }
+
+    /// One segment. `ordinal` counts all frames of the input from 1.
+    pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
+        self.advance(seen.mark.at, out);
+        let (to_server, from_server) = (self.config.ports.contains(seg.dst.port), self.config.ports.contains(seg.src.port));
+        if !to_server && !from_server {
+            return;
+        }
+        let key = FlowKey::new(seg.src, seg.dst);
+        let mut slot = self.index.get(&key).copied();
+        if let Some(found) = slot {
+            let reuse = self.connection(found).is_some_and(|c| c.is_reuse(seg));
+            if reuse {
+                self.replace(found, seen.mark, out);
+                slot = None;
+            }
+        }
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
+        };
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let id = conn.first_frame;
+        if seen.mark.at >= conn.check_at {
+            self.check(slot, seen.mark.at, out);
+        }
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|c| c.first_frame == id) else {
+            return;
+        };
+        let from = conn.side_of(seg.src);
+        let outcome = conn.handle_segment(seg, seen, from);
+        if !outcome.twin {
+            self.after(slot, from, seg.ttl, seen.mark, outcome, out);
+        }
+    }
+
+    /// An ICMP error that quotes a segment.
+    pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
+        self.advance(mark.at, out);
+        let Some(&slot) = self.index.get(&FlowKey::new(icmp.src, icmp.dst)) else { return };
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let about = conn.side_of(icmp.src);
+        let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
+        if conn.handle_icmp(fact) {
+            self.note_ending(slot, mark, out);
+        }
+    }
+
+    /// Time passes.
+    pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Tracked>) {
+        if now > self.now {
+            self.now = now;
+        }
+        while self.next_timer <= self.now.0 {
+            let Some((&due, _)) = self.timers.first_key_value() else { break };
+            if due > self.now.0 {
+                break;
+            }
+            let entries = self.timers.remove(&due).unwrap_or_default();
+            for (slot, id) in entries {
+                let due_now = self.connection(slot).is_some_and(|c| c.first_frame == id && c.check_at <= self.now);
+                if due_now {
+                    self.check(slot, self.now, out);
+                }
+            }
+            self.next_timer = self.timers.first_key_value().map_or(i64::MAX, |(&at, _)| at);
+        }
+    }
+
+    /// The input is over: what has ended is told, what lives is counted.
+    pub fn finish(&mut self, out: &mut Vec<Tracked>) {
+        let mut slots: Vec<(ConnId, u32)> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter_map(|(i, c)| Some((c.as_ref()?.first_frame, i as u32)))
+            .collect();
+        slots.sort_unstable();
+        for (id, slot) in slots {
+            let Some(conn) = self.connection(slot) else { continue };
+            if conn.told {
+                continue;
+            }
+            match conn.ended {
+                Some((_, by)) if !(by == EndedBy::Goodbye && goodbye_lost(conn)) => self.tell(slot, true, out),
+                _ => out.push(Tracked::Open { id }),
+            }
+        }
+    }
+
+    fn connection(&self, slot: u32) -> Option<&Connection> {
+        self.slots.get(slot as usize)?.as_deref()
+    }
+
+    fn open(
+        &mut self, key: FlowKey, seg: &Segment<'_>, seen: Seen, ordinal: u64, ports: (bool, bool), out: &mut Vec<Tracked>,
+    ) -> u32 {
+        let (to_server, from_server) = ports;
+        let (from, certain) = match (seg.flags.syn(), seg.flags.ack()) {
+            (true, false) => (Side::Client, true),
+            (true, true) => (Side::Server, true),
+            _ if to_server != from_server => (if to_server { Side::Client } else { Side::Server }, true),
+            _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
+        };
+        if self.index.len() >= self.config.max_connections {
+            self.evict(seen.mark, out);
+        }
+        let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
+        out.push(Tracked::Opened { id: ordinal, mark: seen.mark, client: conn.client, server: conn.server, syn: seg.flags.syn() });
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(conn);
+        }
+        self.index.insert(key, slot);
+        slot
+    }
+
+    /// What a segment brought up is passed on, and the next look is planned.
+    fn after(&mut self, slot: u32, from: Side, ttl: u8, mark: Mark, outcome: Outcome, out: &mut Vec<Tracked>) {
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let (id, client, server) = (conn.first_frame, conn.client, conn.server);
+        if outcome.answered && mark.at - conn.end(from).pulse > Span::secs(1) {
+            conn.end_mut(from).pulse = mark.at;
+            out.push(Tracked::Answered { id, mark, by: from, client, server, ttl });
+        }
+        let news = outcome.news;
+        if news.accepted || news.info || news.lame_duck {
+            pass_on(conn, mark, news, out);
+        }
+        if outcome.revived {
+            if conn.told {
+                conn.told = false;
+                out.push(Tracked::Resumed { id, mark });
+            } else {
+                out.push(Tracked::Revived { id });
+            }
+            conn.noted = false;
+        }
+        if outcome.ended {
+            self.note_ending(slot, mark, out);
+        } else if conn.check_at.0 == i64::MAX && conn.ended.is_none() {
+            let limits = self.config.limits;
+            let due = [conn.attempt_over_at(&limits), conn.dead_at(&limits).map(|d| d.0)].into_iter().flatten().min();
+            if let Some(due) = due {
+                self.plan(slot, due);
+            }
+        }
+    }
+
+    fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
+        let limits = self.config.limits;
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        conn.noted = true;
+        out.push(Tracked::Ending(ending(conn, mark)));
+        let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at)) + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
+        self.plan(slot, due);
+    }
+
+    fn plan(&mut self, slot: u32, due: Timestamp) {
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        conn.check_at = due;
+        // Timers stand in ticks, one late rather than early.
+        let tick = due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK);
+        self.timers.entry(tick).or_default().push((slot, conn.first_frame));
+        self.next_timer = self.next_timer.min(tick);
+    }
+
+    /// Looks at a connection whose time has come.
+    fn check(&mut self, slot: u32, now: Timestamp, out: &mut Vec<Tracked>) {
+        let limits = self.config.limits;
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        conn.check_at = Timestamp(i64::MAX);
+        if conn.told {
+            // Called dead and silent since: forgotten once nobody could resume it.
+            if now - conn.last().at > Span::secs(900) { self.remove(slot) } else { self.plan(slot, now + Span::secs(300)) }
+            return;
+        }
+        if let Some((at, by)) = conn.ended {
+            if by == EndedBy::Goodbye && goodbye_lost(conn) {
+                let Some((dead, silent, owed)) = conn.dead_at(&limits) else { return self.tell(slot, false, out) };
+                if dead > now {
+                    return self.plan(slot, dead);
+                }
+                conn.ended = Some((dead, EndedBy::Silence(silent, owed)));
+            } else if at + limits.linger > now && by == EndedBy::Goodbye {
+                return self.plan(slot, at + limits.linger);
+            }
+            return self.tell(slot, false, out);
+        }
+        if let Some(over) = conn.attempt_over_at(&limits) {
+            if over <= now {
+                let last_syn = conn.end(Side::Client).last_repeat.unwrap_or(conn.start());
+                conn.ended = Some((last_syn.at, EndedBy::GaveUp));
+                return self.note_ending(slot, last_syn, out);
+            }
+            return self.plan(slot, over);
+        }
+        if let Some((dead, silent, owed)) = conn.dead_at(&limits) {
+            if dead <= now {
+                conn.ended = Some((dead, EndedBy::Silence(silent, owed)));
+                let mark = Mark { at: dead, frame: conn.last().frame };
+                return self.note_ending(slot, mark, out);
+            }
+            self.plan(slot, dead);
+        }
+    }
+
+    fn tell(&mut self, slot: u32, input_ended: bool, out: &mut Vec<Tracked>) {
+        let now = self.now;
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let iface = self.config.iface_names.get(&conn.iface()).cloned();
+        conn.told = true;
+        let silent = matches!(conn.ended, Some((_, EndedBy::Silence(..))));
+        out.push(Tracked::Closed(Box::new(conn.facts(input_ended, now, iface))));
+        if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
+    }
+
+    /// The same ports begin anew: whatever was there is over.
+    fn replace(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if conn.told {
+            return self.remove(slot);
+        }
+        if conn.ended.is_none() {
+            conn.ended = Some((mark.at, EndedBy::Reused));
+            out.push(Tracked::Ending(ending(conn, mark)));
+        }
+        self.tell(slot, false, out);
+        self.remove(slot);
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        let key = FlowKey::new(conn.client, conn.server);
+        if self.index.get(&key) == Some(&slot) {
+            self.index.remove(&key);
+        }
+        self.free.push(slot);
+    }
+
+    /// Makes room: of the next few, an attempt that never got anywhere, else the one silent longest.
+    fn evict(&mut self, mark: Mark, out: &mut Vec<Tracked>) {
+        let mut choice: Option<(bool, Timestamp, u32)> = None;
+        let total = self.slots.len();
+        let mut looked = 0;
+        for step in 0..total {
+            let slot = (self.hand + step) % total;
+            let Some(conn) = self.slots.get(slot).and_then(Option::as_ref) else { continue };
+            let rank = (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32);
+            if choice.is_none_or(|c| rank < c) {
+                choice = Some(rank);
+            }
+            looked += 1;
+            if looked >= 32 {
+                self.hand = (slot + 1) % total;
+                break;
+            }
+        }
+        if let Some((_, _, slot)) = choice {
+            if let Some(conn) = self.connection(slot) {
+                if !conn.told {
+                    out.push(Tracked::Evicted { id: conn.first_frame, mark });
+                }
+            }
+            self.remove(slot);
+        }
+    }
+}
+
+/// A FIN that was repeated without an answer, and no RST beside it: the other end never heard it.
+fn goodbye_lost(conn: &Connection) -> bool {
+    let unheard = |side: Side| {
+        let facts = &conn.end(side).facts;
+        facts.fin.is_some() && !facts.fin_answered && facts.fin_repeats > 0
+    };
+    let any_reset = Side::BOTH.iter().any(|&s| conn.end(s).facts.rst.is_some());
+    let any_heard = Side::BOTH.iter().any(|&s| conn.end(s).facts.fin.is_some() && conn.end(s).facts.fin_answered);
+    !any_reset && !any_heard && Side::BOTH.iter().any(|&s| unheard(s))
+}
+
+/// A reset that a filter or a stranger may have made: a bare answer in the middle of a live connection.
+fn doubtful(conn: &Connection) -> bool {
+    Side::BOTH.iter().any(|&s| {
+        let facts = &conn.end(s).facts;
+        facts.fin.is_none() && conn.has_syn() && !conn.is_attempt() && facts.rst.is_some_and(|r| !r.has_ack && r.answers.is_some())
+    })
+}
+
+fn ending(conn: &Connection, mark: Mark) -> Ending {
+    let (at, by) = conn.ended.unwrap_or((mark.at, EndedBy::GaveUp));
+    let facts = conn.session_facts();
+    let silent = match by {
+        EndedBy::Silence(side, _) => Some(side),
+        EndedBy::GaveUp => {
+            let asks = Side::BOTH.into_iter().find(|&s| conn.end(s).in_hole() || conn.end(s).unanswered(None).is_some());
+            asks.map(Side::other)
+        }
+        _ => None,
+    };
+    let since = silent.and_then(|s| Some((s, conn.end(s.other()).unanswered(None)?.first.at)));
+    let heard = conn.end(Side::Server).facts.last.map_or(conn.start().at, |m| m.at);
+    Ending {
+        id: conn.first_frame,
+        mark: Mark { at, frame: mark.frame },
+        by,
+        goodbye: Side::BOTH.into_iter().find(|&s| {
+            let f = &conn.end(s).facts;
+            f.fin.map(|m| m.frame) == Some(mark.frame) || f.rst.map(|r| r.mark.frame) == Some(mark.frame)
+        }),
+        refused: conn.is_attempt() && conn.end(Side::Server).facts.rst.is_some(),
+        client: conn.client,
+        server: conn.server,
+        lost_at: if by == EndedBy::Goodbye { at } else { heard },
+        silent: since,
+        idle: Span::ZERO,
+        accepted: conn.accepted,
+        syn: conn.has_syn(),
+        connect: facts.and_then(|f| f.connect.as_ref()).map(|c| Arc::clone(&c.1)),
+        info: facts.and_then(|f| f.info.as_ref()).map(|i| Arc::clone(&i.1)),
+    }
+}
+
+fn pass_on(conn: &Connection, mark: Mark, news: session::News, out: &mut Vec<Tracked>) {
+    let (id, client, server) = (conn.first_frame, conn.client, conn.server);
+    let Some(facts) = conn.session_facts() else { return };
+    let info = facts.info.as_ref().map(|i| Arc::clone(&i.1));
+    if news.info {
+        if let Some(info) = &info {
+            out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info) });
+        }
+    }
+    if news.accepted {
+        out.push(Tracked::Accepted {
+            id,
+            mark,
+            client,
+            server,
+            connect: facts.connect.as_ref().map(|c| Arc::clone(&c.1)),
+            info,
+            mqtt_id: facts.mqtt.as_ref().and_then(|m| m.client_id.clone()),
+        });
+    }
+    if news.lame_duck {
+        out.push(Tracked::LameDuck { id, mark, server });
+    }
+}

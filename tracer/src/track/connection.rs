@@ -1,0 +1,724 @@
+//! One connection as a value fed with timestamped segments. It keeps both ends, routes what comes to its parts and says when
+//! it has ended; what the end means is judged elsewhere, from the facts it gives.
+use super::endpoint::{Acked, End, Sent, Twin};
+use super::rtt::RoundTrips;
+use super::session::{News, Place, Session};
+use super::stream::Piece;
+use crate::base::{Endpoint, PerSide, Seq, Side, Span, Timestamp};
+use crate::event::{
+    EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
+};
+use crate::wire::{Options, Segment};
+use std::sync::Arc;
+
+/// Settings of the tracker that a connection needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long something may stay unanswered.
+    pub idle_timeout: Span,
+    /// How long a connection is watched after its end was seen.
+    pub linger: Span,
+    /// How long where the end is a reset that a stranger may have made.
+    pub linger_doubtful: Span,
+}
+
+/// Where the handshake got to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Opening {
+    Midstream,
+    Syn,
+    SynAck,
+    Done,
+}
+
+/// A frame's place beside its segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// Time and frame.
+    pub mark: Mark,
+    /// Capture and interface.
+    pub place: (u32, u32),
+}
+
+/// One connection.
+pub struct Connection {
+    /// Who dialled.
+    pub client: Endpoint,
+    /// Who listens.
+    pub server: Endpoint,
+    /// Ordinal of its first frame.
+    pub first_frame: u64,
+    /// When it is looked at without a frame; `i64::MAX` where nothing is due.
+    pub check_at: Timestamp,
+    /// Since when it has ended, and by what.
+    pub ended: Option<(Timestamp, EndedBy)>,
+    /// Its facts were given out.
+    pub told: bool,
+    /// The neighbours know of its end.
+    pub noted: bool,
+    /// The server took the client.
+    pub accepted: bool,
+    opening: Opening,
+    roles_certain: bool,
+    iface: (u32, u32),
+    start: Mark,
+    last: Mark,
+    syn_at: Option<Timestamp>,
+    synack_at: Option<Timestamp>,
+    established: Option<Timestamp>,
+    ends: PerSide<End>,
+    rtt: RoundTrips,
+    idle_gap: Span,
+    idle_end: Timestamp,
+    icmp: Vec<IcmpFact>,
+    first_goodbye: Option<(Side, FrameRef)>,
+    ignored_resets: u32,
+    went_on: PerSide<u32>,
+    session: Option<Box<Session>>,
+}
+
+/// What handling a segment brought up.
+#[derive(Default, Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The segment was the second sighting of the last one.
+    pub twin: bool,
+    /// It ended the connection.
+    pub ended: bool,
+    /// The connection that seemed to have ended goes on.
+    pub revived: bool,
+    /// The sender answered something.
+    pub answered: bool,
+    /// From the session.
+    pub news: News,
+}
+
+impl Connection {
+    /// A connection begins with this segment. `from`: its sender's side, `certain`: not guessed.
+    #[must_use]
+    pub fn new(seg: &Segment<'_>, seen: Seen, first_frame: u64, from: Side, certain: bool) -> Self {
+        let (client, server) = if from == Side::Client { (seg.src, seg.dst) } else { (seg.dst, seg.src) };
+        let opening = match (seg.flags.syn(), seg.flags.ack()) {
+            (true, false) => Opening::Syn,
+            (true, true) => Opening::SynAck,
+            _ => Opening::Midstream,
+        };
+        Self {
+            client,
+            server,
+            first_frame,
+            check_at: Timestamp(i64::MAX),
+            ended: None,
+            told: false,
+            noted: false,
+            accepted: false,
+            opening,
+            roles_certain: certain,
+            iface: seen.place,
+            start: seen.mark,
+            last: seen.mark,
+            syn_at: None,
+            synack_at: None,
+            established: None,
+            ends: PerSide::default(),
+            rtt: RoundTrips::default(),
+            idle_gap: Span::ZERO,
+            idle_end: seen.mark.at,
+            icmp: Vec::new(),
+            first_goodbye: None,
+            ignored_resets: 0,
+            went_on: PerSide::default(),
+            session: None,
+        }
+    }
+
+    /// Which side sends from this endpoint.
+    #[must_use]
+    pub fn side_of(&self, src: Endpoint) -> Side {
+        if src == self.client { Side::Client } else { Side::Server }
+    }
+
+    /// A SYN that can't belong to this connection: the ports are used again.
+    #[must_use]
+    pub fn is_reuse(&self, seg: &Segment<'_>) -> bool {
+        if !seg.flags.syn() || seg.flags.ack() {
+            return false;
+        }
+        let known = self.ends[self.side_of(seg.src)].iss;
+        match known {
+            Some(iss) => iss != seg.seq && (self.ended.is_some() || self.opening != Opening::Syn || self.ends.client.repeats > 0),
+            None => self.opening == Opening::Midstream || self.ended.is_some(),
+        }
+    }
+
+    /// One segment of this connection.
+    pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, from: Side) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mark = seen.mark;
+        let to = from.other();
+        let options = if seg.flags.syn() || seg.options.len() > 12 || !seg.flags.ack() || self.ends[from].ip_id.is_none() {
+            Options::decode(seg.options)
+        } else {
+            Options::default()
+        };
+        let twin = twin(seg, seen, &options);
+        if self.ends[from].twin.is_again(&twin) && self.ends[from].facts.packets > 0 {
+            outcome.twin = true;
+            return outcome;
+        }
+        self.ends[from].twin = twin;
+        self.note_activity(mark);
+        let was_in_hole = self.ends[from].in_hole();
+        self.note_frame(seg, mark, from);
+        if seg.flags.rst() {
+            self.handle_reset(seg, mark, from, was_in_hole, &mut outcome);
+            return outcome;
+        }
+        if seg.flags.syn() {
+            self.handle_syn(seg, mark, from, &options);
+        }
+        if seg.flags.ack() {
+            self.handle_ack(seg, mark, from, &options, &mut outcome);
+        }
+        if !seg.flags.syn() && self.opening != Opening::Syn {
+            let shift = self.ends[from].window_shift;
+            let scaled = u32::from(seg.window) << if self.ends[to].window_scaling || self.opening == Opening::Midstream { shift } else { 0 };
+            self.ends[from].offers_window(scaled, mark);
+        }
+        if seg.payload_len > 0 || seg.flags.fin() {
+            self.handle_octets(seg, mark, from, was_in_hole, &mut outcome);
+        } else if !seg.flags.syn() {
+            self.handle_probe(seg, mark, from);
+        }
+        if let Some((_, by)) = self.ended {
+            self.after_the_end(from, by, &mut outcome);
+        }
+        outcome
+    }
+
+    fn note_activity(&mut self, mark: Mark) {
+        let gap = mark.at - self.last.at;
+        if gap > Span::secs(10) {
+            let owed = Side::BOTH.iter().any(|&s| self.ends[s].inflight.oldest().is_some());
+            if !owed {
+                self.idle_gap = gap;
+                self.idle_end = mark.at;
+            }
+        }
+        if mark.at > self.last.at {
+            self.last = mark;
+        } else {
+            self.last.frame = mark.frame;
+        }
+    }
+
+    fn note_frame(&mut self, seg: &Segment<'_>, mark: Mark, from: Side) {
+        let end = &mut self.ends[from];
+        end.facts.packets += 1;
+        end.facts.first.get_or_insert(mark);
+        end.facts.last = Some(mark);
+        if !seg.flags.rst() {
+            end.facts.ttl = Some(seg.ttl);
+            end.ip_id = seg.ip_id.or(Some(0));
+        }
+    }
+
+    fn handle_syn(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, options: &Options) {
+        let end = &mut self.ends[from];
+        end.facts.syns = end.facts.syns.saturating_add(1);
+        end.facts.mss = options.mss.or(end.facts.mss);
+        end.window_scaling = options.window_scale.is_some();
+        end.window_shift = options.window_scale.unwrap_or(0).min(14);
+        end.window = u32::from(seg.window);
+        if end.iss == Some(seg.seq) && !end.stream.is_started() {
+            end.stream.start(seg.seq.add(1));
+        }
+        if end.iss.is_none() {
+            end.iss = Some(seg.seq);
+            end.stream.start(seg.seq.add(1));
+        }
+        end.sent(seg.seq.add(1), 1, mark);
+        if seg.flags.ack() {
+            self.synack_at.get_or_insert(mark.at);
+            if self.opening == Opening::Syn {
+                self.opening = Opening::SynAck;
+            }
+        } else {
+            self.syn_at.get_or_insert(mark.at);
+        }
+    }
+
+    fn handle_ack(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, options: &Options, outcome: &mut Outcome) {
+        let peer = from.other();
+        match self.ends[peer].acked(seg.ack, mark) {
+            Acked::New(rtt) => {
+                outcome.answered = true;
+                self.ends[from].facts.last_progress = Some(mark);
+                if let Some(rtt) = rtt {
+                    self.rtt.sample(rtt);
+                }
+                if self.idle_gap > Span::ZERO && mark.at >= self.idle_end {
+                    self.idle_gap = Span::ZERO;
+                }
+            }
+            Acked::Nothing => self.selective(seg.ack, peer, options),
+        }
+        if self.opening == Opening::SynAck && from == Side::Client && !seg.flags.syn() {
+            self.opening = Opening::Done;
+            self.established = Some(mark.at);
+        }
+        if self.ends[peer].stream.is_started() {
+            self.feed(peer, seg.ack, &[], 0, mark, Feed::Acked);
+        }
+    }
+
+    /// A smaller segment than the oldest unanswered one got through.
+    fn selective(&mut self, ack: Seq, sender: Side, options: &Options) {
+        let end = &mut self.ends[sender];
+        let Some(oldest) = end.inflight.oldest().filter(|o| o.len >= 536) else { return };
+        for &(from, to) in options.sack.iter().take(usize::from(options.sack_count)) {
+            let len = to.diff(from);
+            if from.after(ack) && len > 0 && len.unsigned_abs() < oldest.len {
+                end.smaller_pass = true;
+            }
+        }
+    }
+
+    fn handle_octets(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+        // Octets of a SYN (fast open) come after it in sequence space.
+        let seq = if seg.flags.syn() { seg.seq.add(1) } else { seg.seq };
+        if seg.payload_len > 0 && self.is_probe(seg, from) {
+            self.handle_probe(seg, mark, from);
+            return;
+        }
+        let started = self.ends[from].stream.is_started();
+        if seg.payload_len > 0 {
+            let end = &mut self.ends[from];
+            end.facts.last_data = Some(mark);
+            end.facts.largest_segment = end.facts.largest_segment.max(seg.payload_len);
+            let sent = end.sent(seq.add(seg.payload_len), seg.payload_len, mark);
+            if let Sent::New(octets) = sent {
+                end.facts.bytes += u64::from(octets);
+            }
+            if !started {
+                end.stream.start(seq);
+                self.begin_session(from);
+            }
+            let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark, Feed::Octets);
+            if sent == Sent::Old && !fresh {
+                self.ends[from].facts.retransmits = self.ends[from].facts.retransmits.saturating_add(1);
+            }
+            self.collect_news(outcome);
+        }
+        if seg.flags.fin() {
+            self.handle_fin(seq, seg.payload_len, mark, from, was_in_hole, outcome);
+        }
+    }
+
+    fn handle_fin(&mut self, seq: Seq, len: u32, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+        let fin_end = seq.add(len).add(1);
+        let peer_fin = self.ends[from.other()].facts.fin.is_some();
+        let end = &mut self.ends[from];
+        if end.facts.fin.is_some() {
+            end.facts.fin_repeats = end.facts.fin_repeats.saturating_add(1);
+            if len == 0 {
+                end.sent(fin_end, 0, mark);
+            }
+            return;
+        }
+        end.facts.fin = Some(mark);
+        end.facts.fin_into_hole = was_in_hole;
+        end.facts.fin_behind_data = len > 0;
+        end.fin_end = Some(fin_end);
+        end.sent(fin_end, 0, mark);
+        if peer_fin {
+            self.ends[from.other()].facts.fin_answered = true;
+        }
+        self.first_goodbye.get_or_insert((from, mark.frame));
+        if self.ended.is_none() {
+            let by = if was_in_hole { EndedBy::GaveUp } else { EndedBy::Goodbye };
+            self.ended = Some((mark.at, by));
+            outcome.ended = true;
+        }
+    }
+
+    fn handle_reset(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+        let peer = from.other();
+        let trigger = self.ends[peer].facts.last.filter(|_| self.ends[peer].facts.packets > 0);
+        let idle = if self.idle_gap > Span::ZERO { self.idle_gap } else { Span::ZERO };
+        let end = &mut self.ends[from];
+        if let Some(rst) = &mut end.facts.rst {
+            rst.count = rst.count.saturating_add(1);
+            return;
+        }
+        let ttl = end.facts.ttl;
+        let id_jump = match (end.ip_id, seg.ip_id) {
+            (Some(last), Some(now)) if last != 0 && now != 0 => now.wrapping_sub(last) > 1024,
+            _ => false,
+        };
+        end.facts.rst = Some(ResetFacts {
+            mark,
+            has_ack: seg.flags.ack(),
+            ttl: seg.ttl,
+            ttl_delta: ttl.map_or(0, |t| i16::from(seg.ttl) - i16::from(t)),
+            ttl_known: ttl.is_some(),
+            ip_id_jump: id_jump,
+            seq_off: end.started.then(|| seg.seq.diff(end.snd_nxt)),
+            answers: trigger.map(|t| mark.at - t.at).filter(|&gap| gap < Span::secs(1)),
+            after_fin: end.facts.fin.is_some(),
+            count: 1,
+            sender_went_on: 0,
+            into_hole: was_in_hole,
+            payload: seg.payload_len > 0,
+            idle_before: idle,
+        });
+        if self.ends[peer].facts.fin.is_some() {
+            self.ends[peer].facts.fin_answered = true;
+        }
+        self.first_goodbye.get_or_insert((from, mark.frame));
+        self.went_on = PerSide::default();
+        if self.ended.is_none() {
+            let by = if was_in_hole { EndedBy::GaveUp } else { EndedBy::Goodbye };
+            self.ended = Some((mark.at, by));
+            outcome.ended = true;
+        }
+    }
+
+    /// Keepalives and window probes: nothing new, one octet behind what the peer has.
+    fn handle_probe(&mut self, seg: &Segment<'_>, mark: Mark, from: Side) {
+        if !self.is_probe(seg, from) {
+            return;
+        }
+        let peer_closed = self.ends[from.other()].facts.zero_window.since.is_some();
+        if peer_closed {
+            let zero = &mut self.ends[from.other()].facts.zero_window;
+            zero.probes = zero.probes.saturating_add(1);
+            return;
+        }
+        let end = &mut self.ends[from];
+        end.facts.keepalives = end.facts.keepalives.saturating_add(1);
+        if end.keepalive.is_some() {
+            end.keepalive_repeats = end.keepalive_repeats.saturating_add(1);
+            end.last_repeat = Some(mark);
+        } else if end.inflight.oldest().is_none() {
+            end.keepalive = Some(mark);
+            end.keepalive_repeats = 0;
+        }
+    }
+
+    fn is_probe(&self, seg: &Segment<'_>, from: Side) -> bool {
+        let end = &self.ends[from];
+        let flags = seg.flags;
+        end.started
+            && seg.payload_len <= 1
+            && !flags.syn()
+            && !flags.fin()
+            && !flags.rst()
+            && (seg.seq == end.snd_nxt.sub(1) || seg.seq == end.snd_una.sub(1) && seg.payload_len == 0)
+            && self.opening != Opening::Syn
+            && end.facts.packets > 1
+            && end.iss.is_none_or(|iss| seg.seq != iss)
+    }
+
+    /// Segments after an end: a late RST or ACK is its echo, but new life on both sides takes it back.
+    fn after_the_end(&mut self, from: Side, by: EndedBy, outcome: &mut Outcome) {
+        let reset_by = Side::BOTH.into_iter().find(|&s| self.ends[s].facts.rst.is_some());
+        match (by, reset_by) {
+            (EndedBy::Goodbye | EndedBy::GaveUp, Some(reset_by)) if self.ends[reset_by].facts.fin.is_none() => {
+                self.went_on[from] = self.went_on[from].saturating_add(1);
+                if from == reset_by {
+                    if let Some(rst) = &mut self.ends[from].facts.rst {
+                        rst.sender_went_on = rst.sender_went_on.saturating_add(1);
+                    }
+                }
+                if outcome.answered && self.went_on.client > 1 && self.went_on.server > 1 {
+                    // Both ends talk on: the reset was heeded by neither.
+                    self.ignored_resets = self.ignored_resets.saturating_add(1);
+                    self.ends[reset_by].facts.rst = None;
+                    self.first_goodbye = None;
+                    self.revive(outcome);
+                }
+            }
+            (EndedBy::Silence(silent, _), _) if from == silent && outcome.answered => self.revive(outcome),
+            (EndedBy::GaveUp, None) if outcome.answered && Side::BOTH.iter().any(|&s| self.ends[s].facts.fin_answered) => {
+                // The FIN got through after all.
+                if let Some(ended) = &mut self.ended {
+                    ended.1 = EndedBy::Goodbye;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn revive(&mut self, outcome: &mut Outcome) {
+        self.ended = None;
+        self.went_on = PerSide::default();
+        outcome.revived = true;
+    }
+
+    fn begin_session(&mut self, _from: Side) {
+        if self.opening == Opening::Midstream && self.session.is_none() {
+            let mut session = Box::<Session>::default();
+            session.midstream();
+            self.session = Some(session);
+        }
+    }
+
+    fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark, what: Feed) -> bool {
+        let una = self.ends[from].snd_una;
+        let stream = &mut self.ends[from].stream;
+        let session = match (&mut self.session, what) {
+            (Some(session), _) => session,
+            (none, Feed::Octets) => none.insert(Box::default()),
+            (None, Feed::Acked) if !seq.after(stream.next()) => return false,
+            (none, Feed::Acked) => none.insert(Box::default()),
+        };
+        let place = Place { mark, end: seq.add(len), una };
+        let mut give = |piece: Piece<'_>| match piece {
+            Piece::Bytes(bytes) => session.bytes(from, bytes, place),
+            Piece::Gap(missing) => session.gap(from, missing, place),
+        };
+        match what {
+            Feed::Octets => stream.push(seq, bytes, len, &mut give),
+            Feed::Acked => {
+                // The FIN takes a number but no octet.
+                let fin = self.ends[from].fin_end.is_some_and(|fin| fin == seq);
+                let until = if fin { seq.sub(1) } else { seq };
+                self.ends[from].stream.acked(until, &mut give);
+                false
+            }
+        }
+    }
+
+    fn collect_news(&mut self, outcome: &mut Outcome) {
+        let Some(session) = &mut self.session else { return };
+        let news = std::mem::take(&mut session.news);
+        if news.swapped && self.opening == Opening::Midstream {
+            self.swap_sides();
+        }
+        self.accepted |= news.accepted;
+        outcome.news = news;
+    }
+
+    fn swap_sides(&mut self) {
+        std::mem::swap(&mut self.client, &mut self.server);
+        self.ends.swap();
+        self.went_on.swap();
+        self.first_goodbye = self.first_goodbye.map(|(side, frame)| (side.other(), frame));
+        for icmp in &mut self.icmp {
+            icmp.about = icmp.about.other();
+        }
+        if let Some(session) = &mut self.session {
+            session.swap_sides();
+        }
+        self.roles_certain = true;
+    }
+
+    /// An ICMP error quotes a segment of `about`. `true` if it ends an attempt.
+    pub fn handle_icmp(&mut self, fact: IcmpFact) -> bool {
+        match self.icmp.iter_mut().find(|i| i.kind == fact.kind && i.from == fact.from && i.about == fact.about) {
+            Some(same) => same.count = same.count.saturating_add(1),
+            None if self.icmp.len() < 8 => self.icmp.push(fact),
+            None => {}
+        }
+        let fatal = !matches!(fact.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..));
+        if fatal && self.opening == Opening::Syn && fact.about == Side::Client && self.ended.is_none() {
+            self.ended = Some((fact.mark.at, EndedBy::Icmp));
+            return true;
+        }
+        false
+    }
+
+    /// The facts as of now.
+    #[must_use]
+    pub fn facts(&self, input_ended: bool, until: Timestamp, iface: Option<Arc<str>>) -> Facts {
+        let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
+        let tcp = PerSide::from_fn(|side| self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at))));
+        let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
+        let nats = match &self.session {
+            Some(session) => session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked),
+            None => NatsFacts::default(),
+        };
+        let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
+        Facts {
+            first_frame: self.first_frame,
+            client: self.client,
+            server: self.server,
+            roles_certain: self.roles_certain || nats.info.is_some() || nats.connect.is_some(),
+            iface,
+            start: self.start,
+            last: self.last,
+            handshake: self.handshake(),
+            established: self.established,
+            syn_to_synack: span(self.syn_at, self.synack_at),
+            synack_to_ack: span(self.synack_at, self.established),
+            vantage: super::vantage::find(&tcp, self.client.addr, self.server.addr, span(self.syn_at, self.synack_at), span(self.synack_at, self.established)),
+            tcp,
+            rtt: self.rtt.report(),
+            icmp: self.icmp.clone(),
+            nats,
+            capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
+            input_ended,
+            longest_idle: self.idle_gap,
+            first_goodbye: self.first_goodbye,
+            ended,
+            ended_by,
+            ignored_resets: self.ignored_resets,
+        }
+    }
+
+    fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
+        let end = &self.ends[side];
+        let mut facts = end.facts;
+        facts.zero_window = end.zero_window(at);
+        facts.missing_bytes = end.stream.missing;
+        let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
+        if end.started && unacked > 0 && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn) {
+            unacked -= 1;
+        }
+        if self.opening == Opening::SynAck && side == Side::Server {
+            unacked = unacked.saturating_sub(1);
+        }
+        facts.unacked_bytes = u64::from(unacked);
+        facts.unanswered = end.unanswered(self.syn_owed(side));
+        facts
+    }
+
+    fn syn_owed(&self, side: Side) -> Option<Owed> {
+        match (self.opening, side) {
+            (Opening::Syn, Side::Client) => Some(Owed::Syn),
+            (Opening::SynAck, Side::Server) => Some(Owed::SynAck),
+            _ => None,
+        }
+    }
+
+    fn handshake(&self) -> Handshake {
+        match self.opening {
+            Opening::Midstream => Handshake::Midstream,
+            Opening::Done => Handshake::Complete,
+            Opening::SynAck => Handshake::Incomplete,
+            Opening::Syn if self.ends.server.facts.rst.is_some() => Handshake::Refused,
+            Opening::Syn => Handshake::Unanswered,
+        }
+    }
+
+    /// Whether an attempt never got an answer.
+    #[must_use]
+    pub fn is_attempt(&self) -> bool {
+        matches!(self.opening, Opening::Syn)
+    }
+
+    /// Began with a SYN.
+    #[must_use]
+    pub const fn has_syn(&self) -> bool {
+        self.syn_at.is_some()
+    }
+
+    /// What the neighbours know a client by.
+    #[must_use]
+    pub fn session_facts(&self) -> Option<&NatsFacts> {
+        self.session.as_ref().map(|s| s.facts())
+    }
+
+    /// One end's state.
+    #[must_use]
+    pub fn end(&self, side: Side) -> &End {
+        &self.ends[side]
+    }
+
+    /// One end's state, to note a pulse.
+    pub fn end_mut(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side]
+    }
+
+    /// Last frame.
+    #[must_use]
+    pub const fn last(&self) -> Mark {
+        self.last
+    }
+
+    /// First frame.
+    #[must_use]
+    pub const fn start(&self) -> Mark {
+        self.start
+    }
+
+    /// Capture and interface of the first frame.
+    #[must_use]
+    pub const fn iface(&self) -> (u32, u32) {
+        self.iface
+    }
+
+    /// Something is owed: by whom, since when it counts as dead.
+    #[must_use]
+    pub fn dead_at(&self, limits: &Limits) -> Option<(Timestamp, Side, Owed)> {
+        let mut first: Option<(Timestamp, Side, Owed)> = None;
+        let mut consider = |at: Timestamp, silent: Side, owed: Owed| {
+            if first.is_none_or(|(f, _, _)| at < f) {
+                first = Some((at, silent, owed));
+            }
+        };
+        for side in Side::BOTH {
+            let end = &self.ends[side];
+            if let Some(u) = end.unanswered(self.syn_owed(side)) {
+                // A closed window is answered for as long as its probes are; it is looked at below.
+                if self.ends[side.other()].facts.zero_window.since.is_none() || u.repeats > 0 {
+                    consider(u.first.at + limits.idle_timeout, side.other(), u.owed);
+                }
+            }
+            if let Some(since) = self.ends[side.other()].facts.zero_window.since {
+                let waiting = end.inflight.oldest().is_some() || self.ends[side.other()].facts.zero_window.probes > 0;
+                if waiting {
+                    consider(since.at + limits.idle_timeout, side.other(), Owed::Window);
+                }
+            }
+            if let Some((at, owed)) = self.ping_due(side, limits) {
+                consider(at, side.other(), owed);
+            }
+        }
+        first
+    }
+
+    /// A PING of `side` is unanswered past its own limit.
+    fn ping_due(&self, side: Side, limits: &Limits) -> Option<(Timestamp, Owed)> {
+        let facts = self.session.as_ref()?.facts();
+        let ping = &facts.pings[side];
+        let first = ping.first_unanswered.filter(|_| ping.unanswered > 0)?;
+        // Two unanswered are allowed everywhere by default; the interval is the one seen, or the usual one.
+        let interval = ping.interval.unwrap_or(Span::secs(120));
+        Some((first.at + Span(interval.times(3).0.max(limits.idle_timeout.0)), Owed::Pong))
+    }
+
+    /// An attempt whose client stopped repeating its SYN: when that shows.
+    #[must_use]
+    pub fn attempt_over_at(&self, limits: &Limits) -> Option<Timestamp> {
+        if self.opening != Opening::Syn {
+            return None;
+        }
+        let syn = self.ends.client.unanswered(Some(Owed::Syn))?;
+        let gap = if syn.repeats == 0 { Span::millis(2500) } else { Span(self.ends.client.repeat_gap.0.max(1_000_000_000) * 2) };
+        let over = syn.last.at + gap + Span::secs(1);
+        Some(over.min(syn.first.at + limits.idle_timeout))
+    }
+}
+
+/// How a stream is fed.
+#[derive(Clone, Copy)]
+enum Feed {
+    /// Captured octets.
+    Octets,
+    /// The peer acknowledged up to here.
+    Acked,
+}
+
+fn twin(seg: &Segment<'_>, seen: Seen, options: &Options) -> Twin {
+    Twin {
+        seq: seg.seq,
+        ack: seg.ack,
+        shape: (seg.payload_len, seg.flags.0, seg.window),
+        ip_id: seg.ip_id,
+        tsval: options.timestamps.map(|t| t.0),
+        ttl: seg.ttl,
+        place: seen.place,
+        at: seen.mark.at,
+    }
+}

@@ -1,0 +1,261 @@
+//! One end of a connection, from what was seen of it: sequence space, window, what it is owed.
+use super::inflight::{Flight, InFlight};
+use super::stream::Stream;
+use crate::base::{Seq, Span, Timestamp};
+use crate::event::{Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+
+/// A peer that speaks sooner than this after a segment may simply not have got it yet.
+const CROSSING: Span = Span::millis(300);
+
+/// State of one end.
+#[derive(Debug, Default)]
+pub struct End {
+    /// What goes into the facts as it is.
+    pub facts: TcpFacts,
+    /// Oldest sequence number not acknowledged by the peer (RFC 9293 SND.UNA, as observed).
+    pub snd_una: Seq,
+    /// Next sequence number it will use (SND.NXT, as observed).
+    pub snd_nxt: Seq,
+    /// `snd_nxt` is known.
+    pub started: bool,
+    /// `snd_una` is known.
+    pub acked_once: bool,
+    /// Shift of its own window field, from its SYN.
+    pub window_shift: u8,
+    /// It offered window scaling (needed of both).
+    pub window_scaling: bool,
+    /// Window it last offered, octets.
+    pub window: u32,
+    /// Segments under way.
+    pub inflight: InFlight,
+    /// Sequence number after its FIN.
+    pub fin_end: Option<Seq>,
+    /// Repeats since the peer last acknowledged something new.
+    pub repeats: u32,
+    /// The last repeat.
+    pub last_repeat: Option<Mark>,
+    /// Gap between the last two repeats.
+    pub repeat_gap: Span,
+    /// Gaps that about doubled.
+    pub doublings: u8,
+    /// Peer frames since something is owed, late enough to have answered.
+    pub peer_spoke: u32,
+    /// The last of them.
+    pub peer_last: Option<Timestamp>,
+    /// Something smaller, sent later, was selectively acknowledged.
+    pub smaller_pass: bool,
+    /// A keepalive probe is unanswered since.
+    pub keepalive: Option<Mark>,
+    /// Probes since.
+    pub keepalive_repeats: u32,
+    /// Reassembly of what it sends.
+    pub stream: Stream,
+    /// IP-ID of its last segment.
+    pub ip_id: Option<u16>,
+    /// Last "answered" pulse given to the neighbours.
+    pub pulse: Timestamp,
+    /// Last frame, to know it again when it is captured twice.
+    pub twin: Twin,
+    /// The initial sequence number of its SYN.
+    pub iss: Option<Seq>,
+}
+
+/// What makes two sightings the same segment.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Twin {
+    /// Sequence number.
+    pub seq: Seq,
+    /// Acknowledgement number.
+    pub ack: Seq,
+    /// Payload, flags, window.
+    pub shape: (u32, u8, u16),
+    /// IP identification.
+    pub ip_id: Option<u16>,
+    /// Timestamp option.
+    pub tsval: Option<u32>,
+    /// Time to live, hop limit.
+    pub ttl: u8,
+    /// Capture and interface.
+    pub place: (u32, u32),
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Twin {
+    /// Whether `other`, seen later, is the same segment seen a second time.
+    #[must_use]
+    pub fn is_again(&self, other: &Self) -> bool {
+        if self.seq != other.seq || self.ack != other.ack || self.shape != other.shape || self.tsval != other.tsval {
+            return false;
+        }
+        let gap = other.at - self.at;
+        let close = gap >= Span::ZERO && gap < Span::millis(if self.place == other.place { 5 } else { 500 });
+        match (self.ip_id, other.ip_id) {
+            // The kernel counts the identification up per segment; 0 says nothing.
+            (Some(a), Some(b)) if a != 0 || b != 0 => a == b && close,
+            _ => close && (self.place != other.place || self.ttl != other.ttl) && (self.tsval.is_some() || gap < Span::millis(5)),
+        }
+    }
+}
+
+impl End {
+    /// Sends octets up to `end`, `len` of them payload: new ones go under way, old ones count as a repeat of what is owed.
+    pub fn sent(&mut self, end: Seq, len: u32, mark: Mark) -> Sent {
+        if !self.started {
+            self.started = true;
+            self.snd_nxt = end.sub(len);
+            if !self.acked_once {
+                self.snd_una = self.snd_nxt;
+                self.acked_once = true;
+            }
+        }
+        let fresh = end.diff(self.snd_nxt);
+        if fresh > 0 {
+            self.snd_nxt = end;
+            self.inflight.sent(Flight { end, mark, len, repeated: false });
+            self.facts.max_in_flight =
+                self.facts.max_in_flight.max(u64::from(end.diff(self.snd_una).max(0).unsigned_abs()));
+            return Sent::New(fresh.unsigned_abs().min(len));
+        }
+        if end.after(self.snd_una) {
+            self.repeat(mark);
+        }
+        Sent::Old
+    }
+
+    /// Something owed was sent once more.
+    pub fn repeat(&mut self, mark: Mark) {
+        let gap = self.last_repeat.map_or(Span::ZERO, |last| mark.at - last.at);
+        if self.repeat_gap.0 > 0 && gap.0 * 10 > self.repeat_gap.0 * 16 && gap.0 * 10 < self.repeat_gap.0 * 26 {
+            self.doublings = self.doublings.saturating_add(1);
+        }
+        self.repeat_gap = gap;
+        self.last_repeat = Some(mark);
+        self.repeats = self.repeats.saturating_add(1);
+        self.inflight.repeated();
+    }
+
+    /// The peer acknowledged everything before `ack`. `Some(time)` where that measures a round trip.
+    pub fn acked(&mut self, ack: Seq, mark: Mark) -> Acked {
+        if !self.acked_once {
+            self.acked_once = true;
+            self.snd_una = ack;
+            if !self.started {
+                self.started = true;
+                self.snd_nxt = ack;
+                self.stream.start(ack);
+            }
+        }
+        if !ack.after(self.snd_una) {
+            if ack == self.snd_nxt {
+                self.keepalive = None;
+                self.keepalive_repeats = 0;
+            }
+            if self.inflight.oldest().is_some_and(|o| mark.at - o.mark.at > CROSSING) {
+                self.peer_spoke = self.peer_spoke.saturating_add(1);
+                self.peer_last = Some(mark.at);
+            }
+            return Acked::Nothing;
+        }
+        // An acknowledgement far beyond what was seen is a forgery or a wrapped stranger, not progress.
+        if self.started && ack.diff(self.snd_nxt) > (1 << 28) {
+            return Acked::Nothing;
+        }
+        self.snd_una = ack;
+        if ack.after(self.snd_nxt) {
+            self.snd_nxt = ack;
+        }
+        self.repeats = 0;
+        self.last_repeat = None;
+        self.repeat_gap = Span::ZERO;
+        self.doublings = 0;
+        self.peer_spoke = 0;
+        self.peer_last = None;
+        self.smaller_pass = false;
+        self.keepalive = None;
+        self.keepalive_repeats = 0;
+        if self.fin_end.is_some_and(|fin| !fin.after(ack)) {
+            self.facts.fin_answered = true;
+        }
+        Acked::New(self.inflight.acked(ack, mark.at))
+    }
+
+    /// The earlier octets of this end are being repeated without an answer.
+    #[must_use]
+    pub fn in_hole(&self) -> bool {
+        (self.repeats > 0 && self.inflight.oldest().is_some()) || self.keepalive_repeats > 1
+    }
+
+    /// What the peer owes, if anything. `syn_open`: the SYN of this end has no answer yet.
+    #[must_use]
+    pub fn unanswered(&self, syn: Option<Owed>) -> Option<Unanswered> {
+        let repeats = self.repeats;
+        let make = |owed, first: Mark, repeats, len| Unanswered {
+            owed,
+            first,
+            last: self.last_repeat.filter(|_| repeats > 0).unwrap_or(first),
+            repeats,
+            backoff: self.doublings > 0,
+            segment_len: len,
+            peer_spoke: self.peer_spoke,
+            peer_last: self.peer_last,
+            smaller_pass: self.smaller_pass,
+        };
+        if let Some(oldest) = self.inflight.oldest() {
+            let owed = syn.unwrap_or(if self.fin_end == Some(oldest.end) && oldest.len == 0 { Owed::Fin } else { Owed::Data });
+            return Some(make(owed, oldest.mark, repeats, oldest.len));
+        }
+        self.keepalive.map(|first| make(Owed::Keepalive, first, self.keepalive_repeats, 0))
+    }
+
+    /// Offers a window of `octets`.
+    pub fn offers_window(&mut self, octets: u32, mark: Mark) {
+        self.window = octets;
+        let zero = &mut self.facts.zero_window;
+        match (octets, zero.since) {
+            (0, None) => zero.since = Some(mark),
+            (1.., Some(from)) => {
+                zero.since = None;
+                close_window(zero, from, mark.at);
+            }
+            _ => {}
+        }
+    }
+
+    /// The closed window's figures as of `at`, the current one counted in.
+    #[must_use]
+    pub fn zero_window(&self, at: Timestamp) -> ZeroWindow {
+        let mut zero = self.facts.zero_window;
+        if let Some(from) = zero.since {
+            close_window(&mut zero, from, at);
+        }
+        zero
+    }
+}
+
+fn close_window(zero: &mut ZeroWindow, from: Mark, at: Timestamp) {
+    let lasted = at - from.at;
+    zero.total = Span(zero.total.0.saturating_add(lasted.0));
+    if lasted > zero.longest {
+        zero.longest = lasted;
+        zero.longest_from = Some(from);
+    }
+}
+
+/// What a segment was to its sender's sequence space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// So many new octets of payload.
+    New(u32),
+    /// Nothing that was not sent before.
+    Old,
+}
+
+/// What an acknowledgement brought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acked {
+    /// Nothing new.
+    Nothing,
+    /// Progress, and perhaps a round-trip time.
+    New(Option<Span>),
+}

@@ -1,0 +1,121 @@
+//! Segments sent and not yet acknowledged, as far as needed to say since when something is owed and how long answers take.
+use crate::base::{Seq, Span, Timestamp};
+use crate::event::{FrameRef, Mark};
+
+/// One segment under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Flight {
+    /// Sequence number after its last octet.
+    pub end: Seq,
+    /// When it was first seen.
+    pub mark: Mark,
+    /// Octets of payload.
+    pub len: u32,
+    /// It was sent again: its answer measures nothing (Karn).
+    pub repeated: bool,
+}
+
+const EMPTY: Flight = Flight {
+    end: Seq(0),
+    mark: Mark { at: Timestamp(0), frame: FrameRef { capture: 0, number: 0 } },
+    len: 0,
+    repeated: false,
+};
+
+/// The oldest few segments under way and the newest one. Bounded: what is between is forgotten, the oldest never is.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    ring: [Flight; 4],
+    used: u8,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { ring: [EMPTY; 4], used: 0 }
+    }
+}
+
+impl InFlight {
+    /// A segment with new octets was seen.
+    pub fn sent(&mut self, flight: Flight) {
+        let used = usize::from(self.used);
+        if let Some(slot) = self.ring.get_mut(used) {
+            *slot = flight;
+            self.used += 1;
+        } else if let [_, _, newest_but_one, newest] = &mut self.ring {
+            // Full: the last slot always ends where the sender is; its own time stays that of its first octets.
+            if newest.mark.at - newest_but_one.mark.at > Span::millis(1) {
+                *newest_but_one = *newest;
+                *newest = flight;
+            } else {
+                newest.end = flight.end;
+                newest.len = newest.len.max(flight.len);
+            }
+        }
+    }
+
+    /// Everything before `ack` arrived. Gives the time the newest fully acknowledged, unrepeated segment took.
+    pub fn acked(&mut self, ack: Seq, at: Timestamp) -> Option<Span> {
+        let used = usize::from(self.used);
+        let done = self.ring.iter().take(used).take_while(|f| !f.end.after(ack)).count();
+        let rtt = self.ring.get(done.wrapping_sub(1)).filter(|f| done > 0 && !f.repeated).map(|f| at - f.mark.at);
+        if done > 0 {
+            self.ring.copy_within(done..used, 0);
+            self.used = (used - done) as u8;
+        }
+        rtt
+    }
+
+    /// The oldest segment not acknowledged.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Flight> {
+        self.ring.first().copied().filter(|_| self.used > 0)
+    }
+
+    /// The oldest segment was seen again.
+    pub fn repeated(&mut self) {
+        for flight in self.ring.iter_mut().take(usize::from(self.used)) {
+            flight.repeated = true;
+        }
+    }
+
+    /// Nothing is under way any more.
+    pub fn clear(&mut self) {
+        self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(end: u32, at_ms: i64) -> Flight {
+        Flight {
+            end: Seq(end),
+            mark: Mark { at: Timestamp(at_ms * 1_000_000), frame: FrameRef::default() },
+            len: 100,
+            repeated: false,
+        }
+    }
+
+    #[test]
+    fn the_oldest_is_never_lost() {
+        let mut f = InFlight::default();
+        for i in 1..=20 {
+            f.sent(flight(i * 100, i64::from(i)));
+        }
+        assert_eq!(f.oldest().map(|o| o.end), Some(Seq(100)));
+        assert_eq!(f.acked(Seq(100), Timestamp(5_000_000)), Some(Span::millis(4)));
+        assert_eq!(f.oldest().map(|o| o.end), Some(Seq(200)));
+        f.acked(Seq(2000), Timestamp(30_000_000));
+        assert!(f.oldest().is_none());
+    }
+
+    #[test]
+    fn repeats_measure_nothing() {
+        let mut f = InFlight::default();
+        f.sent(flight(100, 0));
+        f.repeated();
+        assert_eq!(f.acked(Seq(100), Timestamp(7)), None);
+    }
+}

@@ -1,0 +1,345 @@
+//! What happened around a connection's end: the same server, the same pair of hosts, the same host. Fed with what the
+//! tracker tells, in order of time; bounded in every direction.
+use super::{ConnId, Ending, Tracked};
+use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
+use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
+use crate::nats::{Connect, Info};
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+use std::hash::Hash;
+use std::sync::Arc;
+
+/// How far back neighbours are remembered.
+const MEMORY: Span = Span::secs(300);
+/// Entries kept in any list.
+const LIST_MAX: usize = 512;
+/// Servers, pairs and hosts kept.
+const MAP_MAX: usize = 16 * 1024;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// Who answered in a second: up to two, so that "somebody else" can be asked.
+#[derive(Debug)]
+struct Second<W> {
+    at: Mark,
+    who: W,
+    other: Option<(W, Mark, u16)>,
+    port: u16,
+}
+
+/// Answers of one pair or host, a second at a time.
+#[derive(Debug)]
+struct Pulses<W> {
+    seconds: VecDeque<Second<W>>,
+}
+
+impl<W> Default for Pulses<W> {
+    fn default() -> Self {
+        Self { seconds: VecDeque::new() }
+    }
+}
+
+impl<W: PartialEq + Copy> Pulses<W> {
+    fn add(&mut self, mark: Mark, who: W, port: u16) {
+        let second = |t: Timestamp| t.0.div_euclid(1_000_000_000);
+        match self.seconds.back_mut() {
+            Some(last) if second(last.at.at) == second(mark.at) => {
+                if last.who != who && last.other.is_none() {
+                    last.other = Some((who, mark, port));
+                }
+            }
+            _ => {
+                self.seconds.push_back(Second { at: mark, who, other: None, port });
+                if self.seconds.len() > 320 {
+                    self.seconds.pop_front();
+                }
+            }
+        }
+    }
+
+    /// First answer by somebody else strictly after `from`, up to `to`.
+    fn by_other(&self, me: W, from: Timestamp, to: Timestamp) -> Option<(Mark, u16)> {
+        self.seconds.iter().filter(|s| s.at.at <= to && s.at.at + Span::secs(1) >= from).find_map(|s| {
+            let first = (s.who != me && s.at.at > from).then_some((s.at, s.port));
+            first.or_else(|| s.other.filter(|o| o.0 != me && o.1.at > from && o.1.at <= to).map(|o| (o.1, o.2)))
+        })
+    }
+}
+
+/// One server endpoint.
+#[derive(Debug, Default)]
+struct Server {
+    closed: VecDeque<(ConnId, Timestamp)>,
+    refused: VecDeque<(ConnId, Mark)>,
+    accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
+    greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
+    attempts: VecDeque<(Timestamp, Addr)>,
+    live: Map<ConnId, Timestamp>,
+    lame_duck: Option<Mark>,
+    identities: VecDeque<(ConnId, Mark, Identity)>,
+}
+
+/// What makes the server replace an older connection by a newer one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Identity {
+    Mqtt(String),
+    Leaf(String),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Silence {
+    id: ConnId,
+    silent: Addr,
+    asks: Addr,
+    since: Timestamp,
+}
+
+/// The neighbourhood.
+#[derive(Debug, Default)]
+pub struct Neighbours {
+    servers: Map<Endpoint, Server>,
+    pairs: Map<(Addr, Addr), Pulses<ConnId>>,
+    hosts: Map<Addr, Pulses<Addr>>,
+    ttls: Map<Addr, u8>,
+    vantages: Map<Endpoint, Vantage>,
+    silences: VecDeque<Silence>,
+    client_closes: VecDeque<(ConnId, Addr, Timestamp)>,
+    idle_deaths: VecDeque<(ConnId, Endpoint, Addr, Span)>,
+}
+
+impl Neighbours {
+    /// One more thing the tracker told.
+    pub fn note(&mut self, tracked: &Tracked) {
+        match tracked {
+            Tracked::Opened { id, mark, client, server, syn } => {
+                let entry = slot(&mut self.servers, *server);
+                if *syn {
+                    keep(&mut entry.attempts, (mark.at, client.addr), 4096);
+                } else {
+                    entry.live.insert(*id, mark.at);
+                }
+            }
+            Tracked::Answered { id, mark, by, client, server, ttl } => self.answered(*id, *mark, *by, *client, *server, *ttl),
+            Tracked::Greeted { id, mark, server, info } => {
+                let entry = slot(&mut self.servers, *server);
+                entry.live.insert(*id, mark.at);
+                keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
+            }
+            Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
+                let entry = slot(&mut self.servers, *server);
+                entry.live.insert(*id, mark.at);
+                keep(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX);
+                if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
+                    keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
+                }
+            }
+            Tracked::LameDuck { mark, server, .. } => {
+                slot(&mut self.servers, *server).lame_duck.get_or_insert(*mark);
+            }
+            Tracked::Ending(ending) => self.ending(ending),
+            Tracked::Closed(facts) => self.closed(facts),
+            Tracked::Revived { id } | Tracked::Resumed { id, .. } => self.forget(*id),
+            Tracked::Evicted { .. } | Tracked::Open { .. } => {}
+        }
+    }
+
+    fn answered(&mut self, id: ConnId, mark: Mark, by: Side, client: Endpoint, server: Endpoint, ttl: u8) {
+        let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
+        slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
+        slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
+        if self.ttls.len() < MAP_MAX || self.ttls.contains_key(&me.addr) {
+            self.ttls.insert(me.addr, ttl);
+        }
+        if by == Side::Server {
+            slot(&mut self.servers, server).live.insert(id, mark.at);
+        }
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        let at = ending.mark.at;
+        let entry = slot(&mut self.servers, ending.server);
+        entry.live.remove(&ending.id);
+        if ending.refused {
+            keep(&mut entry.refused, (ending.id, ending.mark), LIST_MAX);
+        } else if ending.goodbye == Some(Side::Server) && ending.by == EndedBy::Goodbye {
+            keep(&mut entry.closed, (ending.id, at), LIST_MAX * 8);
+        }
+        if ending.goodbye == Some(Side::Client) && ending.by == EndedBy::Goodbye {
+            keep(&mut self.client_closes, (ending.id, ending.client.addr, at), LIST_MAX);
+        }
+        if let Some((silent, since)) = ending.silent {
+            let (silent, asks) = if silent == Side::Client {
+                (ending.client.addr, ending.server.addr)
+            } else {
+                (ending.server.addr, ending.client.addr)
+            };
+            keep(&mut self.silences, Silence { id: ending.id, silent, asks, since }, LIST_MAX * 8);
+        }
+    }
+
+    fn closed(&mut self, facts: &Facts) {
+        if facts.longest_idle > Span::secs(50) {
+            keep(&mut self.idle_deaths, (facts.first_frame, facts.server, facts.client.addr, facts.longest_idle), LIST_MAX);
+        }
+        if facts.vantage != Vantage::Unknown && (self.vantages.len() < MAP_MAX || self.vantages.contains_key(&facts.server)) {
+            self.vantages.insert(facts.server, facts.vantage);
+        }
+    }
+
+    fn forget(&mut self, id: ConnId) {
+        self.silences.retain(|s| s.id != id);
+        self.client_closes.retain(|c| c.0 != id);
+        for server in self.servers.values_mut() {
+            server.closed.retain(|c| c.0 != id);
+        }
+    }
+
+    /// The neighbourhood of one close; `until`: how far the input was seen.
+    #[must_use]
+    pub fn around(&self, facts: &Facts, until: Timestamp) -> Around {
+        let mut around = Around { seen_until: until, ..Around::default() };
+        around.server_ttl = self.ttls.get(&facts.server.addr).copied();
+        around.vantage = self.vantages.get(&facts.server).copied();
+        self.around_server(facts, &mut around);
+        self.around_silence(facts, &mut around);
+        let id = facts.first_frame;
+        around.client_closed_others = count(self.client_closes.iter().filter(|c| {
+            c.0 != id && c.1 == facts.client.addr && near(c.2, facts.ended, Span::millis(100))
+        }));
+        around.same_idle_gap = if facts.longest_idle > Span::secs(50) {
+            count(self.idle_deaths.iter().filter(|d| {
+                d.0 != id && (d.1 == facts.server || d.2 == facts.client.addr) && {
+                    let (a, b) = (d.3.0 as f64, facts.longest_idle.0 as f64);
+                    (a - b).abs() < b * 0.1
+                }
+            }))
+        } else {
+            0
+        };
+        around
+    }
+
+    fn around_server(&self, facts: &Facts, around: &mut Around) {
+        let Some(server) = self.servers.get(&facts.server) else { return };
+        let (id, at) = (facts.first_frame, facts.ended);
+        let burst: Vec<Timestamp> =
+            server.closed.iter().filter(|c| c.0 != id && near(c.1, at, Span::secs(1))).map(|c| c.1).collect();
+        around.server_closed_others = burst.len() as u32;
+        if let (Some(&first), Some(&last)) = (burst.iter().min(), burst.iter().max()) {
+            around.server_closed_spread = last.max(at) - first.min(at);
+        }
+        around.server_serves_others = (server.live.len() - usize::from(server.live.contains_key(&id))) as u32;
+        around.refused = server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
+        let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
+        if let Some(next) = server.accepted.iter().find(|a| a.0 != id && a.1.at > at) {
+            around.accepted = Some(next.1);
+            around.server_id_changed = match (mine, next.2.as_ref().map(|i| i.server_id.as_str())) {
+                (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => Some(a != b),
+                _ => None,
+            };
+        }
+        around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
+        around.attempts_client_10s = count(server.attempts.iter().filter(|a| {
+            a.1 == facts.client.addr && a.0 <= at && at - a.0 <= Span::secs(10)
+        }));
+        around.attempts_server_1s = count(server.attempts.iter().filter(|a| a.0 <= at && at - a.0 <= Span::secs(1)));
+        around.server_accepts_others = accepts_others(server, facts);
+        let me = identity(facts.nats.connect.as_ref().map(|c| &*c.1), facts.nats.mqtt.as_ref().and_then(|m| m.client_id.as_deref()));
+        around.replaced = me.and_then(|me| {
+            server.identities.iter().find(|i| i.0 != id && i.2 == me && at - i.1.at <= Span::secs(1) && i.1.at + Span::millis(50) >= facts.start.at && near(i.1.at, at, Span::secs(1))).map(|i| i.1)
+        });
+    }
+
+    fn around_silence(&self, facts: &Facts, around: &mut Around) {
+        let Some((asks, owed)) = Side::BOTH
+            .into_iter()
+            .filter_map(|s| Some((s, facts.tcp[s].unanswered?)))
+            .max_by_key(|(_, u)| u.repeats)
+        else {
+            return;
+        };
+        let (me, silent) = (facts.endpoint(asks).addr, facts.endpoint(asks.other()).addr);
+        let id = facts.first_frame;
+        // An answer counts only between two of the unanswered segments: later it may be a path that healed.
+        if let Some((mark, port)) = self.pairs.get(&(silent, me)).and_then(|p| p.by_other(id, owed.first.at, owed.last.at)) {
+            around.pair_answers = Some(mark);
+            around.pair_answers_same_port = port == facts.server.port;
+        }
+        around.host_answers = self.hosts.get(&silent).and_then(|h| h.by_other(me, owed.first.at, owed.last.at)).map(|h| h.0);
+        for other in self.silences.iter().filter(|s| s.id != id && s.silent == silent && near(s.since, owed.first.at, Span::secs(5))) {
+            if other.asks == me { around.pair_silent += 1 } else { around.host_silent += 1 }
+        }
+    }
+
+    /// Drops what is too old to matter; called now and then.
+    pub fn prune(&mut self, now: Timestamp) {
+        let old = now - MEMORY;
+        self.pairs.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
+        self.hosts.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
+        for server in self.servers.values_mut() {
+            server.attempts.retain(|a| a.0 > now - Span::secs(75));
+            server.closed.retain(|c| c.1 > old);
+        }
+        let drop_servers = self.servers.len() > MAP_MAX / 2;
+        self.servers.retain(|_, s| {
+            !(s.live.is_empty() && s.attempts.is_empty() && s.closed.is_empty() && s.accepted.is_empty() && drop_servers)
+        });
+    }
+
+    /// How far back attempts of one client at one server are counted, for storms.
+    #[must_use]
+    pub fn attempts(&self, server: Endpoint, client: Option<Addr>, now: Timestamp, within: Span) -> u32 {
+        self.servers.get(&server).map_or(0, |s| {
+            count(s.attempts.iter().rev().take_while(|a| now - a.0 <= within).filter(|a| client.is_none_or(|c| c == a.1)))
+        })
+    }
+}
+
+/// The server took somebody else's SYN before and after this attempt, as the same server.
+fn accepts_others(server: &Server, facts: &Facts) -> Option<Mark> {
+    if !matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered) {
+        return None;
+    }
+    let id = facts.first_frame;
+    let (from, to) = match facts.tcp.client.unanswered {
+        Some(u) if facts.handshake == Handshake::Unanswered => (u.first.at, u.last.at),
+        _ => (facts.start.at, facts.ended),
+    };
+    let others = || server.greeted.iter().filter(|g| g.0 != id);
+    let after = others().find(|g| g.1.at > from)?;
+    if facts.handshake == Handshake::Unanswered && after.1.at <= to {
+        return Some(after.1);
+    }
+    let before = others().rev().find(|g| g.1.at <= from)?;
+    (after.1.at - before.1.at < Span::secs(10) && after.2.server_id == before.2.server_id).then_some(after.1)
+}
+
+fn identity(connect: Option<&Connect>, mqtt_id: Option<&str>) -> Option<Identity> {
+    if let Some(id) = mqtt_id.filter(|id| !id.is_empty()) {
+        return Some(Identity::Mqtt(id.to_owned()));
+    }
+    connect.filter(|c| c.lang.is_empty() && !c.server_id.is_empty()).map(|c| Identity::Leaf(c.name.clone()))
+}
+
+fn near(a: Timestamp, b: Timestamp, within: Span) -> bool {
+    (a - b).0.abs() <= within.0
+}
+
+fn count(items: impl Iterator) -> u32 {
+    u32::try_from(items.count()).unwrap_or(u32::MAX)
+}
+
+fn keep<T>(list: &mut VecDeque<T>, item: T, most: usize) {
+    if list.len() >= most {
+        list.pop_front();
+    }
+    list.push_back(item);
+}
+
+/// The entry, made if need be; where the map is full an arbitrary old one is reused for good.
+fn slot<K: Hash + Eq + Copy, V: Default>(map: &mut Map<K, V>, key: K) -> &mut V {
+    if map.len() >= MAP_MAX && !map.contains_key(&key) {
+        map.clear();
+    }
+    map.entry(key).or_default()
+}

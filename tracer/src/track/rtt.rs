@@ -1,0 +1,75 @@
+//! Round-trip times in constant space: smallest, largest, and a median from logarithmic buckets.
+use crate::base::Span;
+use crate::event::Rtt;
+
+/// Four buckets an octave, from 1 µs to over an hour.
+const BUCKETS: usize = 96;
+
+/// Samples of one connection. The buckets come with the second sample.
+#[derive(Default)]
+pub struct RoundTrips {
+    count: u64,
+    min_us: u64,
+    max_us: u64,
+    buckets: Option<Box<[u32; BUCKETS]>>,
+}
+
+impl RoundTrips {
+    /// One more round trip.
+    pub fn sample(&mut self, rtt: Span) {
+        let us = rtt.as_micros();
+        self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
+        self.max_us = self.max_us.max(us);
+        self.count += 1;
+        let buckets = self.buckets.get_or_insert_with(|| Box::new([0; BUCKETS]));
+        if let Some(slot) = buckets.get_mut(bucket(us)) {
+            *slot = slot.saturating_add(1);
+        }
+    }
+
+    /// The figures, where there is a sample.
+    #[must_use]
+    pub fn report(&self) -> Option<Rtt> {
+        let buckets = self.buckets.as_ref()?;
+        let half = self.count.div_ceil(2);
+        let mut seen = 0;
+        let middle = buckets.iter().position(|&n| {
+            seen += u64::from(n);
+            seen >= half
+        })?;
+        let median_us = value(middle).clamp(self.min_us, self.max_us);
+        Some(Rtt { min_us: self.min_us, median_us, max_us: self.max_us })
+    }
+}
+
+fn bucket(us: u64) -> usize {
+    let us = us.max(1);
+    let octave = us.ilog2();
+    let quarter = if octave >= 2 { (us >> (octave - 2)) & 3 } else { (us << (2 - octave)) & 3 };
+    (octave as usize * 4 + quarter as usize).min(BUCKETS - 1)
+}
+
+/// The middle of a bucket.
+fn value(bucket: usize) -> u64 {
+    let (octave, quarter) = (bucket / 4, (bucket % 4) as u64);
+    let low = ((4 + quarter) << octave) / 4;
+    let high = ((5 + quarter) << octave) / 4;
+    u64::midpoint(low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_is_within_an_eighth() {
+        let mut r = RoundTrips::default();
+        for us in 1..=999 {
+            r.sample(Span::micros(us));
+        }
+        let report = r.report().unwrap();
+        assert_eq!((report.min_us, report.max_us), (1, 999));
+        assert!((440..=560).contains(&report.median_us), "{report:?}");
+        assert_eq!(RoundTrips::default().report(), None);
+    }
+}

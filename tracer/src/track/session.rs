@@ -1,0 +1,371 @@
+//! The NATS session of a connection: operations in, facts out.
+use super::at_risk::Risk;
+use crate::base::{PerSide, Seq, Side, Span};
+use crate::event::{
+    ErrorText, Mark, MqttFacts, NatsFacts, Protocol, TlsAlert, TlsFacts, WsClose,
+};
+use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use std::sync::Arc;
+
+/// `-ERR` lines kept.
+const ERRORS_MAX: usize = 16;
+/// Characters kept of any text.
+const TEXT_MAX: usize = 256;
+
+/// One connection's session.
+#[derive(Default)]
+pub struct Session {
+    conversation: Conversation,
+    facts: NatsFacts,
+    risk: Risk,
+    ping_times: PerSide<std::collections::VecDeque<Mark>>,
+    verbose: bool,
+    last_header: Option<Box<[u8]>>,
+    /// News for the tracker since it last looked.
+    pub news: News,
+}
+
+/// What others want to know at once.
+#[derive(Default, Clone, Copy, Debug)]
+pub struct News {
+    /// The server took this client.
+    pub accepted: bool,
+    /// INFO ldm:true.
+    pub lame_duck: bool,
+    /// The end that was taken for the client sent a server's INFO first.
+    pub swapped: bool,
+    /// The server's first INFO came.
+    pub info: bool,
+}
+
+/// Where in the stream an operation stands.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// Frame.
+    pub mark: Mark,
+    /// Sequence number after the octets being fed.
+    pub end: Seq,
+    /// What the peer of the sender acknowledged so far.
+    pub una: Seq,
+}
+
+impl Session {
+    /// Observation began in the middle of the stream.
+    pub fn midstream(&mut self) {
+        self.conversation.midstream();
+    }
+
+    /// Octets in order.
+    pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
+        let Self { conversation, facts, risk, ping_times, verbose, last_header, news } = self;
+        facts.first_byte[from].get_or_insert(place.mark);
+        let mid = conversation.is_mid_message(from);
+        if mid {
+            risk.goes_on(from, place.end);
+        }
+        let mut state = Reading { facts, risk, ping_times, verbose, last_header, news, place };
+        conversation.push(from, bytes, &mut |side, op| state.op(side, op));
+    }
+
+    /// Octets that never come.
+    pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
+        let Self { conversation, facts, risk, ping_times, verbose, last_header, news } = self;
+        // A PONG may have been in the hole: what is unanswered is no longer known.
+        ping_times[from.other()].clear();
+        facts.pings[from.other()].unanswered = 0;
+        facts.pings[from.other()].first_unanswered = None;
+        let mut state = Reading { facts, risk, ping_times, verbose, last_header, news, place };
+        conversation.gap(from, missing, &mut |side, op| state.op(side, op));
+    }
+
+    /// The ends were guessed the wrong way round.
+    pub fn swap_sides(&mut self) {
+        self.conversation.swap_sides();
+        let f = &mut self.facts;
+        f.pings.swap();
+        f.first_byte.swap();
+        f.malformed.swap();
+        f.foreign.swap();
+        f.ws_close.swap();
+        f.cut_mid_message.swap();
+        self.ping_times.swap();
+        f.info = f.client_info.take().or_else(|| f.info.take());
+        for error in &mut f.errors {
+            error.from = error.from.other();
+        }
+    }
+
+    /// The protocol as far as known.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.conversation.protocol()
+    }
+
+    /// The facts so far, without what TCP has to add.
+    #[must_use]
+    pub const fn facts(&self) -> &NatsFacts {
+        &self.facts
+    }
+
+    /// The facts at the end.
+    #[must_use]
+    pub fn finish(&self, client_una: Seq, server_una: Seq, unacked_bytes: u64) -> NatsFacts {
+        let mut facts = self.facts.clone();
+        facts.protocol = self.conversation.protocol();
+        facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
+        for side in Side::BOTH {
+            facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
+        }
+        facts
+    }
+}
+
+/// The session's parts while operations come in.
+struct Reading<'a> {
+    facts: &'a mut NatsFacts,
+    risk: &'a mut Risk,
+    ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
+    verbose: &'a mut bool,
+    last_header: &'a mut Option<Box<[u8]>>,
+    news: &'a mut News,
+    place: Place,
+}
+
+impl Reading<'_> {
+    fn op(&mut self, side: Side, op: Op<'_>) {
+        match op {
+            Op::Msg { subject, total, .. } => self.msg(side, subject, total),
+            Op::Pub { subject, reply, header, total, line } => self.publish(side, subject, reply, header, total, line),
+            Op::Ping => self.ping(side),
+            Op::Pong => self.pong(side),
+            Op::Ok => {
+                self.accepted();
+                self.risk.ok(*self.verbose && self.facts.pubs > 0);
+            }
+            Op::Err { text } => self.error(side, text),
+            Op::Info { json } => self.info(side, json),
+            Op::Connect { json } => self.connect(json),
+            Op::Sub { .. } => self.facts.subs += 1,
+            Op::Routed { subject, total, .. } => match side {
+                Side::Client => {
+                    self.facts.pubs += 1;
+                    self.facts.largest_msg = self.facts.largest_msg.max(total);
+                    self.risk.publish(subject, None, self.place.end, self.place.una);
+                }
+                Side::Server => self.msg(side, subject, total),
+            },
+            Op::Status { code, description } => {
+                if code == 409 && description.eq_ignore_ascii_case(b"Server Shutdown") {
+                    self.facts.server_shutdown_status = Some(self.place.mark);
+                }
+            }
+            Op::Malformed { line } => {
+                let mark = self.place.mark;
+                self.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
+            }
+            Op::Foreign(what) => {
+                self.facts.foreign[side].get_or_insert((self.place.mark, what));
+            }
+            Op::Proxy { client } => self.facts.forwarded_for = client.map(|c| c.to_string()),
+            Op::HttpStatus(code) => self.facts.http_status = Some(code),
+            Op::WsUpgrade { forwarded_for, .. } => {
+                if let Some(text) = forwarded_for {
+                    self.facts.forwarded_for = Some(printable(text, 64));
+                }
+            }
+            Op::WsClose { code, reason } => {
+                let close = WsClose { mark: self.place.mark, code, reason: printable(reason, TEXT_MAX) };
+                self.facts.ws_close[side].get_or_insert(close);
+            }
+            Op::Tls(record) => self.tls(side, record),
+            Op::Mqtt(packet) => self.mqtt(packet),
+            Op::MessageEnd | Op::Unsub { .. } | Op::LinkSub | Op::Http { .. } | Op::Compressed => {}
+        }
+    }
+
+    fn accepted(&mut self) {
+        if self.facts.connect.is_some() && self.facts.accepted.is_none() {
+            self.facts.accepted = Some(self.place.mark);
+            self.news.accepted = true;
+        }
+    }
+
+    fn msg(&mut self, side: Side, subject: &[u8], total: u64) {
+        if side == Side::Client {
+            return;
+        }
+        self.facts.msgs += 1;
+        self.facts.largest_msg = self.facts.largest_msg.max(total);
+        self.risk.deliver(subject, self.place.end, self.place.una);
+        self.accepted();
+    }
+
+    fn publish(&mut self, side: Side, subject: &[u8], reply: Option<&[u8]>, header: u32, total: u64, line: u32) {
+        if side == Side::Server {
+            return;
+        }
+        let facts = &mut *self.facts;
+        facts.pubs += 1;
+        facts.last_pub = Some((total, self.place.mark));
+        if facts.largest_pub.is_none_or(|(most, _)| total > most) {
+            facts.largest_pub = Some((total, self.place.mark));
+        }
+        facts.longest_control_line = facts.longest_control_line.max(line);
+        if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
+            facts.headers_unannounced = true;
+        }
+        self.risk.publish(subject, reply, self.place.end, self.place.una);
+    }
+
+    fn ping(&mut self, side: Side) {
+        let mark = self.place.mark;
+        if side == Side::Client {
+            self.risk.ping();
+        }
+        let ping = &mut self.facts.pings[side];
+        if let Some(last) = ping.last {
+            let gap = mark.at - last.at;
+            if gap > Span::millis(500) && ping.interval.is_none_or(|i| gap < i) {
+                ping.interval = Some(gap);
+            }
+        }
+        ping.sent += 1;
+        ping.last = Some(mark);
+        ping.unanswered += 1;
+        ping.first_unanswered.get_or_insert(mark);
+        let times = &mut self.ping_times[side];
+        if times.len() < 64 {
+            times.push_back(mark);
+        }
+    }
+
+    fn pong(&mut self, side: Side) {
+        if side == Side::Server {
+            self.accepted();
+            self.risk.pong();
+        }
+        let asked = side.other();
+        let ping = &mut self.facts.pings[asked];
+        if let Some(sent) = self.ping_times[asked].pop_front() {
+            let took = self.place.mark.at - sent.at;
+            if ping.slowest_pong.is_none_or(|s| took > s) {
+                ping.slowest_pong = Some(took);
+            }
+        }
+        ping.unanswered = ping.unanswered.saturating_sub(1);
+        ping.first_unanswered = self.ping_times[asked].front().copied();
+        if ping.unanswered == 0 {
+            ping.first_unanswered = None;
+        }
+    }
+
+    fn error(&mut self, from: Side, text: &[u8]) {
+        let errors = &mut self.facts.errors;
+        if errors.len() >= ERRORS_MAX {
+            errors.remove(ERRORS_MAX / 2);
+        }
+        errors.push(ErrorText { mark: self.place.mark, from, text: printable(text, TEXT_MAX) });
+    }
+
+    fn info(&mut self, side: Side, json: &[u8]) {
+        let Some(info) = Info::decode(json) else { return };
+        let mark = self.place.mark;
+        let facts = &mut *self.facts;
+        facts.infos += 1;
+        if side == Side::Client {
+            if facts.client_info.is_none() && facts.info.is_none() && facts.connect.is_none() && !info.server_id.is_empty() {
+                self.news.swapped = true;
+            }
+            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info)));
+            return;
+        }
+        if info.ldm && facts.lame_duck.is_none() {
+            facts.lame_duck = Some(mark);
+            self.news.lame_duck = true;
+        }
+        let connect_info = info.connect_info;
+        if facts.info.is_none() {
+            facts.info = Some((mark, Arc::new(info)));
+            self.news.info = true;
+        }
+        if connect_info {
+            self.accepted();
+        }
+    }
+
+    fn connect(&mut self, json: &[u8]) {
+        match Connect::decode(json) {
+            Some(mut connect) => {
+                for text in [&mut connect.name, &mut connect.lang, &mut connect.version, &mut connect.user] {
+                    truncate(text, TEXT_MAX);
+                }
+                *self.verbose = connect.verbose;
+                self.facts.connect.get_or_insert_with(|| (self.place.mark, Arc::new(connect)));
+            }
+            None => {
+                self.facts.connect_unreadable.get_or_insert(self.place.mark);
+            }
+        }
+    }
+
+    fn tls(&mut self, side: Side, record: TlsRecord<'_>) {
+        let mark = self.place.mark;
+        let first = self.facts.info.is_none();
+        let tls = self.facts.tls.get_or_insert_with(|| Box::new(TlsFacts { first, ..TlsFacts::default() }));
+        tls.close_notify[side] = false;
+        match record {
+            TlsRecord::ClientHello { sni } => {
+                tls.client_hello.get_or_insert(mark);
+                tls.sni = sni.map(|s| s.chars().take(TEXT_MAX).collect());
+            }
+            TlsRecord::ServerHello { version } => {
+                tls.server_hello.get_or_insert(mark);
+                tls.version = Some(version);
+            }
+            TlsRecord::Alert { level, description } => {
+                if tls.alerts.len() < 4 {
+                    tls.alerts.push(TlsAlert { mark, from: side, level, description });
+                }
+                tls.close_notify[side] = description == 0;
+            }
+            TlsRecord::EncryptedAlert => tls.close_notify[side] = true,
+            TlsRecord::Data { len } => {
+                tls.records[side] = tls.records[side].saturating_add(1);
+                // TLS 1.3 hides an alert (2 octets, type, tag) in a 19-octet record; no NATS flush is that short but PING and PONG.
+                tls.close_notify[side] = len == 19;
+                if tls.records.client > 1 && tls.records.server > 1 && !tls.established {
+                    tls.established = true;
+                    self.news.accepted = true;
+                }
+            }
+            TlsRecord::ChangeCipherSpec | TlsRecord::Handshake => {}
+        }
+    }
+
+    fn mqtt(&mut self, packet: MqttPacket<'_>) {
+        let mqtt = self.facts.mqtt.get_or_insert_with(|| Box::new(MqttFacts::default()));
+        match packet {
+            MqttPacket::Connect { client_id, keepalive, .. } => {
+                mqtt.client_id = Some(printable(client_id, TEXT_MAX));
+                mqtt.keepalive_s = Some(keepalive);
+            }
+            MqttPacket::Connack { code } => {
+                mqtt.connack = Some(code);
+                self.news.accepted |= code == 0;
+            }
+            MqttPacket::Disconnect => mqtt.disconnect = true,
+            _ => {}
+        }
+    }
+}
+
+/// At most `max` characters, control characters escaped.
+fn printable(bytes: &[u8], max: usize) -> String {
+    String::from_utf8_lossy(bytes).chars().take(max).map(|c| if c.is_control() { '.' } else { c }).collect()
+}
+
+fn truncate(text: &mut String, max: usize) {
+    if text.chars().count() > max {
+        *text = text.chars().take(max).collect();
+    }
+}
