@@ -145,6 +145,22 @@ impl Plan {
     pub const fn is_live(&self) -> bool {
         matches!(self.input, Input::Live { .. })
     }
+
+    /// The first option asked for that this version reads and checks but can't carry out yet.
+    #[must_use]
+    pub fn not_yet(&self) -> Option<&'static str> {
+        [
+            (self.is_live(), "live capture (without --read)"),
+            (self.capture == Capture::Headers, "--capture headers"),
+            (self.write.is_some(), "--write"),
+            (self.monitor.is_some(), "--monitor"),
+            (self.server_log.is_some(), "--server-log"),
+            (self.metrics.is_some(), "--metrics"),
+            (self.report.is_some(), "--report"),
+        ]
+        .into_iter()
+        .find_map(|(asked, name)| asked.then_some(name))
+    }
 }
 
 impl Args {

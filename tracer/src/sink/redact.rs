@@ -291,7 +291,7 @@ fn address(text: &str) -> Option<(IpAddr, usize)> {
     if let Ok(ip) = v4.parse::<Ipv4Addr>() {
         return Some((ip.into(), v4.len()));
     }
-    let full = &text[..text[run.len()..].starts_with("::").then_some(2).unwrap_or_default() + run.len()];
+    let full = &text[..run.len() + if text[run.len()..].starts_with("::") { 2 } else { 0 }];
     [run, full].into_iter().find_map(|run| Some((run.parse::<Ipv6Addr>().ok()?.into(), run.len())))
 }
 

@@ -57,6 +57,13 @@ fn every_option_parses() {
 }
 
 #[test]
+fn what_comes_later_is_named() {
+    assert_eq!(plan("-r x").unwrap().not_yet(), None);
+    assert_eq!(plan("-r x --report r.html").unwrap().not_yet(), Some("--report"));
+    assert!(plan("-i eth0").unwrap().not_yet().is_some());
+}
+
+#[test]
 fn commands() {
     assert!(matches!(args("explain").unwrap().command, Some(crate::cli::Command::Explain { code: None })));
     for line in [

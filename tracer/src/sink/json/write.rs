@@ -84,10 +84,10 @@ impl Writer {
         let rest = thousandths % 1000;
         self.buf.push(b'.');
         self.buf.push(b'0' + (rest / 100) as u8);
-        if rest % 100 != 0 {
+        if !rest.is_multiple_of(100) {
             self.buf.push(b'0' + (rest / 10 % 10) as u8);
         }
-        if rest % 10 != 0 {
+        if !rest.is_multiple_of(10) {
             self.buf.push(b'0' + (rest % 10) as u8);
         }
     }
