@@ -190,29 +190,56 @@ impl Writer {
 
     fn quoted(&mut self, text: &str) {
         self.buf.push(b'"');
+        let (chunks, tail) = text.as_bytes().as_chunks::<8>();
         let mut clean = 0;
-        let bytes = text.as_bytes();
-        for (i, &b) in bytes.iter().enumerate() {
-            if b >= 0x20 && b != b'"' && b != b'\\' && b != 0x7f {
-                continue;
+        for (i, chunk) in chunks.iter().enumerate() {
+            if needs_escape(u64::from_le_bytes(*chunk)) {
+                self.buf.extend_from_slice(chunks[clean..i].as_flattened());
+                self.escaped(chunk);
+                clean = i + 1;
             }
-            self.buf.extend_from_slice(&bytes[clean..i]);
-            clean = i + 1;
+        }
+        self.buf.extend_from_slice(chunks[clean..].as_flattened());
+        let mut last = [b' '; 8];
+        last[..tail.len()].copy_from_slice(tail);
+        if needs_escape(u64::from_le_bytes(last)) {
+            self.escaped(tail)
+        } else {
+            self.buf.extend_from_slice(tail)
+        }
+        self.buf.push(b'"');
+    }
+
+    fn escaped(&mut self, bytes: &[u8]) {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for &b in bytes {
             match b {
                 b'"' | b'\\' => self.buf.extend_from_slice(&[b'\\', b]),
                 b'\n' => self.buf.extend_from_slice(b"\\n"),
                 b'\r' => self.buf.extend_from_slice(b"\\r"),
                 b'\t' => self.buf.extend_from_slice(b"\\t"),
-                _ => {
-                    const HEX: &[u8; 16] = b"0123456789abcdef";
+                0..0x20 | 0x7f => {
                     self.buf.extend_from_slice(b"\\u00");
                     self.buf.extend([HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]);
                 }
+                _ => self.buf.push(b),
             }
         }
-        self.buf.extend_from_slice(&bytes[clean..]);
-        self.buf.push(b'"');
     }
+}
+
+/// Whether one of eight bytes is a control character, a quote or a backslash: most texts have none, and eight are asked
+/// at once. `(x - n) & !x & 0x80` is set in some byte exactly where some byte is below `n`.
+const fn needs_escape(eight: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const fn some_below(x: u64, n: u64) -> u64 {
+        x.wrapping_sub(ONES * n) & !x & (ONES << 7)
+    }
+    some_below(eight, 0x20)
+        | some_below(eight ^ (ONES * b'"' as u64), 1)
+        | some_below(eight ^ (ONES * b'\\' as u64), 1)
+        | some_below(eight ^ (ONES * 0x7f), 1)
+        != 0
 }
 
 #[cfg(test)]
@@ -229,6 +256,10 @@ mod tests {
 
     #[test]
     fn strings_survive() {
+        for b in 0..=0x7f_u8 {
+            let text = format!("0123456789a{}é bcdefghijk", char::from(b));
+            assert_eq!(line(|w| w.str("k", &text))["k"], text.as_str());
+        }
         for text in ["", "a\"b\\c", "\u{0}\u{1f}\u{7f}\n\r\t", "é→🦀\u{2028}", "\u{fffd}\u{fffd}", "\\u0041"]
         {
             assert_eq!(line(|w| w.str("k", text))["k"], text);
