@@ -4,6 +4,8 @@ use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
 use std::sync::Arc;
 
+pub use crate::wire::IcmpKind;
+
 /// Which protocol a connection speaks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Protocol {
@@ -209,27 +211,6 @@ pub struct Rtt {
     pub median_us: u64,
     /// Largest, microseconds.
     pub max_us: u64,
-}
-
-/// What an ICMP error says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum IcmpKind {
-    /// Network unreachable.
-    NetUnreachable,
-    /// Host unreachable.
-    HostUnreachable,
-    /// Port unreachable.
-    PortUnreachable,
-    /// Protocol unreachable.
-    ProtocolUnreachable,
-    /// Administratively prohibited (also policy failed, reject route).
-    AdminProhibited,
-    /// Fragmentation needed / packet too big, with the next hop's MTU.
-    FragmentationNeeded(u32),
-    /// TTL exceeded on the way.
-    TimeExceeded,
-    /// Another one: type and code.
-    Other(u8, u8),
 }
 
 /// An ICMP error that quotes a segment of this connection.

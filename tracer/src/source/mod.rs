@@ -1,1 +1,18 @@
-//! source.
+//! F6: where input comes from. Capture files here; everything that is live beside them.
+pub mod file;
+pub mod filter;
+pub mod merge;
+
+mod blocks;
+mod error;
+mod pcap_format;
+mod pcapng;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::SourceError;
+pub use file::{FileSource, Frame};
+pub use filter::{Filter, FilterError};
+pub use merge::MergedSource;

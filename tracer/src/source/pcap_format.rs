@@ -1,0 +1,87 @@
+//! The classic pcap format, in microseconds and nanoseconds, both byte orders, and with the longer record headers of
+//! patched Linux libpcaps.
+use super::blocks::{Blocks, COMMON_SNAPLEN, MAX_RECORD, Order, Record};
+use super::error::Flaw;
+use crate::base::Timestamp;
+use crate::wire::LinkType;
+
+/// Where a pcap file is read.
+#[derive(Debug)]
+pub(super) struct Pcap {
+    order: Order,
+    /// Nanoseconds of one unit of the fraction.
+    unit: i64,
+    record_header: usize,
+    limit: usize,
+    link: LinkType,
+}
+
+impl Pcap {
+    /// Whether a file that starts like this is one.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        Self::flavour(bytes).is_some()
+    }
+
+    fn flavour(bytes: &[u8]) -> Option<(Order, i64, usize)> {
+        let magic = bytes.first_chunk::<4>()?;
+        for (order, number) in
+            [(Order::Little, u32::from_le_bytes(*magic)), (Order::Big, u32::from_be_bytes(*magic))]
+        {
+            match number {
+                0xa1b2_c3d4 => return Some((order, 1_000, 16)),
+                0xa1b2_3c4d => return Some((order, 1, 16)),
+                0xa1b2_cd34 => return Some((order, 1_000, 24)),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Reads the file's header.
+    pub fn open(blocks: &mut Blocks) -> Result<Self, Flaw> {
+        if !blocks.need(24) {
+            return Err(Flaw::new(blocks.offset(), "it ends within the file header"));
+        }
+        let head = blocks.take(24);
+        let Some((order, unit, record_header)) = Self::flavour(head) else {
+            return Err(Flaw::new(0, "no pcap header"));
+        };
+        let limit = order.u32(head, 16).max(COMMON_SNAPLEN) as usize;
+        // The upper half tells of frame check sequences, which the IP length cuts off anyway.
+        let link = LinkType(order.u32(head, 20) & 0xffff);
+        Ok(Self { order, unit, record_header, limit: limit.min(MAX_RECORD), link })
+    }
+
+    /// The next record, left at the front of `blocks`.
+    #[inline]
+    pub fn next(&mut self, blocks: &mut Blocks) -> Result<Option<Record>, Flaw> {
+        if !blocks.need(self.record_header) {
+            return if blocks.peek().is_empty() { Ok(None) } else { Err(cut(blocks)) };
+        }
+        let head = blocks.peek();
+        let word = |at| self.order.u32(head, at);
+        let (seconds, fraction, len, wire_len) = (word(0), word(4), word(8), word(12));
+        if len as usize > self.limit {
+            let what = format!("a record claims {len} bytes, more than the {} that are possible", self.limit);
+            return Err(Flaw::new(blocks.offset(), what));
+        }
+        let total = self.record_header + len as usize;
+        if !blocks.need(total) {
+            return Err(cut(blocks));
+        }
+        Ok(Some(Record {
+            iface: 0,
+            at: Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit),
+            wire_len: wire_len.max(len),
+            link: self.link,
+            skip: self.record_header,
+            len: len as usize,
+            total,
+        }))
+    }
+}
+
+#[cold]
+fn cut(blocks: &Blocks) -> Flaw {
+    Flaw::new(blocks.offset(), "it ends within a record")
+}
