@@ -3,35 +3,16 @@
 use crate::base::{PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, Event, EndedBy, Facts, FrameRef, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome, Summary,
+    Around, CloseReport, Event, EndedBy, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome, Summary,
 };
 use crate::track::close::decide;
 use crate::track::{Clients, ConnId, Limits, Neighbours, Seen, TrackConfig, Tracked, Tracker};
-use crate::wire::{Decoder, LinkType, Packet};
+use crate::wire::{Decoder, Packet};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
 const WAITING_MAX: usize = 16 * 1024;
-
-/// One captured frame, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    /// Place of its capture on the command line.
-    pub capture: u32,
-    /// Interface inside the capture.
-    pub iface: u32,
-    /// 1-based number in the capture.
-    pub number: u64,
-    /// When.
-    pub at: Timestamp,
-    /// Its length on the wire.
-    pub wire_len: u32,
-    /// What the bytes begin with.
-    pub link: LinkType,
-    /// What was captured of it.
-    pub bytes: &'a [u8],
-}
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]

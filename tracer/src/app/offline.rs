@@ -5,7 +5,7 @@ use crate::cli::{Format, Plan, Settle};
 use crate::event::Event;
 use crate::pipeline::{Config, Pipeline};
 use crate::sink::{Json, Redact, Select, Sink, Text};
-use crate::source::{Filter, MergedSource};
+use crate::source::{FileSource, Filter, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};

@@ -2,48 +2,9 @@
 use super::{FrameRef, Handshake, Mark};
 use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
-use std::sync::Arc;
-
+pub use crate::nats::{Foreign, Protocol};
 pub use crate::wire::IcmpKind;
-
-/// Which protocol a connection speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Protocol {
-    /// A NATS client.
-    Client,
-    /// Cluster route.
-    Route,
-    /// Gateway.
-    Gateway,
-    /// Leafnode.
-    Leafnode,
-    /// NATS over WebSocket.
-    WebSocket,
-    /// MQTT.
-    Mqtt,
-    /// TLS is all that was seen.
-    Tls,
-    /// Not told by the bytes.
-    #[default]
-    Unknown,
-}
-
-impl Protocol {
-    /// The contract's word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Route => "route",
-            Self::Gateway => "gateway",
-            Self::Leafnode => "leafnode",
-            Self::WebSocket => "websocket",
-            Self::Mqtt => "mqtt",
-            Self::Tls => "tls",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+use std::sync::Arc;
 
 /// Where the capture was taken, seen from this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -314,35 +275,6 @@ pub struct MqttFacts {
     pub connack: Option<u8>,
     /// The client sent DISCONNECT.
     pub disconnect: bool,
-}
-
-/// Bytes that are not NATS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Foreign {
-    /// An HTTP request (no WebSocket upgrade).
-    Http,
-    /// SSH banner.
-    Ssh,
-    /// TLS records where none were expected (TLS to a plain listener).
-    Tls,
-    /// A PROXY header.
-    Proxy,
-    /// Anything else.
-    Other,
-}
-
-impl Foreign {
-    /// In words.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Ssh => "SSH",
-            Self::Tls => "TLS",
-            Self::Proxy => "a PROXY header",
-            Self::Other => "bytes that are not NATS",
-        }
-    }
 }
 
 /// The NATS session as observed.

@@ -3,6 +3,7 @@ mod around;
 mod close;
 mod evidence;
 mod facts;
+mod input;
 mod notice;
 
 pub use around::Around;
@@ -14,4 +15,5 @@ pub use facts::{
     AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
     Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
 };
+pub use input::Frame;
 pub use notice::{Event, Notice, NoticeCode};

@@ -1,4 +1,24 @@
 //! F1: NATS protocol decode. Owns no socket; takes bytes, gives operations.
+mod conversation;
 mod hello;
+mod http;
+mod line;
+mod lines;
+mod mqtt;
+mod op;
+mod opening;
+mod protocol;
+mod read;
+mod s2;
+mod session;
+mod status;
+mod tls;
+mod ws;
 
+#[cfg(test)]
+mod tests;
+
+pub use conversation::Conversation;
 pub use hello::{Connect, Info};
+pub use op::{Fault, LinkVerb, MqttPacket, Op, TlsRecord};
+pub use protocol::{Foreign, Protocol};

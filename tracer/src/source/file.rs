@@ -4,8 +4,7 @@ use super::blocks::{Blocks, Record};
 use super::error::Flaw;
 use super::pcap_format::Pcap;
 use super::pcapng::Pcapng;
-use crate::base::Timestamp;
-use crate::wire::LinkType;
+use crate::event::Frame;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -14,25 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Packed octets that are read at once.
 const PACKED_BLOCK: usize = 128 << 10;
-
-/// A captured frame, borrowed from its source.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame<'a> {
-    /// Which capture, as given to [`FileSource::open`].
-    pub capture: u32,
-    /// Which interface of it, from 0.
-    pub iface: u32,
-    /// Number in that file, from 1.
-    pub number: u64,
-    /// When it was captured.
-    pub at: Timestamp,
-    /// Octets on the wire.
-    pub wire_len: u32,
-    /// What the octets start with.
-    pub link: LinkType,
-    /// What was captured.
-    pub bytes: &'a [u8],
-}
 
 #[derive(Debug)]
 enum Format {

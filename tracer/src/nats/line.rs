@@ -1,0 +1,289 @@
+//! One control line: verb, arguments, meaning. Grammar: nats-server `server/parser.go`, the `process…` functions of
+//! `client.go`, `route.go` and `leafnode.go`. Knows nothing of streams.
+use super::Protocol;
+use super::op::{Fault, LinkVerb, Op};
+use crate::base::Side;
+
+/// Verbs that need a separator behind them. `PING`, `PONG` and `+OK` take anything up to the line end.
+const VERBS: [&[u8]; 18] = [
+    b"MSG", b"HMSG", b"PUB", b"HPUB", b"SUB", b"UNSUB", b"INFO", b"CONNECT", b"-ERR", b"RMSG", b"LMSG",
+    b"RS+", b"RS-", b"LS+", b"LS-", b"A+", b"A-", b"AU",
+];
+const BARE_VERBS: [&[u8]; 3] = [b"PING", b"PONG", b"+OK"];
+
+/// More arguments than any form but queue lists has.
+const MAX_ARGS: usize = 8;
+
+/// What the grammar needs to know of the connection.
+#[derive(Clone, Copy)]
+pub(super) struct Dialect {
+    pub protocol: Protocol,
+    /// A route for one account: the account is left out.
+    pub dedicated: bool,
+    pub from: Side,
+}
+
+/// Reads one line without its LF; a CR at its end is no part of it.
+#[inline]
+pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Result<Op<'a>, Fault> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let end = line.iter().position(|&b| is_space(b)).unwrap_or(line.len());
+    let (verb, args) = line.split_at_checked(end).unwrap_or((line, b""));
+    // The two of the data path first, as servers and libraries write them.
+    match verb {
+        b"MSG" => msg(args, false),
+        b"PUB" => publish(args, false),
+        _ => other(line, verb, args, dialect),
+    }
+}
+
+/// Everything that is not the data path, and its unusual spellings.
+fn other<'a>(
+    line: &'a [u8],
+    verb: &'a [u8],
+    args: &'a [u8],
+    dialect: impl FnOnce() -> Dialect,
+) -> Result<Op<'a>, Fault> {
+    let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
+    let begins = |word: &[u8]| line.get(..word.len()).is_some_and(|l| l.eq_ignore_ascii_case(word));
+    // A verb without its separator is none: the server waits for it by the byte.
+    let separated = verb.len() < line.len();
+    if begins(b"PING") {
+        Ok(Op::Ping)
+    } else if begins(b"PONG") {
+        Ok(Op::Pong)
+    } else if begins(b"+OK") {
+        Ok(Op::Ok)
+    } else if !separated {
+        Err(if VERBS.iter().any(|v| is(v)) { Fault::Arguments } else { Fault::Verb })
+    } else if is(b"HMSG") {
+        header_msg(args, dialect())
+    } else if is(b"HPUB") {
+        publish(args, true)
+    } else if is(b"MSG") {
+        msg(args, false)
+    } else if is(b"PUB") {
+        publish(args, false)
+    } else if is(b"SUB") {
+        sub(args)
+    } else if is(b"UNSUB") {
+        unsub(args)
+    } else if is(b"INFO") {
+        Ok(Op::Info { json: args.trim_ascii() })
+    } else if is(b"CONNECT") {
+        Ok(Op::Connect { json: args.trim_ascii() })
+    } else if is(b"-ERR") {
+        Ok(Op::Err { text: unquote(args.trim_ascii()) })
+    } else if is(b"RMSG") {
+        routed(args, false, dialect())
+    } else if is(b"LMSG") {
+        leaf_msg(args, dialect())
+    } else {
+        link_verb(verb).map(|verb| Op::LinkSub { verb, args: args.trim_ascii() }).ok_or(Fault::Verb)
+    }
+}
+
+/// Whether an operation may begin with these bytes: a whole verb with its separator, or the beginning of one.
+pub(super) fn may_begin(bytes: &[u8]) -> bool {
+    let fits = |verb: &[u8]| bytes.iter().zip(verb).all(|(b, v)| b.eq_ignore_ascii_case(v));
+    VERBS.iter().any(|v| fits(v) && bytes.get(v.len()).is_none_or(|&b| is_space(b)))
+        || BARE_VERBS.iter().any(|v| fits(v))
+}
+
+/// Whether a line, CRLF included, can only be an operation and no piece of payload: as servers and libraries write it,
+/// nothing but printable characters, every argument in shape.
+pub(super) fn is_certain(line: &[u8], op: &Op<'_>) -> bool {
+    let Some(text) = line.strip_suffix(b"\r\n") else { return false };
+    let strict = VERBS.iter().chain(&BARE_VERBS).any(|v| text.starts_with(v));
+    let sizes = |header: u32, total: u64| total <= MAX_BELIEVED && u64::from(header) <= total;
+    strict
+        && text.iter().all(|&b| b >= b' ' && b != 0x7f)
+        && match *op {
+            Op::Ping => text == b"PING",
+            Op::Pong => text == b"PONG",
+            Op::Ok => text == b"+OK",
+            Op::Err { .. } => text.starts_with(b"-ERR '") && text.ends_with(b"'"),
+            Op::Info { json } | Op::Connect { json } => json.starts_with(b"{\"") && json.ends_with(b"}"),
+            Op::Pub { header, total, .. }
+            | Op::Msg { header, total, .. }
+            | Op::Routed { header, total, .. } => sizes(header, total),
+            _ => true,
+        }
+}
+
+/// The largest message believed while feet are sought: twice the 64 MiB that max_payload may be.
+const MAX_BELIEVED: u64 = 128 << 20;
+
+/// Bytes of headers and of all, for the operations that payload follows.
+#[inline]
+pub(super) fn sizes(op: &Op<'_>) -> Option<(u32, u64)> {
+    match *op {
+        Op::Pub { header, total, .. } | Op::Msg { header, total, .. } | Op::Routed { header, total, .. } => {
+            Some((header, total))
+        }
+        _ => None,
+    }
+}
+
+#[inline]
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Arguments, split at runs of spaces and tabs. `None`: more than `N`.
+#[inline]
+fn split<'a, const N: usize>(args: &'a [u8], room: &mut [&'a [u8]; N]) -> Option<usize> {
+    let mut n = 0;
+    for word in args.split(|&b| is_space(b)).filter(|w| !w.is_empty()) {
+        *room.get_mut(n)? = word;
+        n += 1;
+    }
+    Some(n)
+}
+
+/// nats-server reads at most nine digits (`parseSize`).
+#[inline]
+fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 9 {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, &b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
+}
+
+/// Header and total size; the header must fit.
+#[inline]
+fn both(header: &[u8], total: &[u8]) -> Result<(u32, u64), Fault> {
+    let (header, total) = number(header).zip(number(total)).ok_or(Fault::Arguments)?;
+    let narrow = u32::try_from(header).map_err(|_| Fault::Arguments)?;
+    if header > total { Err(Fault::Arguments) } else { Ok((narrow, total)) }
+}
+
+#[inline]
+fn publish(args: &[u8], with_header: bool) -> Result<Op<'_>, Fault> {
+    let mut room: [&[u8]; 5] = [b""; 5];
+    let n = split(args, &mut room).ok_or(Fault::Arguments)?;
+    let (subject, reply, header, total) = match (with_header, room.get(..n)) {
+        (false, Some(&[subject, total])) => (subject, None, &b"0"[..], total),
+        (false, Some(&[subject, reply, total])) => (subject, Some(reply), &b"0"[..], total),
+        (true, Some(&[subject, header, total])) => (subject, None, header, total),
+        (true, Some(&[subject, reply, header, total])) => (subject, Some(reply), header, total),
+        _ => return Err(Fault::Arguments),
+    };
+    let (header, total) = both(header, total)?;
+    // What the server measures begins behind the first separator.
+    Ok(Op::Pub { subject, reply, header, total, line: length(args).saturating_sub(1) })
+}
+
+#[inline]
+fn msg(args: &[u8], with_header: bool) -> Result<Op<'_>, Fault> {
+    let mut room: [&[u8]; 6] = [b""; 6];
+    let n = split(args, &mut room).ok_or(Fault::Arguments)?;
+    let (subject, sid, reply, header, total) = match (with_header, room.get(..n)) {
+        (false, Some(&[subject, sid, total])) => (subject, sid, None, &b"0"[..], total),
+        (false, Some(&[subject, sid, reply, total])) => (subject, sid, Some(reply), &b"0"[..], total),
+        (true, Some(&[subject, sid, header, total])) => (subject, sid, None, header, total),
+        (true, Some(&[subject, sid, reply, header, total])) => (subject, sid, Some(reply), header, total),
+        _ => return Err(Fault::Arguments),
+    };
+    let (header, total) = both(header, total)?;
+    Ok(Op::Msg { subject, sid, reply, header, total })
+}
+
+/// `HMSG` has two grammars: to clients with a sid, between servers without.
+fn header_msg(args: &[u8], dialect: Dialect) -> Result<Op<'_>, Fault> {
+    if dialect.protocol.is_link() || dialect.from == Side::Client {
+        routed(args, true, dialect)
+    } else {
+        msg(args, true)
+    }
+}
+
+/// `[account] <subject> [reply | + reply queues… | bar queues…] [#hdr] <#bytes>`; the account is absent on leafs and on
+/// routes of one account.
+fn routed(args: &[u8], with_header: bool, dialect: Dialect) -> Result<Op<'_>, Fault> {
+    let accounts = usize::from(dialect.protocol != Protocol::Leafnode && !dialect.dedicated);
+    deliver(args, accounts, with_header)
+}
+
+/// On leafs `<subject> …`, on routes `<origin> <account> <subject> … <#hdr> <#total>`.
+fn leaf_msg(args: &[u8], dialect: Dialect) -> Result<Op<'_>, Fault> {
+    if dialect.protocol == Protocol::Route {
+        deliver(args, 2 - usize::from(dialect.dedicated), true)
+    } else {
+        deliver(args, 0, false)
+    }
+}
+
+/// `before` words, a subject, perhaps a reply or queues, one or two sizes.
+fn deliver(args: &[u8], before: usize, with_header: bool) -> Result<Op<'_>, Fault> {
+    let mut room: [&[u8]; MAX_ARGS] = [b""; MAX_ARGS];
+    // A queue list may be long: the front words, and the sizes from the back.
+    let words = || args.split(|&b| is_space(b)).filter(|w| !w.is_empty());
+    let mut count = 0;
+    for (slot, word) in room.iter_mut().zip(words()) {
+        *slot = word;
+        count += 1;
+    }
+    let mut back = words().rev();
+    let total = back.next().ok_or(Fault::Arguments)?;
+    let header = if with_header { back.next().ok_or(Fault::Arguments)? } else { b"0" };
+    let (header, total) = both(header, total)?;
+    // A route without an account (not told by an INFO we missed) has one word less.
+    let tail = 1 + usize::from(with_header);
+    let front = room.get(..count).unwrap_or(&room);
+    let before = if count == 1 + tail { before.min(count.saturating_sub(1 + tail)) } else { before };
+    let subject = *front.get(before).filter(|_| count > before + tail).ok_or(Fault::Arguments)?;
+    let behind = front.get(before + 1..).unwrap_or(&[]);
+    let reply = match behind {
+        [b"+", reply, ..] => Some(*reply),
+        [b"|", ..] => None,
+        [reply, rest @ ..] if rest.len() >= tail => Some(*reply),
+        _ => None,
+    };
+    Ok(Op::Routed { subject, reply, header, total })
+}
+
+fn sub(args: &[u8]) -> Result<Op<'_>, Fault> {
+    let mut room: [&[u8]; 4] = [b""; 4];
+    let n = split(args, &mut room).ok_or(Fault::Arguments)?;
+    let line = length(args).saturating_sub(1);
+    match room.get(..n) {
+        Some(&[subject, sid]) => Ok(Op::Sub { subject, queue: None, sid, line }),
+        Some(&[subject, queue, sid]) => Ok(Op::Sub { subject, queue: Some(queue), sid, line }),
+        _ => Err(Fault::Arguments),
+    }
+}
+
+fn unsub(args: &[u8]) -> Result<Op<'_>, Fault> {
+    let mut room: [&[u8]; 3] = [b""; 3];
+    let n = split(args, &mut room).ok_or(Fault::Arguments)?;
+    match room.get(..n) {
+        Some(&[sid]) => Ok(Op::Unsub { sid, max: None }),
+        // The server passes over a maximum that is no number.
+        Some(&[sid, max]) => Ok(Op::Unsub { sid, max: number(max) }),
+        _ => Err(Fault::Arguments),
+    }
+}
+
+fn link_verb(verb: &[u8]) -> Option<LinkVerb> {
+    let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
+    Some(match verb {
+        _ if is(b"RS+") => LinkVerb::RouteSub,
+        _ if is(b"RS-") => LinkVerb::RouteUnsub,
+        _ if is(b"LS+") => LinkVerb::LeafSub,
+        _ if is(b"LS-") => LinkVerb::LeafUnsub,
+        _ if is(b"A+") => LinkVerb::AccountSub,
+        // `au` is what parser.go also takes for A-.
+        _ if is(b"A-") || is(b"AU") => LinkVerb::AccountUnsub,
+        _ => return None,
+    })
+}
+
+/// The text of an error, between its quotes where it has both.
+fn unquote(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"'").map_or(text, |t| t.strip_suffix(b"'").unwrap_or(t))
+}
+
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,199 @@
+//! What both directions of a connection know together: which protocol it is, who offered TLS.
+use super::Protocol;
+use super::op::{LinkVerb, Op};
+use crate::base::{PerSide, Side};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+/// Shared by both directions. Every clue is kept, so that exchanged roles can be judged anew.
+#[derive(Default)]
+pub(super) struct Session {
+    protocol: Protocol,
+    /// What the shape of each side's first INFO says.
+    by_info: PerSide<Option<Protocol>>,
+    /// What the shape of the CONNECT says.
+    by_connect: Option<Protocol>,
+    /// What the verbs say; a guess.
+    by_verb: Option<Protocol>,
+    /// What carries the NATS: WebSocket with its path, MQTT.
+    carrier: Option<Protocol>,
+    /// TLS records were seen.
+    tls: bool,
+    /// TLS was offered by an INFO.
+    tls_offered: bool,
+    /// TLS to a listener that does not speak it was told.
+    mismatch_told: bool,
+    /// A route for one account: its lines leave the account out.
+    dedicated: bool,
+    /// Observation began in the middle.
+    pub midstream: bool,
+}
+
+/// Keys of an INFO that tell ports apart.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct InfoShape {
+    server_id: Option<Value>,
+    gateway: Option<IgnoredAny>,
+    leafnode_urls: Option<IgnoredAny>,
+    lnoc: Option<IgnoredAny>,
+    route_pool_size: Option<IgnoredAny>,
+    info_on_connect: Option<IgnoredAny>,
+    client_id: Option<IgnoredAny>,
+    route_account: Option<IgnoredAny>,
+    tls_required: Option<Value>,
+    tls_available: Option<Value>,
+}
+
+/// Keys of a CONNECT that tell who dials.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ConnectShape {
+    lang: Option<Value>,
+    cluster: Option<IgnoredAny>,
+    gateway: Option<IgnoredAny>,
+    server_id: Option<IgnoredAny>,
+    compress_mode: Option<IgnoredAny>,
+    is_hub: Option<IgnoredAny>,
+}
+
+impl Session {
+    /// As far as it can be told.
+    #[inline]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Whether nothing tells the protocol so far.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.protocol == Protocol::Unknown
+    }
+
+    /// Whether lines of a route leave the account out.
+    pub fn dedicated(&self) -> bool {
+        self.dedicated
+    }
+
+    /// NATS comes in something else; its path says what.
+    pub fn carried_by(&mut self, carrier: Protocol) {
+        self.carrier = Some(carrier);
+        self.refresh();
+    }
+
+    /// Whether MQTT was seen.
+    pub fn is_mqtt(&self) -> bool {
+        self.carrier == Some(Protocol::Mqtt)
+    }
+
+    /// TLS records begin.
+    pub fn saw_tls(&mut self) {
+        self.tls = true;
+        self.refresh();
+    }
+
+    /// Whether TLS was seen from either side.
+    pub fn has_tls(&self) -> bool {
+        self.tls
+    }
+
+    /// True once: TLS was sent to a listener whose INFO did not offer it.
+    pub fn tls_mismatch(&mut self) -> bool {
+        let new = self.tls && !self.tls_offered && !self.mismatch_told && self.by_info.server.is_some();
+        self.mismatch_told |= new;
+        new
+    }
+
+    /// Roles were guessed wrong.
+    pub fn swap_sides(&mut self) {
+        self.by_info.swap();
+        self.refresh();
+    }
+
+    /// Learns from one operation. Called for those that can tell something, and for all while nothing is known.
+    #[cold]
+    pub fn learn(&mut self, from: Side, op: &Op<'_>) {
+        match op {
+            Op::Info { json } => self.learn_info(from, json),
+            Op::Connect { json } => self.learn_connect(json),
+            Op::Pub { .. } | Op::Msg { .. } | Op::Sub { .. } | Op::Unsub { .. } => {
+                self.by_verb = Some(Protocol::Client);
+            }
+            Op::LinkSub { verb: LinkVerb::AccountSub | LinkVerb::AccountUnsub, .. } => {
+                self.by_verb = Some(Protocol::Gateway);
+            }
+            Op::LinkSub { verb: LinkVerb::LeafSub | LinkVerb::LeafUnsub, args } => {
+                // On a leaf link `LS+ subject [queue weight]`; on a route the origin comes first.
+                let words = args.split(|b| b.is_ascii_whitespace()).filter(|w| !w.is_empty()).count();
+                self.by_verb = Some(if words == 1 { Protocol::Leafnode } else { Protocol::Route });
+            }
+            Op::LinkSub { .. } | Op::Routed { .. } => {
+                self.by_verb.get_or_insert(Protocol::Route);
+            }
+            _ => return,
+        }
+        self.refresh();
+    }
+
+    fn learn_info(&mut self, from: Side, json: &[u8]) {
+        let Ok(shape) = serde_json::from_slice::<InfoShape>(json) else { return };
+        self.tls_offered |=
+            shape.tls_required == Some(Value::Bool(true)) || shape.tls_available == Some(Value::Bool(true));
+        self.dedicated |= shape.route_account.is_some();
+        let route = shape.lnoc.is_some() || shape.route_pool_size.is_some();
+        let protocol = if shape.gateway.is_some() {
+            Protocol::Gateway
+        } else if route && shape.client_id.is_none() {
+            Protocol::Route
+        } else if shape.leafnode_urls.is_some() || shape.info_on_connect.is_some() {
+            Protocol::Leafnode
+        } else if route {
+            Protocol::Route
+        } else if shape.server_id.is_some_and(|id| id == "") {
+            // The dialling leaf's short INFO that asks for compression.
+            Protocol::Leafnode
+        } else {
+            Protocol::Client
+        };
+        self.by_info[from].get_or_insert(protocol);
+    }
+
+    fn learn_connect(&mut self, json: &[u8]) {
+        let Ok(shape) = serde_json::from_slice::<ConnectShape>(json) else { return };
+        let has_lang = shape.lang.is_some_and(|l| l.as_str().is_some_and(|l| !l.is_empty()));
+        let protocol = if has_lang {
+            Protocol::Client
+        } else if shape.gateway.is_some() {
+            Protocol::Gateway
+        } else if shape.server_id.is_some() || shape.compress_mode.is_some() || shape.is_hub.is_some() {
+            Protocol::Leafnode
+        } else if shape.cluster.is_some() {
+            Protocol::Route
+        } else {
+            Protocol::Client
+        };
+        self.by_connect.get_or_insert(protocol);
+    }
+
+    /// The listener's INFO says which port it is, whoever dials it. Only gateways and leafs, which read it before they
+    /// speak, may know better than its shape (releases differ); routes dial without looking.
+    fn refresh(&mut self) {
+        let dialled = self.by_connect;
+        let by_server = match (self.by_info.server, dialled) {
+            (Some(Protocol::Client), Some(p @ (Protocol::Gateway | Protocol::Leafnode))) => Some(p),
+            (by_info, _) => by_info,
+        };
+        let dialling = self.by_info.client.filter(|p| p.is_link());
+        let link = dialled.filter(|p| p.is_link());
+        self.protocol = self
+            .carrier
+            .or(by_server)
+            .or(link)
+            .or(dialling)
+            .or(dialled)
+            .or(self.by_verb)
+            .or(self.by_info.client)
+            .unwrap_or(if self.tls { Protocol::Tls } else { Protocol::Unknown });
+    }
+}
