@@ -1,0 +1,5 @@
+//! To come.
+use super::super::Scenario;
+
+/// What is here.
+pub const LIST: &[Scenario] = &[];
