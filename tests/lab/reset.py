@@ -27,14 +27,14 @@ def reset(src, dst, sp, dp, seq):
     return ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:] + tcp
 
 
-tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
-tap.bind((to_client, 0x0800))
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
+tap.bind((to_client, 0x0003))
 out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
 print("READY", flush=True)
 while True:
     p = tap.recv(65535)
     ihl = (p[0] & 15) * 4
-    if p[9] != 6 or socket.inet_ntoa(p[12:16]) != server or socket.inet_ntoa(p[16:20]) != client:
+    if p[0] >> 4 != 4 or p[9] != 6 or socket.inet_ntoa(p[12:16]) != server or socket.inet_ntoa(p[16:20]) != client:
         continue
     sp, dp, seq, ack, off = struct.unpack("!HHIIB", p[ihl:ihl + 13])
     length = struct.unpack("!H", p[2:4])[0] - ihl - (off >> 4) * 4

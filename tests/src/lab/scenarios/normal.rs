@@ -137,7 +137,7 @@ fn alive_busy(s: &mut Stage) -> Result<()> {
     let _server = s.server("")?;
     let _sub = s.connected(Host::Other, Lang::Js, "reader", "--sub load")?;
     let mut publisher = s.py("writer", "")?;
-    publisher.say("start load 100 100")?;
+    publisher.say("start load 40 60")?;
     pause(2500);
     s.open(2, 1);
     s.stop()
@@ -176,7 +176,7 @@ fn close_loss(s: &mut Stage) -> Result<()> {
 }
 
 fn close_v6(s: &mut Stage) -> Result<()> {
-    let _server = s.server_on(Host::Server, &config("").replace("0.0.0.0", "::"))?;
+    let _server = s.server_on(Host::Server, &config("").replace("0.0.0.0", "[::]"))?;
     let mut c = s.launch(Host::Client, Lang::Js, "six", "nats://[fd77:2::2]:4222", "--sub a")?;
     c.ready()?;
     c.say("pub a 10")?;

@@ -53,7 +53,7 @@ pub const LIST: &[Scenario] = &[
 const ATTEMPTS: &str = "10.77.1.2";
 
 fn refused(s: &mut Stage) -> Result<()> {
-    let py = s.launch(Host::Client, Lang::Python, "early", "nats://10.77.2.2:4222", "")?;
+    let py = s.launch(Host::Client, Lang::Python, "early", "nats://10.77.2.2:4222", "--tries 1")?;
     py.expect("FAILED")?;
     let js = s.launch(Host::Client, Lang::Js, "early", "nats://10.77.2.2:4222", "")?;
     js.expect("FAILED")?;
@@ -180,7 +180,7 @@ fn unreachable_arp(s: &mut Stage) -> Result<()> {
     s.forget("router")?;
     s.fault(Host::Server, "ip link set eth0 down")?;
     // Keep the router's end up: without carrier the route stays, ARP goes unanswered.
-    let c = s.launch(Host::Client, Lang::Python, "lost", "nats://10.77.2.2:4222", "--timeout 5")?;
+    let c = s.launch(Host::Client, Lang::Python, "lost", "nats://10.77.2.2:4222", "--timeout 5 --tries 1")?;
     c.expect("FAILED")?;
     pause(300);
     s.options("--idle-timeout 4s");

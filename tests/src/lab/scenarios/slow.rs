@@ -86,7 +86,7 @@ fn resumes_old(s: &mut Stage) -> Result<()> {
 
 fn max_pending(s: &mut Stage) -> Result<()> {
     small_buffers(s)?;
-    let server = s.server("max_pending: 32768\nwrite_deadline: \"2s\"")?;
+    let server = s.server("max_pending: 32768\nmax_payload: 8192\nwrite_deadline: \"2s\"")?;
     let (reader, mut writer) = hanging(s, Lang::Python, 400, 400)?;
     s.confirm(&server, "MaxPending")?;
     s.options("--assume write_deadline=2s,max_pending=32768");

@@ -100,7 +100,7 @@ fn sigterm_old(s: &mut Stage) -> Result<()> {
 }
 
 fn sigterm_v6(s: &mut Stage) -> Result<()> {
-    let mut server = s.server_on(Host::Server, &config("").replace("0.0.0.0", "::"))?;
+    let mut server = s.server_on(Host::Server, &config("").replace("0.0.0.0", "[::]"))?;
     let mut clients = Vec::new();
     for (who, lang) in [("six1", Lang::Python), ("six2", Lang::Js)] {
         let mut c = s.launch(Host::Client, lang, who, "nats://[fd77:2::2]:4222", "--sub a")?;
@@ -137,7 +137,7 @@ fn sigkill_busy(s: &mut Stage) -> Result<()> {
     let mut server = s.server("")?;
     let mut a = s.py("writer", "")?;
     let _b = s.connected(Host::Other, Lang::Js, "reader", "--sub load")?;
-    a.say("start load 400 500")?;
+    a.say("start load 200 200")?;
     pause(700);
     // Stopped first, so that unread bytes lie in its sockets as it dies.
     server.signal(libc::SIGSTOP)?;
