@@ -98,6 +98,9 @@ impl Stage {
     pub fn finish(mut self) -> Result<Truth> {
         pause(300);
         self.stop()?;
+        for vantage in self.truth.vantages.values_mut() {
+            narrow(vantage, &self.captures)?;
+        }
         let made = &mut self.truth.made;
         for list in [&mut made.servers, &mut made.clients] {
             list.dedup();
@@ -203,12 +206,11 @@ impl Stage {
         Ok(raw)
     }
 
-    /// Tries to connect for `ms` milliseconds and expects to fail.
-    pub fn fail_to_dial(&mut self, host: Host, ms: u64) {
+    /// Tries to connect for `ms` milliseconds; scenarios mostly expect to fail.
+    pub fn try_dial(&mut self, host: Host, ms: u64) -> Option<Raw> {
         self.truth.made.clients.push(format!("bare TCP, connect timeout {ms} ms"));
-        if let Ok(ip) = Host::Server.ip().parse() {
-            let _ = Raw::dial(&self.net, host, SocketAddr::new(ip, 4222), Duration::from_millis(ms));
-        }
+        let to = SocketAddr::new(Host::Server.ip().parse().ok()?, 4222);
+        Raw::dial(&self.net, host, to, Duration::from_millis(ms)).ok()
     }
 
     /// Does something to a host and writes it down.
@@ -283,6 +285,33 @@ impl Stage {
     pub fn scratch(&self) -> &Path {
         self.scratch.path()
     }
+}
+
+/// Where both ends close and it is a race who does first, and whether by FIN or RST, the first such segment in the
+/// recording tells, as tcpdump reads it: for recordings in which one connection alone ends.
+fn narrow(vantage: &mut Vantage, folder: &Path) -> Result<()> {
+    let [expected] = &mut vantage.closes[..] else { return Ok(()) };
+    let race = |words: &[String], ends: [&str; 2]| words.iter().all(|w| ends.contains(&w.as_str()));
+    let open = expected.kind.len() > 1 || expected.side.len() > 1;
+    let ends = race(&expected.kind, ["fin", "rst"]) && race(&expected.side, ["client", "server"]);
+    if !open || !ends || expected.times != [1, 1] {
+        return Ok(());
+    }
+    let out = std::process::Command::new("tcpdump")
+        .args(["-nn", "-c", "1", "-r"])
+        .arg(folder.join(&vantage.capture))
+        .arg("tcp[tcpflags] & (tcp-fin|tcp-rst) != 0 or (ip6 and tcp and ip6[53] & 5 != 0)")
+        .output()?;
+    let line = String::from_utf8_lossy(&out.stdout);
+    if let Some((ends, flags)) = line.split_once("Flags [") {
+        let flags = flags.split(']').next().unwrap_or_default();
+        expected.kind = vec![if flags.contains('R') { "rst" } else { "fin" }.to_owned()];
+        let sender = ends.split(" > ").next().unwrap_or_default();
+        let server =
+            sender.contains(&format!("{}.", Host::Server.ip())) || sender.contains(Host::Server.ip6());
+        expected.side = vec![if server { "server" } else { "client" }.to_owned()];
+    }
+    Ok(())
 }
 
 /// A server's configuration with what all scenarios share.

@@ -133,7 +133,7 @@ fn max_connections(s: &mut Stage) -> Result<()> {
     pause(300);
     // It leaves before its CONNECT: no name. Both ends close at once.
     let who = from(Host::Client.ip()).handshake("complete");
-    s.all(&Expected::new(who, "fin|rst", "server|client", "max_connections").times(1, 3));
+    s.all(&Expected::new(who, "fin|rst", "server|client", "max_connections"));
     s.open(2, 2);
     s.stop()
 }
@@ -167,13 +167,12 @@ fn accept_queue(s: &mut Stage) -> Result<()> {
     let server = s.server("")?;
     let alive = s.connected(Host::Other, Lang::Js, "alive", "")?;
     server.signal(libc::SIGSTOP)?;
-    s.did("server: net.core.somaxconn=2; kill -STOP nats-server; then 5 connections");
+    s.did("server: net.core.somaxconn=2; kill -STOP nats-server; then connections until none is accepted");
     let mut waiting = Vec::new();
-    for _ in 0..3 {
-        waiting.push(s.dial(4222)?);
+    while let Some(accepted) = s.try_dial(Host::Client, 2500) {
+        waiting.push(accepted);
     }
-    s.fail_to_dial(Host::Client, 2500);
-    s.fail_to_dial(Host::Client, 2500);
+    let _ = s.try_dial(Host::Client, 2500);
     pause(2500);
     s.options("--idle-timeout 2s");
     let who = from(Host::Client.ip()).handshake("unanswered");

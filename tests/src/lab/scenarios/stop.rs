@@ -146,7 +146,7 @@ fn sigkill_busy(s: &mut Stage) -> Result<()> {
     s.did("server: kill -KILL nats-server (with unread bytes of the writer in its socket)");
     server.wait()?;
     pause(300);
-    s.all(&Expected::new(name("writer"), "rst", "server", "server_crashed"));
+    s.all(&Expected::new(name("writer"), "rst", "server", "server_crashed|server_shutdown"));
     s.at("router server", &Expected::new(name("reader"), "fin", "server", "server_crashed|server_shutdown"));
     s.open(0, 0);
     Ok(())

@@ -41,7 +41,7 @@ fn certificate(s: &Stage, extra: &str) -> Result<(String, String)> {
             "-days",
             "30",
         ])
-        .args(["-subj", "/CN=n1", "-addext", "subjectAltName=IP:10.77.2.2"])
+        .args(["-subj", "/CN=n1", "-addext", "subjectAltName=IP:10.77.2.2,DNS:localhost"])
         .arg("-keyout")
         .arg(&key)
         .arg("-out")
@@ -75,7 +75,7 @@ fn bad_ca(s: &mut Stage, lang: Lang) -> Result<()> {
     s.confirm(&server, "TLS handshake error")?;
     let who = from(Host::Client.ip()).handshake("complete");
     // The client says by an alert that it doesn't trust; either end may be the first to close then.
-    s.all(&Expected::new(who, "fin|rst", "client|server", "tls_handshake_failed").times(1, 3));
+    s.all(&Expected::new(who, "fin|rst", "client|server", "tls_handshake_failed"));
     s.open(0, 0);
     Ok(())
 }
@@ -101,7 +101,7 @@ fn to_plain(s: &mut Stage) -> Result<()> {
     pause(300);
     let who = from(Host::Client.ip()).handshake("complete");
     let expected = Expected::new(who, "fin|rst", "client|server", "tls_handshake_failed|protocol_error");
-    s.all(&expected.times(1, 3));
+    s.all(&expected);
     s.open(0, 0);
     Ok(())
 }
