@@ -83,6 +83,14 @@ impl Raw {
         Ok(info + &self.expect("PONG")?)
     }
 
+    /// Says FIN, but goes on listening.
+    ///
+    /// # Errors
+    /// Where the connection is gone.
+    pub fn finish(&self) -> Result<()> {
+        Ok(self.stream.shutdown(std::net::Shutdown::Write)?)
+    }
+
     /// Closes at once with a reset (SO_LINGER 0).
     pub fn abort(self) {
         let linger = libc::linger { l_onoff: 1, l_linger: 0 };

@@ -31,6 +31,11 @@ pub const LIST: &[Scenario] = &[
         what: "an operator kicks one connection ($SYS.REQ.SERVER.ID.KICK)",
         play: kicked,
     },
+    Scenario {
+        name: "account_max_connections",
+        what: "one client more than its account may have",
+        play: account_limit,
+    },
 ];
 
 fn users(list: &[(&str, &str)]) -> String {
@@ -141,4 +146,22 @@ fn kicked(s: &mut Stage) -> Result<()> {
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     text.split_once(before)?.1.split_once(after).map(|(found, _)| found)
+}
+
+fn account_limit(s: &mut Stage) -> Result<()> {
+    let accounts = "accounts { A { users: [{ user: u, password: p }], limits { max_connections: 1 } } }";
+    let _server = s.server(accounts)?;
+    let _first = s.py("first", "--user u --password p")?;
+    let c = s.launch(
+        Host::Client,
+        Lang::Python,
+        "surplus",
+        "nats://10.77.2.2:4222",
+        "--user u --password p --tries 1",
+    )?;
+    c.expect("FAILED")?;
+    pause(300);
+    s.all(&Expected::new(name("surplus"), "fin|rst", "server|client", "account_max_connections"));
+    s.open(1, 1);
+    s.stop()
 }

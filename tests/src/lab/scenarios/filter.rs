@@ -69,8 +69,8 @@ pub const LIST: &[Scenario] = &[
 fn two(s: &mut Stage, args: &str) -> Result<(Client, Client)> {
     let mut victim = s.py("victim", &format!("--sub load {args}"))?;
     let mut lucky = s.connected(Host::Other, Lang::Js, "lucky", "--sub load")?;
-    lucky.say("start load 10 40")?;
-    victim.say("start load 10 40")?;
+    lucky.say("start load 6 40")?;
+    victim.say("start load 6 40")?;
     pause(1000);
     Ok((victim, lucky))
 }
@@ -166,7 +166,7 @@ fn one_flow(s: &mut Stage) -> Result<()> {
     let mut victim = s.py("victim", "--sub load")?;
     let mut lucky = s.js("lucky", "--sub load")?;
     for c in [&mut victim, &mut lucky] {
-        c.say("start load 10 40")?;
+        c.say("start load 6 40")?;
     }
     pause(1000);
     let port = victim.port;

@@ -22,6 +22,11 @@ pub const LIST: &[Scenario] = &[
         what: "a hub is stopped (SIGTERM) under its leaf node",
         play: leaf_sigterm,
     },
+    Scenario {
+        name: "leaf_duplicate",
+        what: "two leaf nodes with one server name replace each other",
+        play: leaf_duplicate,
+    },
 ];
 
 fn member(cluster: &str, server: &str, dials: bool) -> String {
@@ -92,5 +97,19 @@ fn leaf_sigterm(s: &mut Stage) -> Result<()> {
     let again = from(Host::Client.ip()).handshake("refused");
     s.all(&Expected::new(again, "rst", "server", "server_not_listening").times(1, 6));
     s.open(0, 0);
+    s.stop()
+}
+
+fn leaf_duplicate(s: &mut Stage) -> Result<()> {
+    s.options("--port 4222,7422");
+    let hub = s.server("leafnodes { listen: \"0.0.0.0:7422\" }")?;
+    let _one = s.server_on(Host::Client, &leaf(7422))?;
+    hub.saw("Leafnode connection created")?;
+    let _two = s.server_on(Host::Other, &leaf(7422))?;
+    s.confirm(&hub, "Duplicate Remote LeafNode Connection")?;
+    pause(2500);
+    let conflict = |who| Expected::new(from(who), "fin|rst", "server", "cluster_conflict").times(1, 8);
+    s.all(&conflict(Host::Client.ip()));
+    s.at("router server", &conflict(Host::Other.ip()).times(0, 8));
     s.stop()
 }

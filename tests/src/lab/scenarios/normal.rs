@@ -48,6 +48,11 @@ pub const LIST: &[Scenario] = &[
         what: "the recording begins later, then the client closes",
         play: midstream,
     },
+    Scenario {
+        name: "client_fin_then_rst",
+        what: "a client says FIN and resets right after (as nats.c closes)",
+        play: fin_then_rst,
+    },
 ];
 
 fn closed(who: &str) -> Expected {
@@ -219,6 +224,19 @@ fn midstream(s: &mut Stage) -> Result<()> {
     c.wait()?;
     // No CONNECT in the recording: the port tells which it is.
     s.all(&Expected::new(port(c.port).handshake("midstream"), "fin", "client", "client_closed"));
+    s.open(0, 0);
+    Ok(())
+}
+
+fn fin_then_rst(s: &mut Stage) -> Result<()> {
+    let _server = s.server("")?;
+    let mut c = s.dial(4222)?;
+    c.login("{\"name\":\"sensor\",\"verbose\":false,\"lang\":\"C\"}")?;
+    c.finish()?;
+    c.abort();
+    s.did("client: shutdown(SHUT_WR), then close with SO_LINGER 0");
+    pause(300);
+    s.all(&Expected::new(name("sensor"), "fin", "client", "client_closed"));
     s.open(0, 0);
     Ok(())
 }

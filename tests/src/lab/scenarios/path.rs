@@ -49,8 +49,8 @@ fn silence(s: &Stage) -> Result<()> {
 fn two(s: &mut Stage) -> Result<(Client, Client)> {
     let mut victim = s.py("victim", "--sub load")?;
     let mut lucky = s.connected(Host::Other, Lang::Js, "lucky", "--sub load")?;
-    lucky.say("start load 10 40")?;
-    victim.say("start load 10 40")?;
+    lucky.say("start load 6 40")?;
+    victim.say("start load 6 40")?;
     pause(1000);
     Ok((victim, lucky))
 }
@@ -103,7 +103,7 @@ fn blackhole_v6(s: &mut Stage) -> Result<()> {
     let _server = s.server_on(Host::Server, &super::super::stage::config("").replace("0.0.0.0", "[::]"))?;
     let mut c = s.launch(Host::Client, Lang::Python, "six", "nats://[fd77:2::2]:4222", "--sub load")?;
     c.ready()?;
-    c.say("start load 10 40")?;
+    c.say("start load 6 40")?;
     pause(800);
     s.fault(
         Host::Router,

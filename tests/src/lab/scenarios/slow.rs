@@ -71,7 +71,7 @@ fn resume(s: &mut Stage, server: &Server, reader: &Client, writer: &mut Client) 
 fn resumes(s: &mut Stage) -> Result<()> {
     small_buffers(s)?;
     let server = s.server("write_deadline: \"1s\"")?;
-    let (reader, mut writer) = hanging(s, Lang::Python, 80, 400)?;
+    let (reader, mut writer) = hanging(s, Lang::Python, 50, 400)?;
     s.options("--assume write_deadline=1s");
     resume(s, &server, &reader, &mut writer)
 }
@@ -79,7 +79,7 @@ fn resumes(s: &mut Stage) -> Result<()> {
 fn resumes_old(s: &mut Stage) -> Result<()> {
     small_buffers(s)?;
     let server = s.old_server("write_deadline: \"1s\"")?;
-    let (reader, mut writer) = hanging(s, Lang::Js, 80, 400)?;
+    let (reader, mut writer) = hanging(s, Lang::Js, 50, 400)?;
     s.options("--assume write_deadline=1s");
     resume(s, &server, &reader, &mut writer)
 }
@@ -96,7 +96,7 @@ fn max_pending(s: &mut Stage) -> Result<()> {
 fn stuck(s: &mut Stage) -> Result<()> {
     small_buffers(s)?;
     let server = s.server("write_deadline: \"1s\"")?;
-    let (_reader, mut writer) = hanging(s, Lang::Python, 80, 400)?;
+    let (_reader, mut writer) = hanging(s, Lang::Python, 50, 400)?;
     s.confirm(&server, "Slow Consumer")?;
     writer.say("stop")?;
     pause(16_000);
@@ -109,7 +109,7 @@ fn stuck(s: &mut Stage) -> Result<()> {
 fn survived(s: &mut Stage) -> Result<()> {
     small_buffers(s)?;
     let server = s.server("write_deadline: \"10s\"")?;
-    let (reader, mut writer) = hanging(s, Lang::Python, 80, 400)?;
+    let (reader, mut writer) = hanging(s, Lang::Python, 50, 400)?;
     pause(1500);
     reader.signal(libc::SIGCONT)?;
     s.did("client: kill -CONT the subscriber after 1.5 s (write_deadline is 10 s)");

@@ -56,6 +56,16 @@ pub const LIST: &[Scenario] = &[
         what: "a restart under three clients, one of which had stopped reading",
         play: demo,
     },
+    Scenario {
+        name: "server_sigterm_busy",
+        what: "the server is stopped (SIGTERM) under load",
+        play: sigterm_busy,
+    },
+    Scenario {
+        name: "reconnect_storm",
+        what: "the server stops for good; an eager client tries 20 times a second",
+        play: storm,
+    },
 ];
 
 fn three(s: &mut Stage) -> Result<Vec<Client>> {
@@ -279,7 +289,7 @@ fn demo(s: &mut Stage) -> Result<()> {
     let billing = s.js("billing", "--reconnect --wait 1 --sub orders.new")?;
     pause(2600);
     slow.signal(libc::SIGSTOP)?;
-    orders.say("start orders.new 50 400")?;
+    orders.say("start orders.new 40 400")?;
     s.confirm(&server, "Slow Consumer")?;
     pause(300);
     slow.signal(libc::SIGCONT)?;
@@ -303,5 +313,38 @@ fn demo(s: &mut Stage) -> Result<()> {
     s.all(&Expected::new(refused, "rst", "server", "server_not_listening").times(1, 8));
     s.options("--assume write_deadline=1s");
     s.open(2, 2);
+    s.stop()
+}
+
+fn sigterm_busy(s: &mut Stage) -> Result<()> {
+    let mut server = s.server("")?;
+    let mut a = s.py("writer", "")?;
+    let _b = s.connected(Host::Other, Lang::Js, "reader", "--sub load")?;
+    a.say("start load 200 60")?;
+    pause(700);
+    server.signal(libc::SIGTERM)?;
+    s.did("server: kill -TERM nats-server");
+    server.wait()?;
+    pause(300);
+    // Bytes that come between the last read and the close make it a reset.
+    s.all(&Expected::new(name("writer"), "fin|rst", "server", "server_shutdown"));
+    s.at("router server", &Expected::new(name("reader"), "fin", "server", "server_shutdown"));
+    s.open(0, 0);
+    Ok(())
+}
+
+fn storm(s: &mut Stage) -> Result<()> {
+    let mut server = s.server("")?;
+    let _a = s.py("eager", "--reconnect --wait 0.05 --tries 1000 --sub a")?;
+    pause(300);
+    server.signal(libc::SIGTERM)?;
+    s.did("server: kill -TERM nats-server for good; the client tries again every 0.05 s");
+    server.wait()?;
+    pause(4000);
+    s.all(&Expected::new(name("eager"), "fin", "server", "server_shutdown").then("trying|unknown|gave_up"));
+    let refused = from(Host::Client.ip()).handshake("refused");
+    let cause = "server_not_listening|reconnect_storm|client_gave_up";
+    s.all(&Expected::new(refused, "rst", "server", cause).times(20, 120));
+    s.open(0, 0);
     s.stop()
 }

@@ -24,6 +24,11 @@ pub const LIST: &[Scenario] = &[
     Scenario { name: "tls_silent", what: "a TLS-first server hears nothing from the client", play: silent },
     Scenario { name: "tls_clean_close", what: "TLS clients close in good order", play: clean },
     Scenario { name: "tls_server_sigterm", what: "the server stops under TLS clients", play: sigterm },
+    Scenario {
+        name: "connection_throttled",
+        what: "more TLS connections a second than the server takes",
+        play: throttled,
+    },
 ];
 
 /// Makes a self-signed certificate; returns the server's `tls` block (with `extra`) and the CA file.
@@ -158,4 +163,24 @@ fn hide(s: &mut Stage, path: &str) {
     for client in &mut s.truth.made.clients {
         *client = client.replace(path, "CERT");
     }
+}
+
+fn throttled(s: &mut Stage) -> Result<()> {
+    let (tls, _) = certificate(s, "timeout: 2, connection_rate_limit: 1")?;
+    let server = s.server(&tls)?;
+    let mut all = vec![s.dial(4222)?, s.dial(4222)?, s.dial(4222)?];
+    s.did(
+        "client: three connections at once, connection_rate_limit is 1; the one that is let in stays silent",
+    );
+    let mut refused = 0;
+    for c in &mut all {
+        let throttled = c.drain(Duration::from_secs(5))?.contains("throttling");
+        refused += u32::from(throttled);
+        let cause = if throttled { "connection_throttled" } else { "tls_handshake_failed" };
+        s.all(&Expected::new(port(c.port), "fin|rst", "server", cause));
+    }
+    ensure!(refused > 0, "nothing was throttled");
+    s.confirm(&server, "rate limiting")?;
+    s.open(0, 0);
+    Ok(())
 }
