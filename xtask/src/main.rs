@@ -1,2 +1,35 @@
-//! `cargo xtask`: the project's own tasks.
-fn main() {}
+//! `cargo xtask`: the project's own tasks, a file each.
+mod demo;
+mod lab;
+mod setup;
+mod sh;
+mod test;
+mod tidy;
+
+use clap::Parser;
+
+/// natstrace's own tasks.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+enum Task {
+    /// Build natstrace and show it on a bundled capture
+    Demo(demo::Demo),
+    /// Everything that must pass: tidy, format, lints, all tests
+    Test(test::Test),
+    /// Play connection failures on hosts made of network namespaces; record or check them
+    Lab(lab::Lab),
+    /// Check what the compiler doesn't: floors, clocks and files below the edges, file headers
+    Tidy,
+    /// Install what a build and the lab need, where it is missing
+    Setup,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Demo(demo) => demo.run(),
+        Task::Test(test) => test.run(),
+        Task::Lab(lab) => lab.run(),
+        Task::Tidy => tidy::run(),
+        Task::Setup => setup::build().and_then(|()| setup::lab()),
+    }
+}

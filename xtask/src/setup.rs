@@ -1,0 +1,30 @@
+//! What a build needs beside Rust, and what the lab needs: installed where missing, with a word on why.
+use crate::sh;
+use anyhow::{Context, Result};
+use std::path::Path;
+use std::process::Command;
+
+/// libpcap with its headers, for live captures and filter expressions.
+pub fn build() -> Result<()> {
+    let found = Command::new("pkg-config").args(["--exists", "libpcap"]).status().is_ok_and(|s| s.success());
+    if found || Path::new("/usr/include/pcap/pcap.h").is_file() {
+        return Ok(());
+    }
+    eprintln!("installing libpcap-dev: natstrace links libpcap for live captures and filter expressions");
+    let apt = |args: &[&str]| {
+        let mut command = Command::new(if sh::is_root() { "env" } else { "sudo" });
+        if !sh::is_root() {
+            command.arg("env");
+        }
+        sh::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(args))
+    };
+    let install = ["install", "-y", "--no-install-recommends", "libpcap-dev"];
+    apt(&install)
+        .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+        .context("install libpcap and its headers yourself (Debian: libpcap-dev, Fedora: libpcap-devel)")
+}
+
+/// The lab's servers, clients and tools.
+pub fn lab() -> Result<()> {
+    sh::run(sh::cargo().args(["run", "--quiet", "--package", "tests", "--bin", "lab", "--", "--setup"]))
+}

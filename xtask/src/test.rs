@@ -1,0 +1,42 @@
+//! `cargo xtask test`: what CI runs and what a change must pass.
+use crate::{setup, sh, tidy};
+use anyhow::Result;
+use clap::Args;
+use std::time::Instant;
+
+/// Everything that must pass.
+#[derive(Args)]
+pub struct Test {
+    /// Without installing the lab's tools (the live scenarios are then skipped where they are missing)
+    #[arg(long)]
+    no_setup: bool,
+}
+
+impl Test {
+    /// Does it; a line for each stage.
+    pub fn run(&self) -> Result<()> {
+        stage("setup", || {
+            setup::build()?;
+            if sh::is_root() && !self.no_setup { setup::lab() } else { Ok(()) }
+        })?;
+        stage("tidy", tidy::run)?;
+        stage("format", || cargo(&["fmt", "--all", "--check"]))?;
+        stage("lints", || {
+            cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        })?;
+        // Unit and property tests, golden captures, and, as root, live scenarios of the lab.
+        stage("tests", || cargo(&["test", "--workspace", "--no-fail-fast"]))
+    }
+}
+
+fn cargo(args: &[&str]) -> Result<()> {
+    sh::run(sh::cargo().args(args))
+}
+
+fn stage(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    let result = work();
+    let word = if result.is_ok() { "ok" } else { "FAILED" };
+    eprintln!("xtask test: {name:8} {word:6} {:6.1} s", start.elapsed().as_secs_f64());
+    result
+}
