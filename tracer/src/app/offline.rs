@@ -24,7 +24,7 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         Some(text) => Some(Filter::new(text).map_err(|e| Failure::Usage(e.to_string()))?),
         None => None,
     };
-    let mut source = MergedSource::open(files).map_err(|e| Failure::Run(e.to_string()))?;
+    let mut source = open(files)?;
     let mut sink = Select::new(sink(plan)?, plan.selection.clone());
     let mut pipeline = Pipeline::new(config(plan));
     let stop = stop_flag();
@@ -33,7 +33,6 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let mut written: io::Result<()> = Ok(());
     let mut frames: u64 = 0;
     let mut began = None;
-    let mut lost = 0;
     loop {
         let frame = match source.next() {
             Ok(Some(frame)) => frame,
@@ -57,20 +56,15 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            bar.set_position(source.bytes_read());
-        }
-        let lost_now = source.lost_frames();
-        if lost_now > lost {
-            pipeline.handle_lost(lost_now - lost, pipeline.now(), &mut |event| write(&mut sink, &mut written, &event));
-            lost = lost_now;
+            bar.set_position(source.sources().iter().map(FileSource::bytes_read).sum());
         }
     }
     bar.finish_and_clear();
     written?;
     let mut written: io::Result<()> = Ok(());
-    let lost_now = source.lost_frames();
+    let lost = source.sources().iter().map(FileSource::lost_frames).sum();
     let now = pipeline.now();
-    pipeline.handle_lost(lost_now.saturating_sub(lost), now, &mut |event| write(&mut sink, &mut written, &event));
+    pipeline.handle_lost(lost, now, &mut |event| write(&mut sink, &mut written, &event));
     let mut summary = pipeline.finish(&mut |event| write(&mut sink, &mut written, &event));
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if frames > 0 {
@@ -82,6 +76,15 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         Some(message) => Err(Failure::Run(message)),
         None => Ok(()),
     }
+}
+
+/// Every file, or what is wrong with the first that can't be read.
+fn open(files: &[PathBuf]) -> Result<MergedSource, Failure> {
+    let mut sources = Vec::with_capacity(files.len());
+    for (capture, file) in (0u32..).zip(files) {
+        sources.push(FileSource::open(file, capture).map_err(|e| Failure::Run(e.to_string()))?);
+    }
+    Ok(MergedSource::new(sources))
 }
 
 fn write(sink: &mut impl Sink, written: &mut io::Result<()>, event: &Event) {
@@ -134,7 +137,8 @@ fn stop_flag() -> Arc<AtomicBool> {
 
 /// A bar on a terminal, once the work is long enough to want one.
 fn progress(source: &MergedSource) -> ProgressBar {
-    let Some(size) = source.size().filter(|&size| size > 64 << 20 && io::stderr().is_terminal()) else {
+    let whole = source.sources().iter().map(FileSource::size).sum::<Option<u64>>();
+    let Some(size) = whole.filter(|&size| size > 64 << 20 && io::stderr().is_terminal()) else {
         return ProgressBar::hidden();
     };
     let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr_with_hz(5));

@@ -4,6 +4,7 @@ use super::blocks::{Blocks, Record};
 use super::error::Flaw;
 use super::pcap_format::Pcap;
 use super::pcapng::Pcapng;
+use crate::base::Timestamp;
 use crate::event::Frame;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};

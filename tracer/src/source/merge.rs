@@ -1,6 +1,7 @@
 //! Several captures as one stream, ordered by time.
-use super::{FileSource, Frame, SourceError};
+use super::{FileSource, SourceError};
 use crate::base::Timestamp;
+use crate::event::Frame;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 

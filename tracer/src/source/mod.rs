@@ -13,6 +13,6 @@ mod testing;
 mod tests;
 
 pub use error::SourceError;
-pub use file::{FileSource, Frame};
+pub use file::FileSource;
 pub use filter::{Filter, FilterError};
 pub use merge::MergedSource;

@@ -515,10 +515,11 @@ impl Connection {
 
     /// An ICMP error quotes a segment of `about`. `true` if it ends an attempt.
     pub fn handle_icmp(&mut self, fact: IcmpFact) -> bool {
-        match self.icmp.iter_mut().find(|i| i.kind == fact.kind && i.from == fact.from && i.about == fact.about) {
-            Some(same) => same.count = same.count.saturating_add(1),
-            None if self.icmp.len() < 8 => self.icmp.push(fact),
-            None => {}
+        let same = |i: &&mut IcmpFact| i.kind == fact.kind && i.from == fact.from && i.about == fact.about;
+        if let Some(same) = self.icmp.iter_mut().find(same) {
+            same.count = same.count.saturating_add(1);
+        } else if self.icmp.len() < 8 {
+            self.icmp.push(fact);
         }
         let fatal = !matches!(fact.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..));
         if fatal && self.opening == Opening::Syn && fact.about == Side::Client && self.ended.is_none() {

@@ -159,7 +159,7 @@ impl Reading<'_> {
                     self.facts.server_shutdown_status = Some(self.place.mark);
                 }
             }
-            Op::Malformed { line } => {
+            Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
                 self.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
             }
@@ -179,7 +179,7 @@ impl Reading<'_> {
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
-            Op::MessageEnd | Op::Unsub { .. } | Op::LinkSub | Op::Http { .. } | Op::Compressed => {}
+            Op::MessageEnd | Op::Unsub { .. } | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
         }
     }
 
@@ -328,7 +328,7 @@ impl Reading<'_> {
                 }
                 tls.close_notify[side] = description == 0;
             }
-            TlsRecord::EncryptedAlert => tls.close_notify[side] = true,
+            TlsRecord::EncryptedAlert { .. } => tls.close_notify[side] = true,
             TlsRecord::Data { len } => {
                 tls.records[side] = tls.records[side].saturating_add(1);
                 // TLS 1.3 hides an alert (2 octets, type, tag) in a 19-octet record; no NATS flush is that short but PING and PONG.
@@ -338,7 +338,7 @@ impl Reading<'_> {
                     self.news.accepted = true;
                 }
             }
-            TlsRecord::ChangeCipherSpec | TlsRecord::Handshake => {}
+            TlsRecord::ChangeCipherSpec => {}
         }
     }
 
