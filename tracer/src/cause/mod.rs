@@ -170,8 +170,3 @@ impl Case<'_> {
         }
     }
 }
-
-/// TEMP
-pub static RULES: &[&Rule] = &[];
-/// TEMP
-pub fn judge(case: &Case<'_>) -> crate::event::Cause { crate::event::Cause { code: "unknown", family: Family::Unknown, summary: String::new(), confidence: 0.1, evidence: case.close.evidence.clone(), fix: vec![], also: vec![], why_not: vec![] } }
