@@ -6,7 +6,7 @@ use super::opening;
 use super::s2::S2;
 use super::session::Session;
 use super::tls::Tls;
-use super::ws::Ws;
+use super::ws::{self, Ws};
 use super::{Foreign, Protocol};
 use crate::base::{PerSide, Side};
 use std::mem;
@@ -67,6 +67,9 @@ impl Conversation {
     #[inline]
     pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut impl FnMut(Side, Op<'_>)) {
         let half = &mut self.halves[from];
+        if self.session.midstream {
+            join_ws(half, &mut self.session, bytes);
+        }
         feed(&mut half.layer, &mut half.lines, &mut self.session, from, bytes, emit);
     }
 
@@ -204,6 +207,21 @@ fn feed_layer<F>(
             Layer::Mqtt(mqtt) => return mqtt.push(from, rest, emit),
             Layer::Foreign => return,
         }
+    }
+}
+
+/// A WebSocket joined in the middle: frames where a certain line is sought. Asked at the outermost layer only, so that
+/// frames in frames can't nest.
+#[cold]
+fn join_ws(half: &mut Half, session: &mut Session, bytes: &[u8]) {
+    let sought = matches!(half.layer, Layer::Plain) && half.lines.is_lost();
+    let open = session.is_open() || session.protocol() == Protocol::WebSocket;
+    // A data message in one frame, or its first one, compressed or not.
+    let begins = matches!(bytes.first(), Some(0x01 | 0x02 | 0x41 | 0x42 | 0x81 | 0x82 | 0xc1 | 0xc2));
+    if sought && open && begins && ws::is_plausible(bytes) {
+        session.carried_by(Protocol::WebSocket);
+        half.layer = Layer::Ws(Box::new(Ws::new(Layer::Plain)));
+        half.lines.lose();
     }
 }
 

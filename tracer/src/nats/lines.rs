@@ -142,7 +142,7 @@ impl Lines {
     }
 
     /// Tells a valid operation and steps behind its payload where that is here already.
-    #[inline]
+    #[inline(always)]
     fn accept<'b, F>(
         &mut self,
         op: Op<'_>,

@@ -1,9 +1,10 @@
 //! What the decoder tells: operations, borrowed from the bytes they were read from.
 use super::Foreign;
 use crate::base::Endpoint;
+use std::fmt;
 
 /// One thing an end said. Borrowed slices are as they were sent: no UTF-8 is promised. Payload never shows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Op<'a> {
     /// `INFO`; [`super::Info`] reads it.
     Info {
@@ -140,6 +141,54 @@ pub enum Op<'a> {
     Mqtt(MqttPacket<'a>),
     /// This side compresses from here (S2).
     Compressed,
+}
+
+impl Op<'_> {
+    /// The variant's name.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Info { .. } => "Info",
+            Self::Connect { .. } => "Connect",
+            Self::Pub { .. } => "Pub",
+            Self::Msg { .. } => "Msg",
+            Self::Routed { .. } => "Routed",
+            Self::Status { .. } => "Status",
+            Self::MessageEnd => "MessageEnd",
+            Self::Sub { .. } => "Sub",
+            Self::Unsub { .. } => "Unsub",
+            Self::LinkSub { .. } => "LinkSub",
+            Self::Ping => "Ping",
+            Self::Pong => "Pong",
+            Self::Ok => "Ok",
+            Self::Err { .. } => "Err",
+            Self::Malformed { .. } => "Malformed",
+            Self::Foreign(_) => "Foreign",
+            Self::Proxy { .. } => "Proxy",
+            Self::Http { .. } => "Http",
+            Self::WsUpgrade { .. } => "WsUpgrade",
+            Self::HttpStatus(_) => "HttpStatus",
+            Self::WsClose { .. } => "WsClose",
+            Self::Tls(_) => "Tls",
+            Self::Mqtt(_) => "Mqtt",
+            Self::Compressed => "Compressed",
+        }
+    }
+}
+
+impl fmt::Debug for Op<'_> {
+    /// The name, and what can't hold a secret: a CONNECT must not come into a log by way of a debug line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = f.debug_tuple(self.name());
+        match self {
+            Self::Foreign(kind) => tuple.field(kind).finish(),
+            Self::Proxy { client } => tuple.field(client).finish(),
+            Self::HttpStatus(status) => tuple.field(status).finish(),
+            Self::Tls(record) => tuple.field(record).finish(),
+            Self::Mqtt(packet) => tuple.field(packet).finish(),
+            _ => tuple.finish(),
+        }
+    }
 }
 
 /// The verbs by which servers tell each other interest.

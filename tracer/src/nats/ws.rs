@@ -41,7 +41,10 @@ pub(super) struct Ws {
     inflated: usize,
     /// Body of a control frame.
     control: Vec<u8>,
+    /// Unmasked bytes.
     scratch: Vec<u8>,
+    /// Inflated bytes.
+    room: Vec<u8>,
     inflater: Option<Box<InflateState>>,
     inner: Layer,
 }
@@ -62,6 +65,7 @@ impl Ws {
             inflated: 0,
             control: Vec::new(),
             scratch: Vec::new(),
+            room: Vec::new(),
             inflater: None,
             inner,
         }
@@ -225,7 +229,8 @@ impl Ws {
         F: FnMut(Side, Op<'_>) + ?Sized,
     {
         let inflater = self.inflater.get_or_insert_with(|| InflateState::new_boxed(DataFormat::Raw));
-        let mut room = vec![0; (part.len() * 4).clamp(512, CHUNK)];
+        let mut room = std::mem::take(&mut self.room);
+        room.resize(CHUNK, 0);
         let mut rest = part;
         loop {
             let step = inflate(inflater, rest, &mut room, MZFlush::None);
@@ -238,12 +243,13 @@ impl Ws {
             if broken || self.inflated > MAX_MESSAGE || (stuck && !rest.is_empty()) {
                 self.skip = true;
                 lines.lose();
-                return;
+                break;
             }
             if stuck || (rest.is_empty() && step.bytes_written < room.len()) {
-                return;
+                break;
             }
         }
+        self.room = room;
     }
 
     /// A frame is complete.
@@ -302,7 +308,7 @@ fn sound_header(head: &[u8; 14]) -> Option<(u64, Option<[u8; 4]>)> {
 
 /// Whether these bytes begin with frames, back to back, as far as they go. An unfinished one alone counts where there
 /// are many bytes: a full segment, not a few that happen to fit.
-fn is_plausible(bytes: &[u8]) -> bool {
+pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     let mut frames = 0;
     while !rest.is_empty() {

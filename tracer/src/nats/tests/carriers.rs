@@ -127,6 +127,25 @@ fn websocket_holes() {
 }
 
 #[test]
+fn websocket_joined_in_the_middle() {
+    let mut conversation = Conversation::new();
+    conversation.midstream();
+    let steps = [
+        b(S, frame(0x82, None, b"MSG a 1 2\r\nhi\r\nPING\r\n")),
+        b(C, frame(0x82, MASK, b"PONG\r\n")),
+        b(S, frame(0xc2, None, &deflated(b"MSG b 1 2\r\nhi\r\n"))),
+    ];
+    let seen = drive(&mut conversation, &steps);
+    assert_eq!(seen, ["s: MSG a 1 - 0 2", "s: END", "s: Ping", "c: Pong", "s: MSG b 1 - 0 2", "s: END"]);
+    assert_eq!(conversation.protocol(), Protocol::WebSocket);
+    // Frames in frames in frames cost no stack.
+    let nested = (0..2000).fold(b"x".to_vec(), |inner, _| frame(0x82, None, &inner));
+    let mut conversation = Conversation::new();
+    conversation.midstream();
+    assert!(drive(&mut conversation, &[b(S, nested)]).is_empty());
+}
+
+#[test]
 fn a_deflate_bomb_is_bounded() {
     let bomb = deflated(&vec![b' '; 8 << 20]);
     let mut conversation = Conversation::new();

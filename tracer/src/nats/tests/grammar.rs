@@ -1,3 +1,4 @@
+//! Control lines: every verb, every fault, every split.
 use super::*;
 
 #[test]
@@ -83,6 +84,12 @@ fn a_bad_line_shows_no_secret() {
         assert!(shown.iter().all(|l| !l.contains("s3cr3t") && l.len() <= 64), "{line:?}: {shown:?}");
         assert_eq!(shown.len(), 1, "{line:?}");
     }
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let connect = Op::Connect { json: b"{\"pass\":\"s3cr3t\"}" };
+    assert_eq!(format!("{connect:?}"), "Connect");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+//! Holes, and streams joined in the middle.
 use super::*;
 
 #[test]

@@ -1,3 +1,4 @@
+//! TLS records.
 use super::*;
 
 /// A record.
