@@ -5,13 +5,14 @@ mod evidence;
 mod facts;
 mod notice;
 
-pub use around::Around;
+pub use around::{Around, ProcessEnd, ServerReason};
 pub use close::{
-    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
+    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect,
+    ReconnectOutcome, Summary,
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
-    AtRisk, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
-    Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
+    AtRisk, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol,
+    ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
 };
 pub use notice::{Event, Notice, NoticeCode};

@@ -186,7 +186,9 @@ mod tests {
 
     #[test]
     fn secrets_are_only_noted() {
-        let connect = Connect::decode(br#"{"user":"a","pass":"s3cr3t","jwt":null,"lang":"go","protocol":"x","zz":1}"#).unwrap();
+        let connect =
+            Connect::decode(br#"{"user":"a","pass":"s3cr3t","jwt":null,"lang":"go","protocol":"x","zz":1}"#)
+                .unwrap();
         assert!(connect.has_password && !connect.has_jwt && connect.protocol == 0);
         assert!(!format!("{connect:?}").contains("s3cr3t"));
         assert_eq!(Connect::decode(b"[1"), None);
@@ -194,7 +196,10 @@ mod tests {
 
     #[test]
     fn info_takes_what_is_there() {
-        let info = Info::decode(br#"{"server_id":"N1","version":"2.15.1","connect_urls":["a:1"],"nonce":"x","ldm":true}"#).unwrap();
+        let info = Info::decode(
+            br#"{"server_id":"N1","version":"2.15.1","connect_urls":["a:1"],"nonce":"x","ldm":true}"#,
+        )
+        .unwrap();
         assert!(info.ldm && info.nonce && info.connect_urls == ["a:1"] && info.max_payload == 0);
     }
 }
