@@ -14,11 +14,13 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the listening socket's queue is full: the process accepts too slowly (CPU, stopped, out of file descriptors) or
-too many connect at once. The kernel then ignores SYNs, or the third step of the handshake.
+What it is: the listening socket's queue is full: the process accepts too slowly (CPU, stopped, out
+of file descriptors) or too many connect at once. The kernel then ignores SYNs, or the third step of
+the handshake.
 
 On the wire:
-- the client's handshake looks complete, yet the server repeats its SYN-ACK (1, 3, 7 s) and never says INFO
+- the client's handshake looks complete, yet the server repeats its SYN-ACK (1, 3, 7 s) and never
+  says INFO
 - or SYNs stay unanswered for some clients while others get in at the same time
 - no ICMP, no RST (unless `tcp_abort_on_overflow` is set)
 
@@ -28,8 +30,10 @@ What else it could be:
 - out of file descriptors: SYN-ACK comes, INFO doesn't; log `too many open files`
 
 Fix:
-1. on the server: `ss -ltn 'sport = :4222'` (Recv-Q near Send-Q: full), `nstat -az TcpExtListenOverflows TcpExtListenDrops`
-2. raise the queue: `sysctl -w net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192`, restart nats-server
+1. on the server: `ss -ltn 'sport = :4222'` (Recv-Q near Send-Q: full), `nstat -az
+   TcpExtListenOverflows TcpExtListenDrops`
+2. raise the queue: `sysctl -w net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192`, restart
+   nats-server
 3. file descriptors: `LimitNOFILE=1048576` in the unit; log line `Temporary Client Accept Error`
 4. spread the clients' attempts with wait and jitter
 

@@ -27,10 +27,12 @@ What else it could be:
 - a wrong clock on the server
 
 Fix:
-1. a new user JWT: `nsc edit user --name U --expiry 30d`, `nsc generate creds -n U`, hand it to the client
+1. a new user JWT: `nsc edit user --name U --expiry 30d`, `nsc generate creds -n U`, hand it to the
+   client
 2. account: `nsc edit account --name A --expiry ...`, `nsc push -A`
-3. let the client fetch credentials anew on each connect: Go `nats.UserJWT(cb, sigcb)`, Rust `auth_callback`,
-   Python `user_jwt_cb`, JavaScript `jwtAuthenticator` with a function, Java an `AuthHandler`, .NET `AuthCredCallback`
+3. let the client fetch credentials anew on each connect: Go `nats.UserJWT(cb, sigcb)`, Rust
+   `auth_callback`, Python `user_jwt_cb`, JavaScript `jwtAuthenticator` with a function, Java an
+   `AuthHandler`, .NET `AuthCredCallback`
 4. short-lived JWTs are meant to expire: then only the renewal is missing
 
 Check next: `nsc describe user U` shows the time; compare the clocks (`timedatectl`).

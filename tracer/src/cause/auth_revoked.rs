@@ -14,10 +14,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the user's credentials were revoked in the account JWT, or an activation was, while the client was connected.
+What it is: the user's credentials were revoked in the account JWT, or an activation was, while the
+client was connected.
 
 On the wire:
-- -ERR 'User Authentication Revoked' and FIN; all connections of that user within about a millisecond
+- -ERR 'User Authentication Revoked' and FIN; all connections of that user within about a
+  millisecond
 - the next attempt gets 'Authorization Violation'
 
 What else it could be:

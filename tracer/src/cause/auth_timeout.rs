@@ -14,11 +14,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the server wants credentials and got no CONNECT within its limit: `authorization { timeout }`, 2 s by default,
-3 s with TLS (tls.timeout + 1). Gateway and leaf ports always have it.
+What it is: the server wants credentials and got no CONNECT within its limit: `authorization {
+timeout }`, 2 s by default, 3 s with TLS (tls.timeout + 1). Gateway and leaf ports always have it.
 
 On the wire:
-- INFO with `\"auth_required\":true`, nothing from the client, -ERR 'Authentication Timeout' and FIN 2.00 s after accept
+- INFO with `\"auth_required\":true`, nothing from the client, -ERR 'Authentication Timeout' and FIN
+  2.00 s after accept
 
 What else it could be:
 - a port scan, a health check or a balancer's spare connection that never speaks

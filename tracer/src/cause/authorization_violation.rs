@@ -17,7 +17,8 @@ const EXPLAIN: &str = "\
 What it is: the server did not accept who the client is, or from where and how it comes.
 
 On the wire:
-- CONNECT, within a millisecond -ERR 'Authorization Violation' and FIN (RST if more bytes were under way)
+- CONNECT, within a millisecond -ERR 'Authorization Violation' and FIN (RST if more bytes were under
+  way)
 - a few reasons come without -ERR: only FIN right after CONNECT
 - on a living connection: a reload changed the password
 - leaf links: 'Permissions Violation ...' closes them, clients stay connected after it
@@ -30,13 +31,16 @@ What else it could be:
 
 Fix:
 1. the server's log names the user: `authentication error - User \"a\"` (or Nkey, JWT User, Token)
-2. user, password, token, credentials file: is it the one of this server and account? JWT expired: `nsc describe user`
-3. nkeys: the seed must belong to a public key in the config; operator mode: has the account JWT been pushed (`nsc push`)
-4. restrictions of the user: `allowed_connection_types` (STANDARD, WEBSOCKET, LEAFNODE, MQTT), source addresses, times
+2. user, password, token, credentials file: is it the one of this server and account? JWT expired:
+   `nsc describe user`
+3. nkeys: the seed must belong to a public key in the config; operator mode: has the account JWT
+   been pushed (`nsc push`)
+4. restrictions of the user: `allowed_connection_types` (STANDARD, WEBSOCKET, LEAFNODE, MQTT),
+   source addresses, times
 5. clocks: a JWT is not valid before its time
 
-Check next: was the server's config reloaded, or a JWT pushed, just before? The client library gives up after two of these
-from one server (Go, C, Java, .NET) or at once (Python).
+Check next: was the server's config reloaded, or a JWT pushed, just before? The client library gives
+up after two of these from one server (Go, C, Java, .NET) or at once (Python).
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -13,26 +13,31 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the application closed its connection (close, drain, end of a command-line call). Nothing failed.
+What it is: the application closed its connection (close, drain, end of a command-line call).
+Nothing failed.
 
 On the wire:
-- the client's FIN comes first, in sequence; the server answers with its own FIN within a millisecond
+- the client's FIN comes first, in sequence; the server answers with its own FIN within a
+  millisecond
 - after a drain: UNSUB of every subscription, PING, PONG, FIN
 - no -ERR before it, no unanswered PING, nothing half sent
 - nats.c sends FIN and then RST 0.3 ms later; jnats may send RST alone on a forced close
 - over WebSocket: close frame 1000; over MQTT: DISCONNECT
 
 What else it could be:
-- client_process_exit: RST instead of FIN, a message cut in the middle, several connections of one host at once
+- client_process_exit: RST instead of FIN, a message cut in the middle, several connections of one
+  host at once
 - stale_server: the FIN follows two PINGs that the server never answered
 - connect_timeout: the client left before the server said INFO
 - a liveness probe or port check: a connection without a single byte from the client
 
 Fix: none needed if it was meant. If not:
-1. look in the client's log for a close at that time; the close handler of the library tells the last error
+1. look in the client's log for a close at that time; the close handler of the library tells the
+   last error
 2. in Go and C the library closes for good after some -ERR texts: see `nats.errors` of the close
 
-Check next: did the same client come back (`reconnect`)? A client that redials at once did not mean to leave.
+Check next: did the same client come back (`reconnect`)? A client that redials at once did not mean
+to leave.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

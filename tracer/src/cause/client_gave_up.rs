@@ -14,12 +14,13 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the client tried to reconnect, failed as often as its library allows, and stopped for good. It stays away until it
-is restarted.
+What it is: the client tried to reconnect, failed as often as its library allows, and stopped for
+good. It stays away until it is restarted.
 
 On the wire:
 - failed attempts (refused, unanswered, turned away) at the library's wait, then none any more
-- JavaScript: 10 per server, about 20 s; Go, C, Java, Python: 60 per server, about 2 min; Rust and .NET: no limit
+- JavaScript: 10 per server, about 20 s; Go, C, Java, Python: 60 per server, about 2 min; Rust and
+  .NET: no limit
 
 What else it could be:
 - the process was stopped or restarted meanwhile
@@ -28,9 +29,11 @@ What else it could be:
 
 Fix:
 1. let the client try for ever: Go `nats.MaxReconnects(-1)`, Python `max_reconnect_attempts=-1`,
-   JavaScript `maxReconnectAttempts: -1`, Java `maxReconnects(-1)`, C `natsOptions_SetMaxReconnect(opts, -1)`
+   JavaScript `maxReconnectAttempts: -1`, Java `maxReconnects(-1)`, C
+   `natsOptions_SetMaxReconnect(opts, -1)`
 2. end the process in the closed handler, so that its supervisor restarts it
-3. retry the first connect too: Go `nats.RetryOnFailedConnect(true)`, JavaScript `waitOnFirstConnect: true`
+3. retry the first connect too: Go `nats.RetryOnFailedConnect(true)`, JavaScript
+   `waitOnFirstConnect: true`
 4. give it all servers of the cluster in its URL list
 
 Check next: restart this client now; then mend what made the attempts fail.
@@ -48,10 +51,12 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(quiet) = around.quiet_after.or(gave_up.then_some(Span::secs(60))) else { return No };
     let wait = around.reconnect.as_ref().and_then(|r| r.interval).unwrap_or(Span::secs(2)).max(Span::secs(2));
     let tries = around.failed_attempts_before + 1;
-    if quiet < wait.times(4).max(Span::secs(10)) || tries < 3 {
+    let library = LIMITS.iter().find(|(_, limit)| tries.abs_diff(*limit) <= 1);
+    // A count that no library has by default could as well be a pause, or a process that was stopped: wait longer.
+    let patience = if library.is_some() { wait.times(4).max(Span::secs(10)) } else { wait.times(6).max(Span::secs(20)) };
+    if quiet < patience || tries < 3 {
         return No;
     }
-    let library = LIMITS.iter().find(|(_, limit)| tries.abs_diff(*limit) <= 1);
     let told = case.is_told();
     let confidence = match library {
         _ if told => 0.5,

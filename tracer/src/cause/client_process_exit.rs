@@ -14,7 +14,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the client's process went away (exit, crash, kill, container stop); its kernel closed the socket for it.
+What it is: the client's process went away (exit, crash, kill, container stop); its kernel closed
+the socket for it.
 
 On the wire:
 - RST from the client where it had unread messages, else a FIN like any other
@@ -29,11 +30,14 @@ What else it could be:
 - stale_server: the client gave up on unanswered PINGs
 
 Fix, if it was not meant:
-1. on the client's host: `journalctl -k | grep -i -E 'oom|killed'`, `coredumpctl list`, `kubectl describe pod` (Last State)
-2. handle SIGTERM: drain the connection (`Drain` in Go, `drain()` elsewhere) and exit after it returns
+1. on the client's host: `journalctl -k | grep -i -E 'oom|killed'`, `coredumpctl list`, `kubectl
+   describe pod` (Last State)
+2. handle SIGTERM: drain the connection (`Drain` in Go, `drain()` elsewhere) and exit after it
+   returns
 3. in Kubernetes give `terminationGracePeriodSeconds` enough for the drain
 
-Check next: `at_risk` of the close tells which messages were lost; core NATS does not send them again.
+Check next: `at_risk` of the close tells which messages were lost; core NATS does not send them
+again.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -14,12 +14,15 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a link between servers was turned away or replaced: cluster names differ or are the same where they must not be,
-two servers share a name, a leaf link makes a loop, a version is too old, an account is missing.
+What it is: a link between servers was turned away or replaced: cluster names differ or are the same
+where they must not be, two servers share a name, a leaf link makes a loop, a version is too old, an
+account is missing.
 
 On the wire:
-- -ERR with the reason and FIN right after CONNECT; the dialling server tries again every second (30 s after a loop)
-- duplicate routes and server names: a silent FIN; a duplicate route is normal while a cluster starts
+- -ERR with the reason and FIN right after CONNECT; the dialling server tries again every second (30
+  s after a loop)
+- duplicate routes and server names: a silent FIN; a duplicate route is normal while a cluster
+  starts
 - two leafs with one server_name evict each other every second
 
 What else it could be:
@@ -31,11 +34,12 @@ Fix:
 1. `server_name` must be unique in the whole system
 2. `cluster { name }` equal within a cluster, different between a leaf and its hub
 3. loop: a leaf must not reach its own hub a second time through another leaf or cluster
-4. gateways: `gateway { name }` is the cluster's name; each `gateways` entry names the remote one, `reject_unknown_cluster`
-   turns others away
+4. gateways: `gateway { name }` is the cluster's name; each `gateways` entry names the remote one,
+   `reject_unknown_cluster` turns others away
 5. versions: raise the older server, or lower `leafnodes { min_version }`
 
-Check next: the log of both servers at that time, `Router connection closed: ...`, `Leafnode connection closed: ...`.
+Check next: the log of both servers at that time, `Router connection closed: ...`, `Leafnode
+connection closed: ...`.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -14,23 +14,27 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: TCP came about, but the client's connect timeout passed before INFO (or the answer to CONNECT) arrived.
+What it is: TCP came about, but the client's connect timeout passed before INFO (or the answer to
+CONNECT) arrived.
 
 On the wire:
-- SYN, SYN-ACK, ACK, nothing from the server, then the client's FIN or RST 2 s later (Go, Python, Java, C, .NET),
-  5 s (Rust) or 20 s (JavaScript)
+- SYN, SYN-ACK, ACK, nothing from the server, then the client's FIN or RST 2 s later (Go, Python,
+  Java, C, .NET), 5 s (Rust) or 20 s (JavaScript)
 - or a handshake so slow (long round trips, repeated SYNs) that the time was gone before INFO
 
 What else it could be:
 - a TLS-first server (`handshake_first`) and a client that waits for INFO
 - a WebSocket, MQTT or monitoring port: they wait for the client to speak first
-- stale_server, accept_queue_overflow: the server hangs, or is out of file descriptors (`too many open files`)
+- stale_server, accept_queue_overflow: the server hangs, or is out of file descriptors (`too many
+  open files`)
 
 Fix:
-1. is the server alive: `nats server check connection`, `curl http://SERVER:8222/healthz`, CPU, `LimitNOFILE=`
+1. is the server alive: `nats server check connection`, `curl http://SERVER:8222/healthz`, CPU,
+   `LimitNOFILE=`
 2. is it the right port, and does the client use TLS first where the server does
-3. raise the client's connect timeout: Go `nats.Timeout`, Rust `connection_timeout`, Python `connect_timeout`,
-   JavaScript `timeout`, Java `connectionTimeout`, C `natsOptions_SetTimeout`, .NET `ConnectTimeout`
+3. raise the client's connect timeout: Go `nats.Timeout`, Rust `connection_timeout`, Python
+   `connect_timeout`, JavaScript `timeout`, Java `connectionTimeout`, C `natsOptions_SetTimeout`,
+   .NET `ConnectTimeout`
 
 Check next: do other clients get INFO from the same server at that moment?
 ";
@@ -65,7 +69,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let server = case.facts.server;
     finding.fix = vec![
-        format!("is the server well: `curl http://{}:8222/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", server.addr),
+        format!("is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),
         format!("is {server} a NATS client port, and not TLS first (`handshake_first`), WebSocket, MQTT or monitoring"),
         remedy::connect_timeout(case.lang()).1,
     ];

@@ -14,7 +14,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: `tls { connection_rate_limit: N }` allows N new TLS connections a second; this one was over it.
+What it is: `tls { connection_rate_limit: N }` allows N new TLS connections a second; this one was
+over it.
 
 On the wire:
 - INFO, -ERR 'Connection throttling is active. Please try again later.' and FIN
@@ -27,11 +28,14 @@ What else it could be:
 
 Fix:
 1. nothing, if it lasts seconds: clients try again and get in; that is what the limit is for
-2. spread the attempts: a longer reconnect wait with jitter in the clients (1 s jitter with TLS is the usual default)
-3. raise `connection_rate_limit` in the `tls` block if the CPU allows: a handshake costs about a millisecond
+2. spread the attempts: a longer reconnect wait with jitter in the clients (1 s jitter with TLS is
+   the usual default)
+3. raise `connection_rate_limit` in the `tls` block if the CPU allows: a handshake costs about a
+   millisecond
 4. stop servers with lame duck (`nats-server --signal ldm`), so that clients move one by one
 
-Check next: how long did the storm last, and which clients tried most (the summary's busiest clients)?
+Check next: how long did the storm last, and which clients tried most (the summary's busiest
+clients)?
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -14,24 +14,29 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: another MQTT client connected with the same client id; the standard says that the older connection must go.
+What it is: another MQTT client connected with the same client id; the standard says that the older
+connection must go.
 
 On the wire:
 - the new connection's CONNECT and CONNACK, at once the server's FIN on the old one, nothing said
-- two clients that both reconnect evict each other for ever; after a few rounds the server delays them
+- two clients that both reconnect evict each other for ever; after a few rounds the server delays
+  them
 - the server's log: `Replacing old client \"...\" since both have the same client ID`
 
 What else it could be:
-- the same device that lost its path and came back: then the old connection was dead already, and this is harmless
+- the same device that lost its path and came back: then the old connection was dead already, and
+  this is harmless
 - kicked: no other connection with that id
 - cluster_conflict: the same with leaf nodes and server names
 
 Fix:
 1. give each client its own id: add the host name, pod name or a random part
-2. one process that connects twice (a restart without close, two replicas): let only one run, or name them differently
+2. one process that connects twice (a restart without close, two replicas): let only one run, or
+   name them differently
 3. shared subscriptions do not need a shared client id
 
-Check next: which address did the new connection come from? See the evidence, and `/connz?mqtt_client=ID`.
+Check next: which address did the new connection come from? See the evidence, and
+`/connz?mqtt_client=ID`.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

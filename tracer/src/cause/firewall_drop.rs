@@ -13,12 +13,14 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a firewall rule (nftables, iptables, security group, NetworkPolicy, eBPF) discards packets of this connection.
+What it is: a firewall rule (nftables, iptables, security group, NetworkPolicy, eBPF) discards
+packets of this connection.
 
 On the wire:
 - segments repeated at doubling gaps (0.2, 0.4, 0.8, 1.6 s ...), no RST, no ICMP
 - one direction, one flow or one port is silent while the same host answers otherwise
-- captured on the filtering host: packets arrive there, its TCP never answers, yet the host goes on talking
+- captured on the filtering host: packets arrive there, its TCP never answers, yet the host goes on
+  talking
 - new attempts: SYN after SYN without an answer (1 s, 2 s, 4 s ...)
 - with natstrace's probes: the kernel's drop record, reason NETFILTER_DROP
 
@@ -28,13 +30,17 @@ What else it could be:
 - mtu_blackhole: only large segments are lost
 
 Fix:
-1. on the host `close.side` names, list the rules: `nft -a list ruleset`, `iptables -L -n -v --line-numbers`; the counter of
-   the guilty rule grows with each retry; `natstrace --trace-firewall` names the rule for certain
-2. allow the connection in both directions: destination port 4222 in, source port 4222 out on the server's host
-3. in clouds check security groups and network ACLs: the latter are stateless, the answers need a rule too
+1. on the host `close.side` names, list the rules: `nft -a list ruleset`, `iptables -L -n -v
+   --line-numbers`; the counter of the guilty rule grows with each retry; `natstrace
+   --trace-firewall` names the rule for certain
+2. allow the connection in both directions: destination port 4222 in, source port 4222 out on the
+   server's host
+3. in clouds check security groups and network ACLs: the latter are stateless, the answers need a
+   rule too
 4. in Kubernetes: `kubectl get networkpolicy -A`
 
-Check next: `natstrace compare CLIENT_SIDE SERVER_SIDE` with a capture of each host tells between which points packets die.
+Check next: `natstrace compare CLIENT_SIDE SERVER_SIDE` with a capture of each host tells between
+which points packets die.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
@@ -45,8 +51,13 @@ fn judge(case: &Case<'_>) -> Judgement {
         Kind::Fin | Kind::Rst => return No,
     }
     let mut confidence = (0.96 * case.close.confidence).max(0.35);
-    let forgot = case.idle_gap().is_some_and(|(_, gap, _)| gap > Span::secs(150))
-        && (case.around.accepted.is_some() || case.around.pair_answers_same_port || case.around.same_idle_gap > 0);
+    // A kernel drop record, or a gap that any PING could make, leaves no room for a device that forgot.
+    let recorded = case.close.evidence.iter().any(|e| e.source == crate::event::Source::Kernel);
+    let forgot = !recorded
+        && case.idle_gap().is_some_and(|(_, gap, _)| gap > Span::secs(150))
+        && (case.around.accepted.is_some()
+            || case.around.pair_answers_same_port
+            || case.around.same_idle_gap > 0);
     if forgot || rejected(case) {
         confidence *= 0.6;
     }

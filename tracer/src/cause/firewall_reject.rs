@@ -16,8 +16,8 @@ const EXPLAIN: &str = "\
 What it is: a firewall rule with REJECT: it discards the packet and answers in the host's name.
 
 On the wire:
-- ICMP administratively prohibited, or port/protocol unreachable in answer to a TCP segment (a real Linux TCP answers a
-  closed port with RST, never with ICMP)
+- ICMP administratively prohibited, or port/protocol unreachable in answer to a TCP segment (a real
+  Linux TCP answers a closed port with RST, never with ICMP)
 - or an RST that no local TCP made: its TTL or IP-ID is not that of the host's other segments
 - the other end notices nothing and goes on sending; its segments get bare RSTs
 - a SYN refused for one client while others are accepted at the same time
@@ -28,11 +28,14 @@ What else it could be:
 - firewall_drop: the same rule with DROP is silent
 
 Fix:
-1. list the rules on the host that answers: `nft -a list ruleset | grep -n reject`, `iptables -L -n -v | grep REJECT`
+1. list the rules on the host that answers: `nft -a list ruleset | grep -n reject`, `iptables -L -n
+   -v | grep REJECT`
 2. allow the client's address to the NATS port, both directions
-3. in Kubernetes and service meshes: check NetworkPolicy and the sidecar's policy (many reject with reset)
+3. in Kubernetes and service meshes: check NetworkPolicy and the sidecar's policy (many reject with
+   reset)
 
-Check next: with natstrace's probes on that host an outgoing RST without a `tcp_send_reset` record was made by the filter.
+Check next: with natstrace's probes on that host an outgoing RST without a `tcp_send_reset` record
+was made by the filter.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

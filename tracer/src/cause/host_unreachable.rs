@@ -13,10 +13,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a router, or the last one before the host, answers that it can't deliver: no route, or nobody answers to ARP.
+What it is: a router, or the last one before the host, answers that it can't deliver: no route, or
+nobody answers to ARP.
 
 On the wire:
-- ICMP network unreachable (no route) or host unreachable (no ARP answer; comes about 3 s after the packet)
+- ICMP network unreachable (no route) or host unreachable (no ARP answer; comes about 3 s after the
+  packet)
 - ICMP time exceeded for every packet: a routing loop
 - TCP goes on repeating: an ICMP error alone does not end an established connection
 - a connect call fails with `no route to host` or `network is unreachable`
@@ -26,13 +28,15 @@ What else it could be:
 - peer_vanished: the same without a router that says so
 
 Fix:
-1. who sent the ICMP: the evidence names the router; look at its routes and ARP (`ip route get`, `ip neigh`)
-2. host unreachable from the last hop: the host is off, was moved or has another address now; check DNS and the URL list
+1. who sent the ICMP: the evidence names the router; look at its routes and ARP (`ip route get`, `ip
+   neigh`)
+2. host unreachable from the last hop: the host is off, was moved or has another address now; check
+   DNS and the URL list
 3. network unreachable: a route is missing: VPN, peering, cloud route table, BGP session
 4. give the client several server URLs in different places
 
-Check next: is the address still the server's? In Kubernetes a pod gets a new address with every restart: use the service or
-the headless DNS name in the client's URL list.
+Check next: is the address still the server's? In Kubernetes a pod gets a new address with every
+restart: use the service or the headless DNS name in the client's URL list.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

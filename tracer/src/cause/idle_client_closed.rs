@@ -14,11 +14,13 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the server closed a client that said nothing for longer than agreed. MQTT: 1.5 times the client's keepalive. PROXY
-protocol: no header or byte within 5 s. Monitoring port: no request within 5 s.
+What it is: the server closed a client that said nothing for longer than agreed. MQTT: 1.5 times the
+client's keepalive. PROXY protocol: no header or byte within 5 s. Monitoring port: no request within
+5 s.
 
 On the wire:
-- MQTT: silence of the client of floor(1.5 x keepalive) seconds, then the server's FIN, no packet before it
+- MQTT: silence of the client of floor(1.5 x keepalive) seconds, then the server's FIN, no packet
+  before it
 - PROXY or monitoring: FIN exactly 5.0 s after the handshake, nothing from the client
 - the server's log says `Read Error`
 
@@ -28,7 +30,8 @@ What else it could be:
 - firewall_drop: PINGREQs that left the client and never arrived
 
 Fix:
-1. MQTT: the client must send PINGREQ within its keepalive; use the library's loop (`loop_start` in paho), or raise keepalive
+1. MQTT: the client must send PINGREQ within its keepalive; use the library's loop (`loop_start` in
+   paho), or raise keepalive
 2. a device that sleeps: keepalive longer than its sleep, or connect anew
 3. health checks that open and hold a connection: use `/healthz` on the monitoring port
 4. balancers that keep spare connections open: turn that off for NATS

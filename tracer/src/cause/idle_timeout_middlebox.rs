@@ -13,16 +13,17 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a device between client and server keeps a table of connections and forgot this one while it was idle. The next
-segment is answered with a reset or dropped.
+What it is: a device between client and server keeps a table of connections and forgot this one
+while it was idle. The next segment is answered with a reset or dropped.
 
 On the wire:
-- a long silence, then one segment, then an RST at once (the device answers), or repeats without an answer (it drops)
+- a long silence, then one segment, then an RST at once (the device answers), or repeats without an
+  answer (it drops)
 - the RST has another TTL than the server's own segments
 - a new connection works at once; the server_id is the same
 - the same gap over several connections is the proof
-- known limits: AWS NLB and NAT gateway 350 s, Azure balancer 4 min, GCP 10 min, classic AWS balancer 60 s,
-  many firewalls 30 or 60 min; conntrack on Linux 5 days
+- known limits: AWS NLB and NAT gateway 350 s, Azure balancer 4 min, GCP 10 min, classic AWS
+  balancer 60 s, many firewalls 30 or 60 min; conntrack on Linux 5 days
 
 What else it could be:
 - firewall_drop: a rule changed during the silence; then new connections fail too
@@ -30,13 +31,15 @@ What else it could be:
 - slow_consumer: the server closed long ago behind a closed window
 
 Fix:
-1. let something be said more often than the device forgets: in nats-server.conf `ping_interval: \"30s\"` (default 2m),
-   and the client's own ping interval (Go nats.PingInterval, Python ping_interval, JavaScript pingInterval,
-   Java pingInterval, C natsOptions_SetPingInterval, .NET PingInterval, Rust ping_interval)
+1. let something be said more often than the device forgets: in nats-server.conf `ping_interval:
+   \"30s\"` (default 2m), and the client's own ping interval (Go nats.PingInterval, Python
+   ping_interval, JavaScript pingInterval, Java pingInterval, C natsOptions_SetPingInterval, .NET
+   PingInterval, Rust ping_interval)
 2. or raise the device's idle limit (AWS NLB: tcp.idle_timeout.seconds up to 6000)
 3. or take the device out of the path: NATS clients need no balancer
 
-Check next: the server's own sockets have no TCP keepalive; only the Go client sends some (every 15 s).
+Check next: the server's own sockets have no TCP keepalive; only the Go client sends some (every 15
+s).
 ";
 
 /// Known limits: lowest gap, highest gap that points to it, name.
@@ -126,6 +129,10 @@ fn weight(case: &Case<'_>, sender: Side, gap: Span) -> f64 {
     let secs = gap.0 / 1_000_000_000;
     if KNOWN.iter().any(|(low, high, _)| (*low..=*high).contains(&secs)) {
         confidence += 0.05;
+    }
+    // A kernel that recorded the drop names a filter, not a table that forgot.
+    if case.close.evidence.iter().any(|e| e.source == crate::event::Source::Kernel) {
+        return confidence.min(0.5);
     }
     // A connection that pings at just this gap has been through it before.
     if regular { confidence.min(0.3) } else { confidence.min(0.95) }

@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: something between the ends (intrusion prevention, a proxy, `tcpkill`, `ss -K` on a router, an attacker) sent an
-RST in one end's name.
+What it is: something between the ends (intrusion prevention, a proxy, `tcpkill`, `ss -K` on a
+router, an attacker) sent an RST in one end's name.
 
 On the wire:
 - after the RST its alleged sender goes on with data and acknowledgements as if nothing had happened
@@ -25,15 +25,17 @@ On the wire:
 What else it could be:
 - firewall_reject: a REJECT rule on one of the hosts
 - idle_timeout_middlebox: the reset answers the first segment after a long silence
-- client_process_exit, server_crashed: a real RST has its host's TTL, and its sender is silent afterwards
+- client_process_exit, server_crashed: a real RST has its host's TTL, and its sender is silent
+  afterwards
 
 Fix:
-1. ask which devices between the two hosts may reset: IPS, proxies, DPI, service mesh, cloud firewall; look in their logs
+1. ask which devices between the two hosts may reset: IPS, proxies, DPI, service mesh, cloud
+   firewall; look in their logs
 2. exclude the NATS ports from their inspection, or use TLS so that they can't misread the stream
 3. on both hosts: is `tcpkill`, `ss -K` or a tool like it in use?
 
-Check next: natstrace's probes on the alleged sender: no `tcp_send_reset` record there at that time proves it. The TTL of the
-RST tells the distance: 64, 128 or 255 minus the hops to the device.
+Check next: natstrace's probes on the alleged sender: no `tcp_send_reset` record there at that time
+proves it. The TTL of the RST tells the distance: 64, 128 or 255 minus the hops to the device.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

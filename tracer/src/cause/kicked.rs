@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: an operator, or a tool, closed this one connection: `$SYS.REQ.SERVER.<id>.KICK`, a config reload that removed
-the user or moved it to another account, a removed leaf remote or route.
+What it is: an operator, or a tool, closed this one connection: `$SYS.REQ.SERVER.<id>.KICK`, a
+config reload that removed the user or moved it to another account, a removed leaf remote or route.
 
 On the wire:
 - one FIN from the server, no -ERR (the server sends none for these reasons)
@@ -27,12 +27,14 @@ What else it could be:
 - a proxy or balancer in front of the server that closed on its own (its idle limit)
 
 Fix:
-1. `nats server report connections --state closed` or `curl 'http://SERVER:8222/connz?state=closed&sort=stop'` shows the
-   reason: `Kicked`, or `Client Closed` although the server closed first (then it was a reload)
+1. `nats server report connections --state closed` or `curl
+   'http://SERVER:8222/connz?state=closed&sort=stop'` shows the reason: `Kicked`, or `Client Closed`
+   although the server closed first (then it was a reload)
 2. look for `Reloaded server configuration` in the server's log at that time
 3. if a rebalancing tool kicks clients on purpose, nothing needs fixing: clients reconnect
 
-Check next: does the client get back in? `Authorization Violation` on the next attempt means that its user was removed.
+Check next: does the client get back in? `Authorization Violation` on the next attempt means that
+its user was removed.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
@@ -58,7 +60,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     if around.refused.is_some() || around.server_id_changed == Some(true) {
         confidence = 0.1;
     }
-    let slow = case.facts.tcp.client.zero_window.longest > Span::secs(1) || case.facts.tcp.server.fin_behind_data;
+    let sent = &case.facts.tcp.server;
+    let queued = sent.fin_behind_data && sent.max_in_flight > 512 << 10;
+    let slow = case.facts.tcp.client.zero_window.longest > Span::secs(1) || queued;
     if slow || around.lame_duck.is_some() || case.facts.nats.lame_duck.is_some() || case.is_server_link() {
         confidence = confidence.min(0.25);
     }
@@ -82,8 +86,8 @@ fn judge(case: &Case<'_>) -> Judgement {
 fn finding(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     Finding::new(confidence, summary)
         .fix(format!(
-            "ask the server for its reason: `curl 'http://{}:8222/connz?state=closed&sort=stop'` (`Kicked`, or `Client Closed` after a reload)",
-            case.facts.server.addr
+            "ask the server for its reason: `curl '{}/connz?state=closed&sort=stop'` (`Kicked`, or `Client Closed` after a reload)",
+            remedy::monitor(case)
         ))
         .fix("look for `Reloaded server configuration` in the server's log at that time, and for tools that send $SYS.REQ.SERVER.*.KICK")
         .why_not("not a shutdown: the server goes on serving others")

@@ -13,16 +13,20 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the version of the server or of the client library has a known defect whose symptom fits this close.
+What it is: the version of the server or of the client library has a known defect whose symptom fits
+this close.
 
-How it is found: the version stands in INFO (server) or CONNECT (client); it is compared with a short list of fixed defects,
-and a defect is named only where its symptom shows too. The confidence stays modest: a symptom can have other reasons.
+How it is found: the version stands in INFO (server) or CONNECT (client); it is compared with a
+short list of fixed defects, and a defect is named only where its symptom shows too. The confidence
+stays modest: a symptom can have other reasons.
 
 The list:
 - nats-server to 2.1.9: TLS timeout of 0.5 s; the handshake times out under load (2.2.0)
-- nats-server to 2.10.25: write_deadline counts for the whole backlog, loaded consumers are cut early (2.10.26)
+- nats-server to 2.10.25: write_deadline counts for the whole backlog, loaded consumers are cut
+  early (2.10.26)
 - nats-server 2.12.0 to 2.12.5: PROXY v1 header eats bytes of CONNECT (2.12.6)
-- nats-server 2.2.0 to 2.11.13 and 2.12.4: malformed WebSocket frames or leaf handshakes panic the server (2.11.14, 2.12.5)
+- nats-server 2.2.0 to 2.11.13 and 2.12.4: malformed WebSocket frames or leaf handshakes panic the
+  server (2.11.14, 2.12.5)
 - jnats 2.21.0 to 2.21.3: UNSUB before CONNECT on a reconnect (2.21.4)
 - async-nats before 0.34.0: an idle client stops sending PINGs (0.34.0)
 - async-nats before 0.47.0: no timeout after the TCP handshake (0.47.0)

@@ -14,13 +14,15 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the client published a message larger than the server allows (`max_payload`, default 1MB; accounts and users may
-have less). The number counts headers and payload.
+What it is: the client published a message larger than the server allows (`max_payload`, default
+1MB; accounts and users may have less). The number counts headers and payload.
 
 On the wire:
 - PUB or HPUB whose announced size is over INFO's max_payload
-- -ERR 'Maximum Payload Violation', then RST if payload was already under way, FIN if only the line was
-- a client that still writes may see only `connection reset by peer`; the reason stands in the capture
+- -ERR 'Maximum Payload Violation', then RST if payload was already under way, FIN if only the line
+  was
+- a client that still writes may see only `connection reset by peer`; the reason stands in the
+  capture
 
 What else it could be:
 - protocol_error: a size that is no number, or a payload of another length than announced
@@ -28,7 +30,8 @@ What else it could be:
 
 Fix:
 1. keep messages small: put large data into the object store, or cut it into chunks
-2. raise `max_payload: 8MB` in nats-server.conf and reload; above 8MB the server warns, 64MB is the most
+2. raise `max_payload: 8MB` in nats-server.conf and reload; above 8MB the server warns, 64MB is the
+   most
 3. the limit may be the account's or user's: `nsc edit user NAME --payload N`
 4. most libraries check INFO's max_payload before they send: upgrade one that does not
 

@@ -14,21 +14,23 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the subscription limit of the user or account was lowered below what this connection holds (a JWT update), so the
-server closed it.
+What it is: the subscription limit of the user or account was lowered below what this connection
+holds (a JWT update), so the server closed it.
 
 On the wire:
 - -ERR 'maximum subscriptions exceeded', then the server's FIN about 20 ms later
 - a SUB over the limit gets the same text, but the connection stays open
 
 What else it could be:
-- a client library that closes for good on an -ERR it does not know (Go, C): then its FIN is the first
+- a client library that closes for good on an -ERR it does not know (Go, C): then its FIN is the
+  first
 - client_closed: the -ERR came long before the end
 
 Fix:
 1. what the connection held: `/connz?state=closed&subs=1`
-2. raise the limit: `nsc edit user NAME --subs N` or the account's `--subscriptions N`; `max_subscriptions` in
-   nats-server.conf (default 0, no limit; needs a restart, a reload refuses it)
+2. raise the limit: `nsc edit user NAME --subs N` or the account's `--subscriptions N`;
+   `max_subscriptions` in nats-server.conf (default 0, no limit; needs a restart, a reload refuses
+   it)
 3. subscribe with wildcards or queue groups instead of thousands of single subjects
 
 Check next: who pushed a new JWT at that time (`nsc`, the account resolver's log)?

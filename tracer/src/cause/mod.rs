@@ -5,6 +5,8 @@ pub mod remedy;
 mod seen;
 pub mod server_error;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod testing;
 mod verdict;
 mod weigh;

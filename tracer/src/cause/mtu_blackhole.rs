@@ -13,11 +13,13 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a link on the path takes only smaller packets than the hosts send, and the message that would tell them (ICMP
-fragmentation needed, packet too big) is filtered. Typical with VPNs, overlays (VXLAN costs 50 bytes) and PPPoE.
+What it is: a link on the path takes only smaller packets than the hosts send, and the message that
+would tell them (ICMP fragmentation needed, packet too big) is filtered. Typical with VPNs, overlays
+(VXLAN costs 50 bytes) and PPPoE.
 
 On the wire:
-- handshake, INFO, CONNECT and PING pass; the first full-size segment (about 1,400 bytes) is repeated without an answer
+- handshake, INFO, CONNECT and PING pass; the first full-size segment (about 1,400 bytes) is
+  repeated without an answer
 - smaller segments sent later are acknowledged selectively while the large one is not
 - sometimes ICMP fragmentation needed with the next hop's MTU shows, yet the sender keeps its size
 

@@ -13,8 +13,9 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: packets still pass in one direction and vanish in the other: asymmetric routing, a half-dead link or bond
-member, a stale ARP or forwarding entry, or a filter that can't be proven from where the capture was taken.
+What it is: packets still pass in one direction and vanish in the other: asymmetric routing, a
+half-dead link or bond member, a stale ARP or forwarding entry, or a filter that can't be proven
+from where the capture was taken.
 
 On the wire:
 - one end repeats its segments, the other is still heard but never acknowledges them
@@ -27,12 +28,15 @@ What else it could be:
 - path_blackhole: neither end is heard
 
 Fix:
-1. capture on both hosts at once and run `natstrace compare CLIENT_SIDE SERVER_SIDE`: it names the direction and the place
-2. `traceroute -T -p 4222` from both ends: different paths point to asymmetric routing (`rp_filter`, stateful firewalls)
+1. capture on both hosts at once and run `natstrace compare CLIENT_SIDE SERVER_SIDE`: it names the
+   direction and the place
+2. `traceroute -T -p 4222` from both ends: different paths point to asymmetric routing (`rp_filter`,
+   stateful firewalls)
 3. check bonds and link aggregates: one member may lose everything that hashes to it
 4. check firewall rules on both hosts for the direction that dies
 
-Check next: do new connections with another source port work? Then it is a hash over ports (bond, ECMP) or a stale state.
+Check next: do new connections with another source port work? Then it is a hash over ports (bond,
+ECMP) or a stale state.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

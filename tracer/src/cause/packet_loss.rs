@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the path loses so many packets that progress falls behind a timer: PINGs, the write deadline, a request's
-timeout, or TCP's own patience.
+What it is: the path loses so many packets that progress falls behind a timer: PINGs, the write
+deadline, a request's timeout, or TCP's own patience.
 
 On the wire:
 - many repeated segments in both directions, also long before the end, with progress in between
@@ -28,10 +28,13 @@ What else it could be:
 - slow_consumer: acknowledged at once, but the window is closed
 
 Fix:
-1. find the lossy hop: `mtr -T -P 4222 PEER` from both ends; interface errors: `ip -s link`, `ethtool -S IFACE`
-2. look for overrun queues: `tc -s qdisc`, `nstat -az TcpRetransSegs TcpExtTCPTimeouts`, policers of cloud instances
+1. find the lossy hop: `mtr -T -P 4222 PEER` from both ends; interface errors: `ip -s link`,
+   `ethtool -S IFACE`
+2. look for overrun queues: `tc -s qdisc`, `nstat -az TcpRetransSegs TcpExtTCPTimeouts`, policers of
+   cloud instances
 3. wireless or long links: TCP with BBR (`sysctl net.ipv4.tcp_congestion_control`) bears loss better
-4. allow for it: the client's max pings out 3 or more, server `ping_max: 3` (default 2), `write_deadline: \"20s\"` (default 10s)
+4. allow for it: the client's max pings out 3 or more, server `ping_max: 3` (default 2),
+   `write_deadline: \"20s\"` (default 10s)
 
 Check next: `natstrace compare` on captures of both hosts counts what was lost where.
 ";

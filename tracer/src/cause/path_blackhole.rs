@@ -13,11 +13,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: packets between the two hosts vanish in both directions: a route withdrawn, a link or tunnel down, a switch or
-virtual network in trouble, a host moved away.
+What it is: packets between the two hosts vanish in both directions: a route withdrawn, a link or
+tunnel down, a switch or virtual network in trouble, a host moved away.
 
 On the wire:
-- neither end hears the other; whoever has something to send repeats it at doubling gaps (0.2 s up to 2 min)
+- neither end hears the other; whoever has something to send repeats it at doubling gaps (0.2 s up
+  to 2 min)
 - no FIN, no RST, no ICMP; new SYNs get no answer either
 - other connections of the same pair of hosts die within seconds
 - the hosts may still reach others
@@ -28,12 +29,16 @@ What else it could be:
 - one_way_path: the other end is still heard, it only never acknowledges
 
 Fix:
-1. from each side: `ip route get PEER`, `mtr -T -P 4222 PEER`, `ip neigh show` (FAILED means the link)
-2. check what changed at that time: routes, VPN or overlay (VXLAN, WireGuard), cloud route tables, node moves
-3. to notice sooner: lower `ping_interval` (default 2m) on the server, and the client's own ping interval
+1. from each side: `ip route get PEER`, `mtr -T -P 4222 PEER`, `ip neigh show` (FAILED means the
+   link)
+2. check what changed at that time: routes, VPN or overlay (VXLAN, WireGuard), cloud route tables,
+   node moves
+3. to notice sooner: lower `ping_interval` (default 2m) on the server, and the client's own ping
+   interval
 4. list several servers in the client's URL list, in different zones, so that it can go elsewhere
 
-Check next: `natstrace compare` on captures of both hosts; did the connections of other pairs live on?
+Check next: `natstrace compare` on captures of both hosts; did the connections of other pairs live
+on?
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

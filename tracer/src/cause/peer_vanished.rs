@@ -13,8 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: a whole host fell silent at once: power, kernel panic, a frozen or moved virtual machine, a cable, an interface
-set down. Nothing says goodbye.
+What it is: a whole host fell silent at once: power, kernel panic, a frozen or moved virtual
+machine, a cable, an interface set down. Nothing says goodbye.
 
 On the wire:
 - no FIN, no RST; segments to the host are repeated at doubling gaps
@@ -30,10 +30,12 @@ What else it could be:
 Fix:
 1. is the host up? console, hypervisor, cloud instance state, `last reboot`, `journalctl -b -1 -e`
 2. its link: `ip -s link`, switch port, bond members, virtual network
-3. to notice sooner: lower `ping_interval` (default 2m, ping_max 2: up to 6 min) and the client's ping interval
+3. to notice sooner: lower `ping_interval` (default 2m, ping_max 2: up to 6 min) and the client's
+   ping interval
 4. run three servers or more, and list all of them in the client's URL list
 
-Check next: when did the host speak again, and with the same server_id (paused, link) or a new one (restarted)?
+Check next: when did the host speak again, and with the same server_id (paused, link) or a new one
+(restarted)?
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -17,10 +17,12 @@ const EXPLAIN: &str = "\
 What it is: the client sent something that is no NATS, and the server closed at once.
 
 On the wire:
-- -ERR 'Unknown Protocol Operation' for an unknown verb or a payload of another length than announced
-- no -ERR at all for wrong argument counts, a size that is no number, bad JSON in CONNECT, HPUB without headers agreed, a bad
-  PROXY header: only FIN
-- 'maximum control line exceeded' for a line over max_control_line (default 4KB; a CONNECT with a large JWT can be one)
+- -ERR 'Unknown Protocol Operation' for an unknown verb or a payload of another length than
+  announced
+- no -ERR at all for wrong argument counts, a size that is no number, bad JSON in CONNECT, HPUB
+  without headers agreed, a bad PROXY header: only FIN
+- 'maximum control line exceeded' for a line over max_control_line (default 4KB; a CONNECT with a
+  large JWT can be one)
 - 'invalid client protocol', 'no responders requires headers support'
 
 What else it could be:
@@ -29,8 +31,10 @@ What else it could be:
 - the capture began or has a hole in the middle of a message: then the verdict's confidence is low
 
 Fix:
-1. the server's log shows the first 32 bytes: `Client parser ERROR, state=0, i=0: proto=...`, `processSub Parse Error`
-2. self-made clients: count the payload's bytes (not characters), end lines with CR LF, one writer at a time
+1. the server's log shows the first 32 bytes: `Client parser ERROR, state=0, i=0: proto=...`,
+   `processSub Parse Error`
+2. self-made clients: count the payload's bytes (not characters), end lines with CR LF, one writer
+   at a time
 3. upgrade the client library; a race between writers of one socket makes garbage
 4. a large JWT or many subjects: `max_control_line: 16KB` (needs a restart)
 5. PROXY protocol: balancer and `proxy_protocol: true` must agree

@@ -14,8 +14,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: so many connection attempts in a short time that they fail because of each other: 20 in 10 s by one client, or 100
-in a second at one server.
+What it is: so many connection attempts in a short time that they fail because of each other: 20 in
+10 s by one client, or 100 in a second at one server.
 
 On the wire:
 - SYN after SYN of the same client, far closer than its reconnect wait should be
@@ -23,8 +23,10 @@ On the wire:
 - attempts that are accepted late or not at all, and given up
 
 What else it could be:
-- server_not_listening, authorization_violation and others: each attempt's own reason, where it is known, is told instead
-- a route pointed at a client port: above 1,000 connections a second, each with a route's CONNECT (wrong_port)
+- server_not_listening, authorization_violation and others: each attempt's own reason, where it is
+  known, is told instead
+- a route pointed at a client port: above 1,000 connections a second, each with a route's CONNECT
+  (wrong_port)
 - async-nats: 12 attempts in its first 4 s are normal (0, 2, 4 ms and so on, up to 4 s)
 
 Fix:
@@ -33,7 +35,8 @@ Fix:
 3. `tls { connection_rate_limit: N }` on the server keeps TLS handshakes from eating the CPU
 4. stop servers with lame duck, one at a time
 
-Check next: the summary's busiest clients, and the first failure before the storm: that is the real reason.
+Check next: the summary's busiest clients, and the first failure before the storm: that is the real
+reason.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -1,7 +1,7 @@
 //! Commands and settings for the `fix` of a verdict, with the real addresses, for the host they are typed on and in the words
 //! of the client's library.
 use super::Case;
-use crate::base::{Addr, Side, Span};
+use crate::base::{Addr, Endpoint, Side, Span};
 
 /// The filter tools' word for an address family.
 struct Words {
@@ -16,6 +16,12 @@ fn words(addr: Addr) -> Words {
     } else {
         Words { iptables: "ip6tables", nft: "ip6", firewalld: "ipv6" }
     }
+}
+
+/// The server's monitoring endpoint, on the port most give it.
+#[must_use]
+pub fn monitor(case: &Case<'_>) -> String {
+    format!("http://{}", Endpoint { addr: case.facts.server.addr, port: 8222 })
 }
 
 /// How to find the rule that discards, on that end's host.

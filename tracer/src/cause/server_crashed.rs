@@ -14,10 +14,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: nats-server's process ended without closing its connections: SIGKILL, a Go panic, or the host restarted.
+What it is: nats-server's process ended without closing its connections: SIGKILL, a Go panic, or the
+host restarted.
 
 On the wire:
-- the kernel closes the sockets: FIN on idle connections, RST on those with unread bytes, all at once
+- the kernel closes the sockets: FIN on idle connections, RST on those with unread bytes, all at
+  once
 - TLS: FIN without close_notify; WebSocket: no close frame; no status 409 for pending pulls
 - a message cut in the middle
 - new SYNs refused until the restart, then another server_id
@@ -25,18 +27,23 @@ On the wire:
 - with natstrace's probes: the process's end and its signal
 
 What else it could be:
-- server_shutdown: on idle plain connections a stop looks the same; the probes or the server's log tell
+- server_shutdown: on idle plain connections a stop looks the same; the probes or the server's log
+  tell
 - server_oom_killed: killed by the kernel for its memory
 - firewall_reject: resets that the server's TCP did not make
 
 Fix:
-1. on the server's host: `journalctl -u nats-server -e`, `journalctl -k -e`, `coredumpctl list`, `kubectl describe pod`
-2. a Go panic prints `panic:` and `goroutine` lines to stderr: keep them and look for a known defect of that version
-3. `Initiating Shutdown...` missing before the next `Starting nats-server` proves that it was no stop
+1. on the server's host: `journalctl -u nats-server -e`, `journalctl -k -e`, `coredumpctl list`,
+   `kubectl describe pod`
+2. a Go panic prints `panic:` and `goroutine` lines to stderr: keep them and look for a known defect
+   of that version
+3. `Initiating Shutdown...` missing before the next `Starting nats-server` proves that it was no
+   stop
 4. in containers compare the exit code: 137 is SIGKILL, 2 a Go panic
 5. upgrade: 2.11.14 and 2.12.5 mend panics that a client can cause (CVE-2026-29785, CVE-2026-27889)
 
-Check next: `at_risk` of the closes: what was under way. JetStream messages without PubAck must be published again.
+Check next: `at_risk` of the closes: what was under way. JetStream messages without PubAck must be
+published again.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
@@ -110,7 +117,7 @@ fn weight(case: &Case<'_>, abrupt: bool) -> f64 {
         (true, true, true) => 0.88,
         (true, true, false) => 0.78,
         (true, false, true) => 0.75,
-        (true, false, false) => 0.46,
+        (true, false, false) => if case.close.kind == Kind::Rst { 0.46 } else { 0.4 },
         (false, true, true) => 0.3,
         (false, _, true) => 0.25,
         _ => 0.15,

@@ -13,7 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the server was asked to leave gently (`nats-server --signal ldm`, SIGUSR2, the Kubernetes chart's preStop hook).
+What it is: the server was asked to leave gently (`nats-server --signal ldm`, SIGUSR2, the
+Kubernetes chart's preStop hook).
 
 On the wire:
 - INFO with `\"ldm\":true` to every client; the listener closes at once, new SYNs are refused
@@ -27,13 +28,15 @@ What else it could be:
 - a client that leaves by itself after the INFO (some libraries do): then its FIN is the first
 
 Fix: this is the gentle way, clients should not suffer. If they did:
-1. the cluster needs other servers that take them: connect_urls of the INFO must name reachable addresses
-   (`client_advertise` in the cluster block)
-2. `terminationGracePeriodSeconds` must exceed lame_duck_duration plus the grace period, else the rest is killed
+1. the cluster needs other servers that take them: connect_urls of the INFO must name reachable
+   addresses (`client_advertise`)
+2. `terminationGracePeriodSeconds` must exceed lame_duck_duration plus the grace period, else the
+   rest is killed
 3. handle the library's lame duck event and drain where work must not be cut
 
-Check next: did each client reconnect elsewhere at once (`reconnect`, `server_changed`)? Servers up to 2.11.10 and 2.12.1 may
-refuse them during lame duck when the account is near its connection limit.
+Check next: did each client reconnect elsewhere at once (`reconnect`, `server_changed`)? Servers up
+to 2.11.10 and 2.12.1 may refuse them during lame duck when the account is near its connection
+limit.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

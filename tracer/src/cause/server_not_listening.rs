@@ -13,12 +13,13 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the host is there, but no process listens on that address and port: nats-server is down, still starting, in lame
-duck mode, bound to another address, or the client has the wrong port.
+What it is: the host is there, but no process listens on that address and port: nats-server is down,
+still starting, in lame duck mode, bound to another address, or the client has the wrong port.
 
 On the wire:
 - SYN, answered by RST with ACK within a round trip, with the host's own TTL
-- the client tries again after its reconnect wait (2 s in most libraries; Rust 0, 2, 4, 8 ms up to 4 s)
+- the client tries again after its reconnect wait (2 s in most libraries; Rust 0, 2, 4, 8 ms up to 4
+  s)
 - the client's log says `connection refused`
 
 What else it could be:
@@ -27,9 +28,10 @@ What else it could be:
 - server_shutdown, server_crashed: the closes right before
 
 Fix:
-1. is it running: `systemctl status nats-server`, `docker ps`, `kubectl get pods`; why did it stop: `journalctl -u nats-server -e`
-2. where does it listen: `ss -ltnp | grep nats-server`; `listen:` or `host:`/`port:` in nats-server.conf; 127.0.0.1 is not
-   reachable from elsewhere
+1. is it running: `systemctl status nats-server`, `docker ps`, `kubectl get pods`; why did it stop:
+   `journalctl -u nats-server -e`
+2. where does it listen: `ss -ltnp | grep nats-server`; `listen:` or `host:`/`port:` in
+   nats-server.conf; 127.0.0.1 is not reachable from elsewhere
 3. what does the client dial: its URL list, the service's targetPort, the published container port
 4. a config error stops the server at the start: `nats-server -c FILE -t` checks the file
 

@@ -14,23 +14,26 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the host, or the container's memory limit, ran out of memory and the kernel killed nats-server.
+What it is: the host, or the container's memory limit, ran out of memory and the kernel killed
+nats-server.
 
 On the wire: the same as any crash; packets alone can't tell it apart:
 - FIN on idle connections, RST on busy ones, all at once; no close_notify, no WebSocket close
 - new SYNs refused until the restart, then another server_id
 
 What shows it:
-- natstrace's probes on the server's host (`oom:mark_victim` and the process's end): this code is given only then
-- `journalctl -k | grep -i 'out of memory'`, `dmesg | grep -i oom`, `kubectl describe pod`: `OOMKilled`, exit code 137
+- natstrace's probes on the server's host (`oom:mark_victim` and the process's end): this code is
+  given only then
+- `journalctl -k | grep -i 'out of memory'`, `dmesg | grep -i oom`, `kubectl describe pod`:
+  `OOMKilled`, exit code 137
 
 What else it could be: server_crashed (another sender of SIGKILL), server_shutdown.
 
 Fix:
 1. give the Go runtime the limit: `GOMEMLIMIT=` at 80 to 90 % of the container's memory limit
 2. raise the limit; JetStream needs memory for streams in memory, caches and many consumers
-3. bound what clients can make the server hold: `max_pending` (default 64MB per client) times slow consumers,
-   `max_connections`, `max_payload`, JetStream `max_memory_store`
+3. bound what clients can make the server hold: `max_pending` (default 64MB per client) times slow
+   consumers, `max_connections`, `max_payload`, JetStream `max_memory_store`
 4. look for slow consumers before the kill: each may hold up to max_pending
 
 Check next: `/varz` (`mem`, `slow_consumers`) over time, and JetStream usage in `/jsz`.

@@ -13,7 +13,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: nats-server was stopped (SIGTERM, SIGINT, `--signal quit`, a package update, a container stop).
+What it is: nats-server was stopped (SIGTERM, SIGINT, `--signal quit`, a package update, a container
+stop).
 
 On the wire:
 - FIN to every client within about a millisecond, no -ERR
@@ -24,18 +25,19 @@ On the wire:
 - afterwards another server_id on the same address: it was restarted
 
 What else it could be:
-- server_crashed: on plain connections a killed process looks the same (its kernel sends the FINs); without close_notify,
-  without WebSocket close, with RSTs on busy connections it is a crash
+- server_crashed: on plain connections a killed process looks the same (its kernel sends the FINs);
+  without close_notify, without WebSocket close, with RSTs on busy connections it is a crash
 - server_lame_duck: announced by INFO ldm, closed one by one
 - kicked: only this connection, the others go on
 
 Fix, to make it harmless:
-1. stop with lame duck: `nats-server --signal ldm` (clients move away over `lame_duck_duration`, default 2m)
+1. stop with lame duck: `nats-server --signal ldm` (clients move away over `lame_duck_duration`,
+   default 2m)
 2. run three or more servers in a cluster; clients learn all addresses and go on elsewhere
 3. clients: allow reconnects without limit, keep the reconnect buffer
 
-Check next: the server's log: `Trapped \"terminated\" signal`, `Initiating Shutdown...`, `Server Exiting..`. Those lines missing
-before the next `Starting nats-server` mean a crash.
+Check next: the server's log: `Trapped \"terminated\" signal`, `Initiating Shutdown...`, `Server
+Exiting..`. Those lines missing before the next `Starting nats-server` mean a crash.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -14,28 +14,35 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the client did not read fast enough. The server's socket stayed full for write_deadline (default 10s), or more
-than max_pending (default 64MB) was queued for it, and the server closed the connection.
+What it is: the client did not read fast enough. The server's socket stayed full for write_deadline
+(default 10s), or more than max_pending (default 64MB) was queued for it, and the server closed the
+connection.
 
 On the wire:
 - the client's receive window falls to 0 and stays there; the server sends window probes
 - no -ERR: the server can't send one through a full socket
-- nothing marks the moment of the close: the FIN waits behind megabytes of queued data and comes seconds or minutes later,
-  in the last data segment, or never
-- a window closed for longer than write_deadline means that the server has already dropped the client
+- nothing marks the moment of the close: the FIN waits behind megabytes of queued data and comes
+  seconds or minutes later, in the last data segment, or never
+- a window closed for longer than write_deadline means that the server has already dropped the
+  client
 
 What else it could be:
 - stale_client: the client's process hangs; then its PONGs are missing too
-- path_blackhole: segments are not acknowledged; with a slow consumer the client's kernel acknowledges all it has room for
-- a publisher that meets the server's closed window is stalled on purpose (slow consumers elsewhere), not dropped
+- path_blackhole: segments are not acknowledged; with a slow consumer the client's kernel
+  acknowledges all it has room for
+- a publisher that meets the server's closed window is stalled on purpose (slow consumers
+  elsewhere), not dropped
 
 Fix:
-1. let the client read faster: no slow work where messages arrive, hand them to workers; several connections or a queue group
-2. subscribe to less: narrower subjects; JetStream pull consumers fetch only what the client can take
+1. let the client read faster: no slow work where messages arrive, hand them to workers; several
+   connections or a queue group
+2. subscribe to less: narrower subjects; JetStream pull consumers fetch only what the client can
+   take
 3. give it more room: `max_pending: 128MB`, `write_deadline: \"20s\"` in nats-server.conf
 4. servers up to 2.10.25 apply write_deadline to the whole backlog: upgrade
 
-Check next: the server's log: `Slow Consumer Detected: WriteDeadline of 10s exceeded with N chunks of M total bytes.`
+Check next: the server's log: `Slow Consumer Detected: WriteDeadline of 10s exceeded with N chunks
+of M total bytes.`
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
@@ -64,8 +71,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     );
     finding = finding.because(told.map(|t| t.evidence));
     if held.longest > Span::ZERO {
-        let told = if case.settings.told { "is" } else { "is by default" };
-        let text = format!("client's receive window was 0 for {} (write_deadline {told} {deadline})", held.longest);
+        let told = if case.settings.told { "" } else { " by default" };
+        let text = format!("client's receive window was 0 for {} (write_deadline is {deadline}{told})", held.longest);
         let from = held.longest_from.or(held.since);
         finding = finding.because([from.map_or_else(|| Evidence::packets(text.clone()), |m| Evidence::packet(m, text.clone()))]);
     }
@@ -100,7 +107,7 @@ fn weight(case: &Case<'_>) -> f64 {
             (true, true) => 0.96,
             (true, false) => 0.87,
             (false, true) if held.total > Span::ZERO || sent.max_in_flight > 512 << 10 => 0.78,
-            (false, true) if case.facts.nats.msgs > 0 => 0.46,
+            (false, true) if case.facts.nats.msgs > 0 => 0.3,
             _ if held.since.is_some() => 0.62,
             _ if held.longest > Span::secs(1) => 0.4,
             _ => 0.0,

@@ -14,8 +14,8 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the server's PINGs had no PONG for ping_max times ping_interval (default 2 times 2m), so it closed the connection
-as stale. The client's process hangs or never reads; its host is alive.
+What it is: the server's PINGs had no PONG for ping_max times ping_interval (default 2 times 2m), so
+it closed the connection as stale. The client's process hangs or never reads; its host is alive.
 
 On the wire:
 - PINGs of the server acknowledged by TCP, no PONG, nothing else from the client
@@ -28,8 +28,8 @@ What else it could be:
 - an application that blocks the library's read loop (Python's event loop, JavaScript's)
 
 Fix:
-1. look at the client's process at that time: stopped (`ps -o stat`), in a debugger, garbage collection, a frozen container,
-   a laptop asleep
+1. look at the client's process at that time: stopped (`ps -o stat`), in a debugger, garbage
+   collection, a frozen container, a laptop asleep
 2. never block the event loop or the callback that reads
 3. let the server be more patient: `ping_interval` (default 2m), `ping_max` (default 2)
 4. let the client notice and reconnect by itself: its own ping interval

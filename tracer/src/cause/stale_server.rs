@@ -14,12 +14,14 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the client sent PINGs, the server's kernel acknowledged them, but no PONG came: the nats-server process hangs
-(stopped, starved of CPU, blocked on disk, in a debugger). The client calls it stale and leaves.
+What it is: the client sent PINGs, the server's kernel acknowledged them, but no PONG came: the
+nats-server process hangs (stopped, starved of CPU, blocked on disk, in a debugger). The client
+calls it stale and leaves.
 
 On the wire:
 - PINGs of the client acknowledged by TCP, no PONG
-- at the third tick the client closes: FIN (Go, Python, JavaScript, .NET), FIN and RST (C), RST (Java); Rust only dials anew
+- at the third tick the client closes: FIN (Go, Python, JavaScript, .NET), FIN and RST (C), RST
+  (Java); Rust only dials anew
 - default: 2 min and 2 PINGs, so 4 to 6 min after the hang (Rust 1 min: 2 to 3 min)
 - new connections get SYN-ACK but no INFO
 
@@ -28,7 +30,8 @@ What else it could be:
 - packet_loss: PONGs come late, with many repeats
 
 Fix:
-1. on the server: `systemctl status`, `top -H -p $(pidof nats-server)`, state T (stopped) or D (disk) in `ps -o stat,wchan`
+1. on the server: `systemctl status`, `top -H -p $(pidof nats-server)`, state T (stopped) or D
+   (disk) in `ps -o stat,wchan`
 2. container CPU limits: `nr_throttled` in cpu.stat; give more CPU
 3. JetStream on slow disks: `iostat -x 1`, log lines `Readloop processing time`
 4. `curl http://SERVER:8222/stacksz` while it hangs shows where
@@ -69,7 +72,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         .because(case.goodbye_evidence(Side::Client))
         .fix(format!("on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
         .fix(format!("on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
-        .fix(format!("while it hangs: `curl http://{addr}:8222/stacksz` shows where"))
+        .fix(format!("while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
         .why_not("not the network and no filter: the server's TCP acknowledged every PING");
     finding.why_not.extend(case.network_fine());
     Yes(finding)

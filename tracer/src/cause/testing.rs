@@ -79,6 +79,40 @@ fn tcp(ms: i64) -> TcpFacts {
     }
 }
 
+/// A Go client on a current server.
+fn session() -> NatsFacts {
+    NatsFacts {
+        protocol: Protocol::Client,
+        info: Some((
+            mark(1),
+            Arc::new(Info {
+                server_id: "NB1".into(),
+                server_name: "n1".into(),
+                version: "2.15.1".into(),
+                max_payload: 1 << 20,
+                headers: true,
+                ..Info::default()
+            }),
+        )),
+        infos: 2,
+        connect: Some((
+            mark(2),
+            Arc::new(Connect {
+                name: "billing".into(),
+                lang: "go".into(),
+                version: "1.53.1".into(),
+                headers: true,
+                ..Connect::default()
+            }),
+        )),
+        accepted: Some(mark(3)),
+        pubs: 10,
+        msgs: 200,
+        subs: 3,
+        ..NatsFacts::default()
+    }
+}
+
 impl Scene {
     /// 10.0.0.7:51234 → 10.0.0.5:4222, one minute of work, closed by the client's FIN.
     pub fn new() -> Self {
@@ -98,36 +132,7 @@ impl Scene {
             rtt: Some(Rtt { min_us: 180, median_us: 240, max_us: 900 }),
             icmp: Vec::new(),
             vantage: Vantage::Between,
-            nats: NatsFacts {
-                protocol: Protocol::Client,
-                info: Some((
-                    mark(1),
-                    Arc::new(Info {
-                        server_id: "NB1".into(),
-                        server_name: "n1".into(),
-                        version: "2.15.1".into(),
-                        max_payload: 1 << 20,
-                        headers: true,
-                        ..Info::default()
-                    }),
-                )),
-                infos: 2,
-                connect: Some((
-                    mark(2),
-                    Arc::new(Connect {
-                        name: "billing".into(),
-                        lang: "go".into(),
-                        version: "1.53.1".into(),
-                        headers: true,
-                        ..Connect::default()
-                    }),
-                )),
-                accepted: Some(mark(3)),
-                pubs: 10,
-                msgs: 200,
-                subs: 3,
-                ..NatsFacts::default()
-            },
+            nats: session(),
             capture_loss: false,
             input_ended: false,
             longest_idle: Span::secs(2),
@@ -181,6 +186,7 @@ impl Scene {
         self.close.at = mark(ms).at;
         self.facts.last = mark(ms);
         self.facts.first_goodbye = None;
+        self.close.evidence.clear();
         for side in Side::BOTH {
             let own = Party::from(side) == party;
             let tcp = &mut self.facts.tcp[side];
@@ -344,12 +350,12 @@ const NO_SUCH_SETTING: &[&str] = &[
     "reconnect_wait:",
     "reconnect_wait =",
     "tcp_keepalive:",
-    "idle_timeout:",
-    "idle_timeout =",
+    "`idle_timeout:",
+    "`idle_timeout =",
     "slow_consumer_threshold",
     "max_pings_out",
-    "auth_timeout:",
-    "auth_timeout =",
+    "`auth_timeout:",
+    "`auth_timeout =",
     "client_timeout",
     "max_pending_size",
     "ssl {",

@@ -18,10 +18,12 @@ What it is: TLS was begun and did not come about.
 
 On the wire:
 - ClientHello, then an alert or a close instead of application data
-- alert of the client: it does not trust the server (unknown_ca 48, bad_certificate 42, certificate_expired 45)
-- alert of the server: no certificate (certificate_required 116), versions or ciphers (protocol_version 70,
-  handshake_failure 40)
-- TLS 1.3 with client certificates: the alert is encrypted, the server resets right after the client's Finished
+- alert of the client: it does not trust the server (unknown_ca 48, bad_certificate 42,
+  certificate_expired 45)
+- alert of the server: no certificate (certificate_required 116), versions or ciphers
+  (protocol_version 70, handshake_failure 40)
+- TLS 1.3 with client certificates: the alert is encrypted, the server resets right after the
+  client's Finished
 - TLS to a plain listener: -ERR 'Unknown Protocol Operation' and RST
 - silence: the server closes after tls.timeout (default 2s)
 
@@ -31,13 +33,14 @@ What else it could be:
 - mtu_blackhole: the certificate is the first large packet
 
 Fix:
-1. see for yourself: `openssl s_client -connect SERVER:4222 -starttls nats` where it is known, or `nats server check connection`
+1. see for yourself: `nats --server tls://SERVER:4222 server check connection`
 2. unknown CA: give the client the CA file; expired: `openssl x509 -enddate -noout -in cert.pem`
 3. wrong name: the certificate must carry the name or address that the client dials (subjectAltName)
 4. certificate required: the client needs its own (`tls { verify: true }` on the server)
 5. slow handshakes: `tls { timeout: 5 }` in nats-server.conf (default 2)
 
-Check next: the server's log: `TLS handshake error: ...` names the reason (debug level from 2.12.9 on).
+Check next: the server's log: `TLS handshake error: ...` names the reason (debug level from 2.12.9
+on).
 ";
 
 /// Names of RFC 8446 section 6, and what they mean here.

@@ -14,10 +14,12 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the server wants TLS, the client spoke plain NATS (or waited for an INFO that a TLS-first server never sends).
+What it is: the server wants TLS, the client spoke plain NATS (or waited for an INFO that a
+TLS-first server never sends).
 
 On the wire:
-- INFO with `\"tls_required\":true`, then a CONNECT in clear, then the server's FIN within a millisecond, no -ERR
+- INFO with `\"tls_required\":true`, then a CONNECT in clear, then the server's FIN within a
+  millisecond, no -ERR
 - TLS-first servers (`handshake_first`): nobody speaks for 2.0 s, then the server's FIN
 - the server's log: `TLS handshake error: tls: first record does not look like a TLS handshake`
 
@@ -27,11 +29,14 @@ What else it could be:
 - connect_timeout: the client is the first to leave
 
 Fix:
-1. use `tls://SERVER:4222` in the client's URL, or its TLS options: Go `nats.Secure`/`nats.RootCAs`, Rust `require_tls(true)`,
-   Python `tls=`, JavaScript `tls: {}`, Java `secure()`, C `natsOptions_SetSecure`, .NET `TlsOpts`
+1. use `tls://SERVER:4222` in the client's URL, or its TLS options: Go `nats.Secure`/`nats.RootCAs`,
+   Rust `require_tls(true)`, Python `tls=`, JavaScript `tls: {}`, Java `secure()`, C
+   `natsOptions_SetSecure`, .NET `TlsOpts`
 2. TLS-first servers need TLS-first clients: Go `nats.TLSHandshakeFirst()`, Rust `tls_first()`,
-   Python `tls_handshake_first=True`, JavaScript `tls: { handshakeFirst: true }`, C `natsOptions_TLSHandshakeFirst`
-3. while clients are moved over: `allow_non_tls: true`, or `handshake_first: auto` in the `tls` block
+   Python `tls_handshake_first=True`, JavaScript `tls: { handshakeFirst: true }`, C
+   `natsOptions_TLSHandshakeFirst`
+3. while clients are moved over: `allow_non_tls: true`, or `handshake_first: auto` in the `tls`
+   block
 
 Check next: passwords in a plain CONNECT have been on the wire in clear: change them.
 ";

@@ -14,14 +14,16 @@ pub static RULE: Rule = Rule {
 };
 
 const EXPLAIN: &str = "\
-What it is: the two ends speak different protocols: a NATS client on a route, gateway, leafnode or monitoring port, or HTTP,
-SSH or a route on the client port.
+What it is: the two ends speak different protocols: a NATS client on a route, gateway, leafnode or
+monitoring port, or HTTP, SSH or a route on the client port.
 
 On the wire:
-- CONNECT with a `lang` on a route, gateway or leaf port: -ERR 'attempted to connect to route port' (gateway, leaf node)
+- CONNECT with a `lang` on a route, gateway or leaf port: -ERR 'attempted to connect to route port'
+  (gateway, leaf node)
 - HTTP on the client port: -ERR 'Unknown Protocol Operation' and FIN or RST, on each health check
 - a route pointed at a client port: more than 1,000 connections a second
-- a NATS client on the monitoring port: it waits for INFO, the server answers HTTP 400 or closes after 5 s
+- a NATS client on the monitoring port: it waits for INFO, the server answers HTTP 400 or closes
+  after 5 s
 
 What else it could be:
 - tls_handshake_failed: TLS on a plain listener
@@ -29,10 +31,11 @@ What else it could be:
 - a port scanner
 
 Fix:
-1. clients dial the `port`/`listen` of nats-server.conf (4222); 6222 is `cluster`, 7222 `gateway`, 7422 `leafnodes`,
-   8222 `http`
+1. clients dial the `port`/`listen` of nats-server.conf (4222); 6222 is `cluster`, 7222 `gateway`,
+   7422 `leafnodes`, 8222 `http`
 2. health checks: `http://SERVER:8222/healthz`, never HTTP on 4222
-3. `routes` must point at `cluster` ports, leaf `remotes` at `leafnodes` ports, `gateways` at `gateway` ports
+3. `routes` must point at `cluster` ports, leaf `remotes` at `leafnodes` ports, `gateways` at
+   `gateway` ports
 4. in Kubernetes check the service's targetPort
 
 Check next: who is the client? See its address and process.
