@@ -159,8 +159,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
@@ -182,7 +181,9 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, want) in [("90s", 90.0), ("5m", 300.0), ("1500ms", 1.5), ("1m30s", 90.0), ("2", 2.0), ("1.5h", 5400.0)] {
+        for (text, want) in
+            [("90s", 90.0), ("5m", 300.0), ("1500ms", 1.5), ("1m30s", 90.0), ("2", 2.0), ("1.5h", 5400.0)]
+        {
             assert_eq!(text.parse::<Span>().unwrap().as_secs(), want, "{text}");
         }
         for bad in ["", "s", "5x", "-3s", "1.2.3s", "1e9999"] {

@@ -1,7 +1,49 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
+mod prelude;
+pub mod remedy;
+mod seen;
+pub mod server_error;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod testing;
+mod verdict;
+mod weigh;
+
 use crate::base::{Side, Span};
-use crate::event::{Around, Cause, Close, Evidence, Facts, Family};
+use crate::event::{Around, Close, Evidence, Facts, Family};
+
+pub use verdict::judge;
+
+macro_rules! rules {
+    ($($name:ident),+ $(,)?) => {
+        $(mod $name;)+
+
+        /// Every rule, in the contract's order: ties go to the earlier one.
+        pub static RULES: &[&Rule] = &[$(&$name::RULE),+];
+    };
+}
+
+rules! {
+    client_closed, client_process_exit, kicked,
+    firewall_drop, firewall_reject, path_blackhole, one_way_path, idle_timeout_middlebox, mtu_blackhole,
+    injected_reset, host_unreachable, peer_vanished, packet_loss,
+    server_shutdown, server_lame_duck, server_crashed, server_oom_killed, server_not_listening,
+    max_connections, account_max_connections, connection_throttled, accept_queue_overflow, stale_server,
+    max_subscriptions,
+    reconnect_storm, client_gave_up, connect_timeout, idle_client_closed, duplicate_client, cluster_conflict,
+    slow_consumer, max_payload_exceeded, stale_client,
+    protocol_error, tls_required, tls_handshake_failed, wrong_port, known_bug,
+    authorization_violation, auth_timeout, auth_expired, auth_revoked,
+    unknown,
+}
+
+/// The rule of a code.
+#[must_use]
+pub fn rule(code: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|r| r.code == code)
+}
 
 /// One cause.
 pub struct Rule {

@@ -1,7 +1,7 @@
 //! What happened around one connection's end: the same server, the same hosts, the same client. Filled by `track`'s
 //! neighbours after the merge by time, read by `cause`.
 use super::{Mark, Reconnect};
-use crate::base::{Span, Timestamp};
+use crate::base::{PerSide, Span, Timestamp};
 
 /// Neighbourhood of one close.
 #[derive(Clone, Debug, Default)]
@@ -56,4 +56,56 @@ pub struct Around {
     pub vantage: Option<super::Vantage>,
     /// When the input ended, as far as known at judging.
     pub seen_until: Timestamp,
+    /// The reason in the server's own words (`reason` of /connz?state=closed, or its log's "connection closed: …").
+    pub server_reason: Option<ServerReason>,
+    /// How the process that owned each end's socket ended, where the kernel told it and it ended about this close.
+    pub process_end: PerSide<Option<ProcessEnd>>,
+}
+
+/// The server's own reason for a close.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerReason {
+    /// When it was written, where known.
+    pub at: Option<Timestamp>,
+    /// The words, without secrets.
+    pub text: String,
+}
+
+/// A process that ended, as the kernel tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProcessEnd {
+    /// When.
+    pub at: Timestamp,
+    /// Process id.
+    pub pid: u32,
+    /// The kernel's comm.
+    pub name: String,
+    /// The signal that ended it, by number (None: it exited by itself).
+    pub signal: Option<u8>,
+    /// Who sent the signal: comm and pid.
+    pub sender: Option<(String, u32)>,
+    /// The OOM killer chose it.
+    pub oom: bool,
+}
+
+impl ProcessEnd {
+    /// `SIGKILL` and its like; the number where the name isn't at hand.
+    #[must_use]
+    pub fn signal_name(&self) -> Option<String> {
+        Some(match self.signal? {
+            1 => "SIGHUP".into(),
+            2 => "SIGINT".into(),
+            3 => "SIGQUIT".into(),
+            4 => "SIGILL".into(),
+            6 => "SIGABRT".into(),
+            7 => "SIGBUS".into(),
+            8 => "SIGFPE".into(),
+            9 => "SIGKILL".into(),
+            11 => "SIGSEGV".into(),
+            12 => "SIGUSR2".into(),
+            13 => "SIGPIPE".into(),
+            15 => "SIGTERM".into(),
+            other => format!("signal {other}"),
+        })
+    }
 }

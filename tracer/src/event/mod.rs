@@ -6,9 +6,10 @@ mod facts;
 mod input;
 mod notice;
 
-pub use around::Around;
+pub use around::{Around, ProcessEnd, ServerReason};
 pub use close::{
-    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
+    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect,
+    ReconnectOutcome, Summary,
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{

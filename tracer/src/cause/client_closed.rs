@@ -1,0 +1,124 @@
+//! `client_closed`: the client closed in good order or by its own choice.
+use super::prelude::*;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "client_closed",
+    family: Family::Normal,
+    title: "the client closed in good order or by its own choice",
+    explain: EXPLAIN,
+    judge,
+    #[cfg(test)]
+    cases: cases::CASES,
+};
+
+const EXPLAIN: &str = "\
+What it is: the application closed its connection (close, drain, end of a command-line call).
+Nothing failed.
+
+On the wire:
+- the client's FIN comes first, in sequence; the server answers with its own FIN within a
+  millisecond
+- after a drain: UNSUB of every subscription, PING, PONG, FIN
+- no -ERR before it, no unanswered PING, nothing half sent
+- nats.c sends FIN and then RST 0.3 ms later; jnats may send RST alone on a forced close
+- over WebSocket: close frame 1000; over MQTT: DISCONNECT
+
+What else it could be:
+- client_process_exit: RST instead of FIN, a message cut in the middle, several connections of one
+  host at once
+- stale_server: the FIN follows two PINGs that the server never answered
+- connect_timeout: the client left before the server said INFO
+- a liveness probe or port check: a connection without a single byte from the client
+
+Fix: none needed if it was meant. If not:
+1. look in the client's log for a close at that time; the close handler of the library tells the
+   last error
+2. in Go and C the library closes for good after some -ERR texts: see `nats.errors` of the close
+
+Check next: did the same client come back (`reconnect`)? A client that redials at once did not mean
+to leave.
+";
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let nats = &case.facts.nats;
+    let java_abort = case.close.kind == Kind::Rst && case.lang() == "java";
+    if !case.ended_by(Side::Client) || case.is_told() || (case.close.kind == Kind::Rst && !java_abort) {
+        return No;
+    }
+    let client = case.client();
+    if case.attempt_failed() {
+        return No;
+    }
+    if nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0 {
+        return Yes(never_spoke(case));
+    }
+    let (confidence, how) = how(case, java_abort);
+    let goodbye = case.goodbye_evidence(Side::Client);
+    let mut finding =
+        Finding::new(confidence, format!("{client} closed its connection to {} {how}", case.server()))
+            .because(goodbye)
+            .why_not("not the server: it said no -ERR and did not close first");
+    finding.why_not.extend(case.network_fine());
+    if case.around.reconnect.as_ref().is_some_and(|r| r.attempts > 0) {
+        finding = finding.fix(format!(
+            "the client came back, so it did not mean to leave for good: look in the log of {client} for why it closed"
+        ));
+    }
+    Yes(finding)
+}
+
+/// How sure, and in what order it was done.
+fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
+    let nats = &case.facts.nats;
+    if nats.ws_close.client.as_ref().is_some_and(|c| c.code == 1000) {
+        return (0.96, "with a WebSocket close (1000)");
+    }
+    if nats.mqtt.as_ref().is_some_and(|m| m.disconnect) {
+        return (0.97, "with an MQTT DISCONNECT");
+    }
+    if nats.pings.client.unanswered >= 2 {
+        return (0.2, "after PINGs without an answer");
+    }
+    if nats.cut_mid_message.client {
+        return (0.2, "in the middle of a message");
+    }
+    if case.never_accepted() && nats.connect.is_some() {
+        return (0.35, "before the server took it");
+    }
+    if java_abort {
+        return (0.5, "by a forced close (jnats resets on purpose)");
+    }
+    let hasty = nats.at_risk.deliveries > 0 || case.around.client_closed_others >= 2;
+    if nats.drained {
+        return (0.95, "in good order, after a drain");
+    }
+    if nats.tls.as_ref().is_some_and(|t| t.close_notify.client) {
+        return (0.88, "in good order, with close_notify");
+    }
+    if hasty { (0.5, "with messages still under way") } else { (0.8, "in good order") }
+}
+
+fn never_spoke(case: &Case<'_>) -> Finding {
+    let quick = case.age() < Span::millis(100);
+    let what = if quick { "looks like a health check or a port scan" } else { "a check that waits, or a client that gave up" };
+    Finding::new(
+        if quick { 0.75 } else { 0.35 },
+        format!("{} opened a connection to {}, said nothing and closed it {} later: {what}", case.client(), case.server(), case.age()),
+    )
+    .because(case.goodbye_evidence(Side::Client))
+    .fix("point TCP health checks at the monitoring port (`http: 8222`, `/healthz`) if these closes disturb")
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::cause::testing::*;
+
+    pub const CASES: &[fn() -> Scene] = &[
+        || Scene::new().fires(),
+        || Scene::new().with(|s| s.facts.nats.drained = true).fires(),
+        || Scene::new().mute().ends_at(Kind::Fin, Party::Client, 5).fires(),
+        || Scene::new().ends(Kind::Fin, Party::Server).silent(),
+        || Scene::new().error("Authorization Violation").silent(),
+    ];
+}

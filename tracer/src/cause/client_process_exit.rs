@@ -1,0 +1,150 @@
+//! `client_process_exit`: the client's process ended without closing its connection.
+use super::prelude::*;
+use crate::event::Source;
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "client_process_exit",
+    family: Family::Normal,
+    title: "the client's process ended without closing (exit, signal)",
+    explain: EXPLAIN,
+    judge,
+    #[cfg(test)]
+    cases: cases::CASES,
+};
+
+const EXPLAIN: &str = "\
+What it is: the client's process went away (exit, crash, kill, container stop); its kernel closed
+the socket for it.
+
+On the wire:
+- RST from the client where it had unread messages, else a FIN like any other
+- messages to the client under way, or a publish cut in the middle
+- TLS: FIN without close_notify
+- all connections of that process end within a few milliseconds
+- with natstrace's probes: the process's end, its signal and who sent it
+
+What else it could be:
+- client_closed: close() with unread data also makes an RST (jnats does it on purpose)
+- injected_reset: an RST whose TTL differs, or after which the client goes on
+- stale_server: the client gave up on unanswered PINGs
+
+Fix, if it was not meant:
+1. on the client's host: `journalctl -k | grep -i -E 'oom|killed'`, `coredumpctl list`, `kubectl
+   describe pod` (Last State)
+2. handle SIGTERM: drain the connection (`Drain` in Go, `drain()` elsewhere) and exit after it
+   returns
+3. in Kubernetes give `terminationGracePeriodSeconds` enough for the drain
+
+Check next: `at_risk` of the close tells which messages were lost; core NATS does not send them
+again.
+";
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let ended = case.around.process_end.client.as_ref();
+    if !case.ended_by(Side::Client) || case.is_told() || case.attempt_failed() {
+        return No;
+    }
+    let client = case.client();
+    let (mut confidence, mut how) = weight(case);
+    let mut evidence = Vec::new();
+    if let Some(end) = ended {
+        confidence = if end.signal.is_some() || end.oom { 0.96 } else { 0.9 };
+        how = match (&end.sender, end.signal_name()) {
+            _ if end.oom => "the kernel's OOM killer ended it".into(),
+            (Some((by, pid)), Some(signal)) => format!("{signal} from {by} (pid {pid}) ended it"),
+            (None, Some(signal)) => format!("{signal} ended it"),
+            _ => "it exited without closing".into(),
+        };
+        evidence.push(Evidence {
+            at: Some(end.at),
+            frame: None,
+            source: Source::Kernel,
+            text: format!("process {} (pid {}): {how}", end.name, end.pid),
+        });
+    }
+    if confidence <= 0.0 {
+        return No;
+    }
+    let others = case.around.client_closed_others;
+    if others > 0 {
+        evidence.push(Evidence::packets(format!(
+            "{others} other connections of {} ended within 100 ms",
+            case.facts.client.addr
+        )));
+    }
+    let risk = &case.facts.nats.at_risk;
+    if risk.deliveries > 0 {
+        evidence.push(Evidence::packets(format!("{} messages to the client were under way", risk.deliveries)));
+    }
+    evidence.extend(case.goodbye_evidence(Side::Client));
+    let mut finding = Finding::new(confidence, format!("the process of {client} ended without closing its connection: {how}"))
+        .because(evidence)
+        .fix(format!(
+            "on {}: `journalctl -k | grep -iE 'oom|killed'`, `coredumpctl list`, or `kubectl describe pod` (Last State) show why it ended",
+            case.facts.client.addr
+        ))
+        .fix("let the client drain its connection on SIGTERM before it exits")
+        .why_not("not the server: it said no -ERR and did not close first");
+    finding.why_not.extend(case.no_filter(Side::Client));
+    Yes(finding)
+}
+
+/// How sure by the packets alone.
+fn weight(case: &Case<'_>) -> (f64, String) {
+    let (nats, others) = (&case.facts.nats, case.around.client_closed_others);
+    if nats.pings.client.unanswered >= 2 {
+        return (0.2, "reset after PINGs without an answer".into());
+    }
+    let java = case.lang() == "java";
+    if case.close.kind == Kind::Rst {
+        let pending = nats.at_risk.deliveries > 0 || case.facts.tcp.server.unacked_bytes > 0;
+        let base: f64 = match (pending, others > 0) {
+            (true, true) => 0.88,
+            (false, true) => 0.8,
+            (true, false) => 0.72,
+            (false, false) => 0.6,
+        };
+        let word = if pending { "its kernel reset the connection with messages unread" } else { "its kernel reset the connection" };
+        return (if java { base - 0.25 } else { base }, word.into());
+    }
+    if nats.cut_mid_message.client {
+        return (0.82, "a message was cut in the middle".into());
+    }
+    if nats.drained || nats.mqtt.as_ref().is_some_and(|m| m.disconnect) || nats.ws_close.client.is_some() {
+        return (0.0, String::new());
+    }
+    let abrupt_tls = nats.tls.as_ref().is_some_and(|t| t.established && !t.close_notify.client);
+    match (others >= 2, abrupt_tls) {
+        (true, true) => (0.82, "several connections at once, TLS without close_notify".into()),
+        (true, false) => (0.7, format!("{others} other connections of the host closed with it")),
+        (false, true) => (0.6, "TLS ended without close_notify".into()),
+        (false, false) if nats.at_risk.deliveries > 0 => (0.45, "closed with messages under way".into()),
+        (false, false) => (0.2, "closed".into()),
+    }
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::cause::testing::*;
+
+    pub const CASES: &[fn() -> Scene] = &[
+        || {
+            Scene::new()
+                .ends(Kind::Rst, Party::Client)
+                .with(|s| s.facts.nats.at_risk.deliveries = 41)
+                .fires()
+        },
+        || Scene::new().with(|s| s.facts.nats.cut_mid_message.client = true).fires(),
+        || {
+            Scene::new()
+                .with(|s| {
+                    let end = ProcessEnd { pid: 812, name: "billing".into(), signal: Some(9), ..ProcessEnd::default() };
+                    s.around.process_end.client = Some(end);
+                })
+                .fires()
+        },
+        || Scene::new().with(|s| s.facts.nats.drained = true).silent(),
+        || Scene::new().ends(Kind::Rst, Party::Server).silent(),
+    ];
+}

@@ -1,0 +1,107 @@
+//! `connect_timeout`: the client left before the server could answer.
+use super::prelude::*;
+
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "connect_timeout",
+    family: Family::ClientConfig,
+    title: "the client left before the server could answer",
+    explain: EXPLAIN,
+    judge,
+    #[cfg(test)]
+    cases: cases::CASES,
+};
+
+const EXPLAIN: &str = "\
+What it is: TCP came about, but the client's connect timeout passed before INFO (or the answer to
+CONNECT) arrived.
+
+On the wire:
+- SYN, SYN-ACK, ACK, nothing from the server, then the client's FIN or RST 2 s later (Go, Python,
+  Java, C, .NET), 5 s (Rust) or 20 s (JavaScript)
+- or a handshake so slow (long round trips, repeated SYNs) that the time was gone before INFO
+
+What else it could be:
+- a TLS-first server (`handshake_first`) and a client that waits for INFO
+- a WebSocket, MQTT or monitoring port: they wait for the client to speak first
+- stale_server, accept_queue_overflow: the server hangs, or is out of file descriptors (`too many
+  open files`)
+
+Fix:
+1. is the server alive: `nats server check connection`, `curl http://SERVER:8222/healthz`, CPU,
+   `LimitNOFILE=`
+2. is it the right port, and does the client use TLS first where the server does
+3. raise the client's connect timeout: Go `nats.Timeout`, Rust `connection_timeout`, Python
+   `connect_timeout`, JavaScript `timeout`, Java `connectionTimeout`, C `natsOptions_SetTimeout`,
+   .NET `ConnectTimeout`
+
+Check next: do other clients get INFO from the same server at that moment?
+";
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let nats = &case.facts.nats;
+    if !case.ended_by(Side::Client) || case.is_told() || case.facts.handshake != Handshake::Complete || case.tls_up() {
+        return No;
+    }
+    let before_info = nats.info.is_none() && nats.first_byte.server.is_none() && case.facts.tcp.server.bytes == 0;
+    let before_pong = nats.info.is_some() && nats.connect.is_some() && case.never_accepted();
+    let waited = case.age();
+    if !(before_info || before_pong) || waited < Span::millis(100) {
+        return No;
+    }
+    let library = libraries(waited);
+    let confidence = match (library.is_empty(), before_info) {
+        (false, true) => 0.87,
+        (false, false) => 0.78,
+        (true, true) => 0.7,
+        (true, false) => 0.4,
+    };
+    let what = if before_info { "INFO" } else { "an answer to its CONNECT" };
+    let mut finding = Finding::new(
+        confidence,
+        format!("{} left {} after {waited} without {what}", case.client(), case.server()),
+    )
+    .because([Evidence::packets(format!("TCP was complete, but no {what} came from the server in {waited}"))])
+    .because(case.goodbye_evidence(Side::Client));
+    if !library.is_empty() {
+        finding = finding.because([Evidence::packets(format!("{waited} fits the default connect timeout of {library}"))]);
+    }
+    let server = case.facts.server;
+    finding.fix = vec![
+        format!("is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),
+        format!("is {server} a NATS client port, and not TLS first (`handshake_first`), WebSocket, MQTT or monitoring"),
+        remedy::connect_timeout(case.lang()).1,
+    ];
+    finding.also.push(("accept_queue_overflow", 0.2));
+    finding.also.push(("stale_server", 0.25));
+    Yes(finding
+        .why_not("not a filter: the handshake and its acknowledgements went through")
+        .why_not("not the server's decision: it neither closed nor complained"))
+}
+
+/// Whose default connect timeout this is.
+fn libraries(waited: Span) -> &'static str {
+    match waited.0 / 1_000_000 {
+        1_850..=2_300 => "Go, Python, Java, C and .NET (2 s)",
+        4_850..=5_400 => "Rust (5 s)",
+        19_700..=20_600 => "JavaScript (20 s)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::cause::testing::*;
+
+    fn hasty(ms: i64) -> Scene {
+        Scene::new().mute().ends_at(Kind::Fin, Party::Client, ms).with(|s| s.facts.tcp.server.bytes = 0)
+    }
+
+    pub const CASES: &[fn() -> Scene] = &[
+        || hasty(2_000).fires(),
+        || hasty(700).fires(),
+        || hasty(3).silent(),
+        || Scene::new().silent(),
+    ];
+}

@@ -1,0 +1,252 @@
+//! What the rules ask of a case, worked out once.
+use super::{Case, server_error};
+use crate::base::{Side, Span, Timestamp};
+use crate::event::{Evidence, Handshake, Kind, Mark, Owed, Party, Protocol, Unanswered};
+
+impl Case<'_> {
+    /// That end sent the FIN or RST that decided.
+    #[must_use]
+    pub fn ended_by(&self, side: Side) -> bool {
+        matches!(self.close.kind, Kind::Fin | Kind::Rst) && self.close.side == Party::from(side)
+    }
+
+    /// One end fell silent, with or without the sign of a filter.
+    #[must_use]
+    pub fn went_silent(&self) -> bool {
+        matches!(self.close.kind, Kind::Timeout | Kind::FirewallDrop)
+    }
+
+    /// The TCP connection never came about.
+    #[must_use]
+    pub fn attempt_failed(&self) -> bool {
+        matches!(self.facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete)
+    }
+
+    /// The server never showed that it took the client: no PONG, no message, no traffic inside TLS.
+    #[must_use]
+    pub fn never_accepted(&self) -> bool {
+        let nats = &self.facts.nats;
+        self.attempt_failed()
+            || (self.facts.handshake == Handshake::Complete
+                && nats.accepted.is_none()
+                && nats.msgs == 0
+                && !self.tls_up()
+                && nats.mqtt.as_ref().is_none_or(|m| m.connack != Some(0)))
+    }
+
+    /// TLS is up: what the ends say to each other can't be read.
+    #[must_use]
+    pub fn tls_up(&self) -> bool {
+        self.facts.nats.tls.as_ref().is_some_and(|t| t.established)
+    }
+
+    /// A link between servers.
+    #[must_use]
+    pub fn is_server_link(&self) -> bool {
+        matches!(self.facts.nats.protocol, Protocol::Route | Protocol::Gateway | Protocol::Leafnode)
+    }
+
+    /// The first FIN or RST of that end.
+    #[must_use]
+    pub fn goodbye(&self, side: Side) -> Option<Mark> {
+        let tcp = &self.facts.tcp[side];
+        match (tcp.fin, tcp.rst.map(|r| r.mark)) {
+            (Some(f), Some(r)) => Some(if r.at < f.at { r } else { f }),
+            (f, r) => f.or(r),
+        }
+    }
+
+    /// When the first goodbye was said, else the close's own time.
+    #[must_use]
+    pub fn ended_at(&self) -> Timestamp {
+        Side::BOTH.iter().filter_map(|&s| self.goodbye(s)).map(|m| m.at).min().unwrap_or(self.close.at)
+    }
+
+    /// From the end of the handshake (else the first packet) to the end.
+    #[must_use]
+    pub fn age(&self) -> Span {
+        self.ended_at() - self.facts.established.unwrap_or(self.facts.start.at)
+    }
+
+    /// What is owed and who waits for it: the sender and its unanswered segment.
+    #[must_use]
+    pub fn debt(&self) -> Option<(Side, &Unanswered)> {
+        let of = |side: Side| self.facts.tcp[side].unanswered.as_ref().map(|u| (side, u));
+        match self.close.side {
+            Party::Client => of(Side::Server).or_else(|| of(Side::Client)),
+            Party::Server => of(Side::Client).or_else(|| of(Side::Server)),
+            Party::Network | Party::Unknown => match (of(Side::Client), of(Side::Server)) {
+                (Some(c), Some(s)) => Some(if s.1.first.at < c.1.first.at { s } else { c }),
+                (c, s) => c.or(s),
+            },
+        }
+    }
+
+    /// Debt that TCP itself shows: segments without an acknowledgement, not a late PONG or a closed window.
+    #[must_use]
+    pub fn tcp_debt(&self) -> Option<(Side, &Unanswered)> {
+        self.debt().filter(|(_, u)| {
+            matches!(u.owed, Owed::Data | Owed::Fin | Owed::Keepalive | Owed::SynAck)
+                && !self.attempt_failed()
+        })
+    }
+
+    /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.
+    #[must_use]
+    pub fn hung_pings(&self, side: Side) -> u32 {
+        let asker = side.other();
+        let tcp_dead = self.facts.tcp[asker]
+            .unanswered
+            .is_some_and(|u| matches!(u.owed, Owed::Data | Owed::Fin | Owed::Keepalive));
+        if tcp_dead { 0 } else { self.facts.nats.pings[asker].unanswered }
+    }
+
+    /// A long silence that ended in a segment without an answer, or in one answered by RST: how long, who spoke, where.
+    #[must_use]
+    pub fn idle_gap(&self) -> Option<(Side, Span, Mark)> {
+        const LONG: Span = Span::secs(55);
+        if self.close.kind == Kind::Rst {
+            for side in Side::BOTH {
+                if let Some(rst) = self.facts.tcp[side].rst
+                    && rst.idle_before >= LONG
+                    && rst.answers.is_some()
+                    && !rst.after_fin
+                {
+                    return Some((side.other(), rst.idle_before, rst.mark));
+                }
+            }
+            return None;
+        }
+        let (sender, unanswered) = self.tcp_debt().filter(|_| self.went_silent())?;
+        if unanswered.peer_spoke > 0 {
+            return None;
+        }
+        let before = Side::BOTH
+            .iter()
+            .filter_map(|&s| self.facts.tcp[s].last_progress.or(self.facts.tcp[s].last))
+            .map(|m| m.at)
+            .filter(|&at| at < unanswered.first.at)
+            .max()?;
+        let gap = unanswered.first.at - before;
+        (gap >= LONG).then_some((sender, gap, unanswered.first))
+    }
+
+    /// The reason is known in the server's own words.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        server_error::reason_of(self).is_some()
+    }
+
+    /// The library of the client, `go` or empty.
+    #[must_use]
+    pub fn lang(&self) -> &str {
+        self.facts.nats.connect.as_ref().map_or("", |(_, c)| c.lang.as_str())
+    }
+
+    /// The reason why the network is out of it, where the packets show that.
+    #[must_use]
+    pub fn network_fine(&self) -> Option<String> {
+        let tcp = &self.facts.tcp;
+        if tcp.client.packets == 0 || tcp.server.packets == 0 || self.facts.icmp.iter().any(|i| i.count > 0) {
+            return None;
+        }
+        let repeats = tcp.client.retransmits + tcp.server.retransmits;
+        let packets = tcp.client.packets + tcp.server.packets;
+        if u64::from(repeats) * 50 > packets {
+            return None;
+        }
+        let rtt = self.facts.rtt?;
+        Some(format!(
+            "not the network: {repeats} of {packets} segments repeated, round trip {} (median) up to the end",
+            Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX))
+        ))
+    }
+
+    /// Why a filter is out of it: the end that closed said so itself.
+    #[must_use]
+    pub fn no_filter(&self, side: Side) -> Option<String> {
+        let tcp = &self.facts.tcp[side];
+        match (self.close.kind, tcp.fin, tcp.rst) {
+            (Kind::Fin, Some(fin), _) => Some(format!(
+                "not a firewall: {} itself sent FIN in sequence (packet {})",
+                self.end(side),
+                fin.frame.number
+            )),
+            (Kind::Rst, _, Some(rst)) if rst.ttl_known && rst.ttl_delta == 0 && rst.sender_went_on == 0 => {
+                Some(format!("not a forged reset: same TTL as all segments of {}", self.end(side)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Evidence for a FIN or RST of that end.
+    #[must_use]
+    pub fn goodbye_evidence(&self, side: Side) -> Option<Evidence> {
+        let mark = self.goodbye(side)?;
+        let word = if self.facts.tcp[side].fin.is_some_and(|f| f == mark) { "FIN" } else { "RST" };
+        Some(Evidence::packet(
+            mark,
+            format!("{word} from the {side}, {} after the connection began", self.age()),
+        ))
+    }
+
+    /// Evidence for an unanswered segment.
+    #[must_use]
+    pub fn debt_evidence(&self) -> Option<Evidence> {
+        let (sender, u) = self.debt()?;
+        let what = match u.owed {
+            Owed::Syn => "SYN",
+            Owed::SynAck => "SYN-ACK",
+            Owed::Data => "data",
+            Owed::Fin => "FIN",
+            Owed::Keepalive => "keepalive",
+            Owed::Pong => "PING (acknowledged by TCP, no PONG)",
+            Owed::Window => "data held up by a closed window",
+        };
+        let backoff = if u.backoff { " at doubling gaps" } else { "" };
+        Some(Evidence::packet(
+            u.first,
+            format!(
+                "{what} from the {sender} never answered: {} repeats{backoff} over {}",
+                u.repeats,
+                u.last.at - u.first.at
+            ),
+        ))
+    }
+}
+
+/// `how it ended`, for a verdict that has nothing better.
+#[must_use]
+pub fn summary(case: &Case<'_>) -> String {
+    let (client, server) = (case.client(), case.server());
+    match (case.close.kind, case.close.side) {
+        (Kind::Fin, Party::Client) => format!("{client} closed the connection to {server}"),
+        (Kind::Fin, Party::Server) => format!("{server} closed the connection of {client} without a word"),
+        (Kind::Fin, _) => format!("the connection of {client} and {server} was closed"),
+        (Kind::Rst, side) => format!("the connection of {client} and {server} was reset ({side})"),
+        (Kind::Timeout, side) => format!("the connection of {client} and {server} fell silent ({side})"),
+        (Kind::FirewallDrop, _) => format!("packets between {client} and {server} were discarded"),
+    }
+}
+
+/// What was seen, where nothing stronger is known.
+#[must_use]
+pub fn generic(case: &Case<'_>) -> Vec<Evidence> {
+    let facts = case.facts;
+    vec![
+        Evidence::packet(
+            facts.last,
+            format!("last frame of the connection, {} after its first", facts.last.at - facts.start.at),
+        ),
+        Evidence::packets(format!(
+            "{} packets from the client, {} from the server; handshake {}",
+            facts.tcp.client.packets, facts.tcp.server.packets, facts.handshake
+        )),
+    ]
+}
+
+/// A time that is that long, give or take.
+#[must_use]
+pub fn about(time: Span, target: Span, slack: Span) -> bool {
+    time.0.abs_diff(target.0) <= slack.0.unsigned_abs()
+}

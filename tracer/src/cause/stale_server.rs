@@ -1,0 +1,105 @@
+//! `stale_server`: the client gave up on PONGs (the server hangs or is overloaded).
+use super::prelude::*;
+
+
+/// The rule.
+pub static RULE: Rule = Rule {
+    code: "stale_server",
+    family: Family::ServerOverload,
+    title: "the client gave up on PONGs (the server hangs or is overloaded)",
+    explain: EXPLAIN,
+    judge,
+    #[cfg(test)]
+    cases: cases::CASES,
+};
+
+const EXPLAIN: &str = "\
+What it is: the client sent PINGs, the server's kernel acknowledged them, but no PONG came: the
+nats-server process hangs (stopped, starved of CPU, blocked on disk, in a debugger). The client
+calls it stale and leaves.
+
+On the wire:
+- PINGs of the client acknowledged by TCP, no PONG
+- at the third tick the client closes: FIN (Go, Python, JavaScript, .NET), FIN and RST (C), RST
+  (Java); Rust only dials anew
+- default: 2 min and 2 PINGs, so 4 to 6 min after the hang (Rust 1 min: 2 to 3 min)
+- new connections get SYN-ACK but no INFO
+
+What else it could be:
+- path_blackhole, firewall_drop: then the PINGs are not acknowledged by TCP either
+- packet_loss: PONGs come late, with many repeats
+
+Fix:
+1. on the server: `systemctl status`, `top -H -p $(pidof nats-server)`, state T (stopped) or D
+   (disk) in `ps -o stat,wchan`
+2. container CPU limits: `nr_throttled` in cpu.stat; give more CPU
+3. JetStream on slow disks: `iostat -x 1`, log lines `Readloop processing time`
+4. `curl http://SERVER:8222/stacksz` while it hangs shows where
+
+Check next: did all clients of that server leave within minutes?
+";
+
+fn judge(case: &Case<'_>) -> Judgement {
+    let pings = &case.facts.nats.pings.client;
+    let hung = case.hung_pings(Side::Server);
+    let owes_pong = case.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Pong);
+    if hung == 0 || case.is_told() || case.attempt_failed() || case.ended_by(Side::Server) || case.close.kind == Kind::FirewallDrop {
+        return No;
+    }
+    let silent_server = case.close.kind == Kind::Timeout && case.close.side != Party::Client;
+    let confidence = match (hung, case.ended_by(Side::Client), silent_server) {
+        (2.., true, _) => 0.93,
+        (2.., _, true) => 0.9,
+        (1, _, true) if owes_pong => 0.75,
+        (1, true, _) if pings.first_unanswered.is_some_and(|m| case.ended_at() - m.at > Span::secs(5)) => 0.45,
+        _ => return No,
+    };
+    let since = pings.first_unanswered.map(|m| case.ended_at() - m.at);
+    let mut finding = Finding::new(
+        confidence,
+        format!(
+            "{} stopped answering: {hung} PINGs of {} have no PONG{}, although its kernel acknowledged them",
+            case.server(),
+            case.client(),
+            since.map_or(String::new(), |s| format!(" for {s}"))
+        ),
+    );
+    if let Some(mark) = pings.first_unanswered {
+        finding = finding.because([Evidence::packet(mark, format!("first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
+    }
+    let addr = case.facts.server.addr;
+    finding = finding
+        .because(case.goodbye_evidence(Side::Client))
+        .fix(format!("on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
+        .fix(format!("on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
+        .fix(format!("while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
+        .why_not("not the network and no filter: the server's TCP acknowledged every PING");
+    finding.why_not.extend(case.network_fine());
+    Yes(finding)
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::cause::testing::*;
+
+    fn hung(pings: u32) -> Scene {
+        Scene::new().with(move |s| {
+            s.facts.nats.pings.client.unanswered = pings;
+            s.facts.nats.pings.client.sent = 9;
+            s.facts.nats.pings.client.first_unanswered = Some(mark(END - 40_000));
+        })
+    }
+
+    pub const CASES: &[fn() -> Scene] = &[
+        || hung(2).fires(),
+        || {
+            hung(3)
+                .ends(Kind::Timeout, Party::Server)
+                .with(|s| s.facts.tcp.client.unanswered = Some(unanswered(Owed::Pong, END - 40_000)))
+                .fires()
+        },
+        || hung(2).ends(Kind::Rst, Party::Client).fires(),
+        || hung(2).dies(Kind::Timeout, Party::Network).silent(),
+        || hung(0).silent(),
+    ];
+}

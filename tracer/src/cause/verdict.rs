@@ -1,0 +1,95 @@
+//! All rules run over one case; the strongest wins, the rest become `also`.
+use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown, weigh};
+use crate::event::{Cause, Evidence};
+
+/// A verdict below this names no family: `unknown` takes its place.
+const CERTAIN_ENOUGH: f64 = 0.3;
+/// What is less likely is not worth telling.
+const WORTH_TELLING: f64 = 0.1;
+/// How many other causes are told.
+const ALSO: usize = 4;
+/// How much evidence is told.
+const EVIDENCE: usize = 6;
+
+/// Why this connection ended. Never empty-handed: `unknown` with what was seen where no rule is certain enough.
+#[must_use]
+pub fn judge(case: &Case<'_>) -> Cause {
+    let weak = weigh::weaknesses(case);
+    let factor: f64 = weak.iter().map(|w| w.factor).product();
+    let mut found: Vec<(&'static Rule, Finding)> = RULES
+        .iter()
+        .copied()
+        .filter(|rule| rule.code != unknown::RULE.code)
+        .filter_map(|rule| match (rule.judge)(case) {
+            Judgement::Yes(mut finding) => {
+                finding.confidence = weigh::reported(finding.confidence * factor);
+                finding.also.iter_mut().for_each(|a| a.1 = weigh::reported(a.1 * factor));
+                Some((rule, finding))
+            }
+            Judgement::No => None,
+        })
+        .collect();
+    // A stable sort: of equals, the earlier in the list stays first.
+    found.sort_by(|a, b| b.1.confidence.total_cmp(&a.1.confidence));
+    if found.first().is_none_or(|(_, f)| f.confidence < CERTAIN_ENOUGH)
+        && let Judgement::Yes(finding) = (unknown::RULE.judge)(case)
+    {
+        found.insert(0, (&unknown::RULE, finding));
+    }
+    let mut rest = found.into_iter();
+    let (rule, finding) =
+        rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, seen::summary(case))));
+    let also = others(rule.code, &finding, rest);
+    let mut why_not = finding.why_not;
+    why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));
+    Cause {
+        code: rule.code,
+        family: rule.family,
+        summary: finding.summary,
+        confidence: weigh::reported(finding.confidence),
+        evidence: evidence(case, finding.evidence),
+        fix: finding.fix,
+        also,
+        why_not,
+    }
+}
+
+/// Other causes that would fit: those of the other rules, and those the winner names itself.
+fn others(
+    winner: &str,
+    finding: &Finding,
+    rest: impl Iterator<Item = (&'static Rule, Finding)>,
+) -> Vec<(&'static str, f64)> {
+    let mut also: Vec<(&'static str, f64)> = Vec::new();
+    let named = finding.also.iter().copied();
+    for (code, confidence) in rest.map(|(rule, f)| (rule.code, f.confidence)).chain(named) {
+        if code == winner || confidence < WORTH_TELLING {
+            continue;
+        }
+        match also.iter_mut().find(|a| a.0 == code) {
+            Some(known) => known.1 = known.1.max(confidence),
+            None => also.push((code, confidence)),
+        }
+    }
+    // What is only an alternative is never told as likelier than the verdict.
+    also.iter_mut().for_each(|a| a.1 = a.1.min(finding.confidence));
+    also.sort_by(|a, b| b.1.total_cmp(&a.1));
+    also.truncate(ALSO);
+    also
+}
+
+/// The rule's evidence, behind it the close's own; never empty.
+fn evidence(case: &Case<'_>, own: Vec<Evidence>) -> Vec<Evidence> {
+    let mut all: Vec<Evidence> = Vec::new();
+    for item in own.into_iter().chain(case.close.evidence.iter().cloned()) {
+        let told = all.iter().any(|e| e.text == item.text || (item.frame.is_some() && e.frame == item.frame));
+        if !told {
+            all.push(item);
+        }
+    }
+    if all.is_empty() {
+        all = seen::generic(case);
+    }
+    all.truncate(EVIDENCE);
+    all
+}

@@ -1,0 +1,52 @@
+//! What weakens every verdict alike, in one place.
+use super::Case;
+use crate::base::Side;
+use crate::event::Handshake;
+
+/// One weakness: what a verdict is multiplied by, and why.
+pub struct Weakness {
+    /// 0 to 1.
+    pub factor: f64,
+    /// For people.
+    pub why: &'static str,
+}
+
+/// Everything that makes this case hard to see.
+#[must_use]
+pub fn weaknesses(case: &Case<'_>) -> Vec<Weakness> {
+    let facts = case.facts;
+    let mut found = Vec::new();
+    let mut add = |applies: bool, factor: f64, why: &'static str| {
+        if applies {
+            found.push(Weakness { factor, why });
+        }
+    };
+    add(facts.capture_loss, 0.9, "the capture itself lost frames while this connection lived");
+    add(
+        facts.handshake == Handshake::Midstream,
+        0.95,
+        "observation began in the middle of the connection, its start was not seen",
+    );
+    add(facts.handshake == Handshake::Unknown, 0.9, "only kernel records show this connection, no packets");
+    add(one_sided(case), 0.7, "only one direction of the connection was captured");
+    add(!facts.roles_certain, 0.85, "which end is the server is a guess");
+    add(
+        Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
+        0.95,
+        "some bytes were never captured",
+    );
+    found
+}
+
+/// One end was never seen although the connection was established; a SYN without an answer is no such case.
+fn one_sided(case: &Case<'_>) -> bool {
+    matches!(case.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
+        && Side::BOTH.iter().any(|&s| case.facts.tcp[s].packets == 0)
+}
+
+/// The confidence as it is reported: two digits, never certain, never none.
+#[must_use]
+pub fn reported(confidence: f64) -> f64 {
+    let rounded = (confidence * 100.0).round() / 100.0;
+    if rounded.is_finite() { rounded.clamp(0.01, 0.99) } else { 0.01 }
+}
