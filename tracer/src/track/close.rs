@@ -235,9 +235,16 @@ fn filter(facts: &Facts, around: &Around, asks: Side, owed: &Unanswered, evidenc
         evidence.push(Evidence::packet(mark, "meanwhile the same port answered another client's SYN"));
         return Some((Party::Network, 0.75));
     }
-    let host_mark = around.host_answers.filter(|_| around.host_silent == 0 && owed.repeats > 1)?;
-    evidence.push(Evidence::packet(host_mark, format!("meanwhile {} answered other hosts", host(facts, silent))));
-    Some((Party::Network, 0.6))
+    if let Some(mark) = around.host_answers.filter(|_| around.host_silent == 0 && owed.repeats > 1) {
+        evidence.push(Evidence::packet(mark, format!("meanwhile {} answered other hosts", host(facts, silent))));
+        return Some((Party::Network, 0.6));
+    }
+    // One direction silent while the same host talks: more often a rule for one direction than a broken route.
+    let one_way = owed.peer_spoke > 1 && owed.repeats > 0 && !owed.smaller_pass && facts.tcp[silent].unanswered.is_none_or(|u| u.repeats == 0);
+    one_way.then(|| {
+        evidence.push(Evidence::packets(format!("the {silent} went on sending ({} segments) without acknowledging it", owed.peer_spoke)));
+        (Party::Network, 0.55)
+    })
 }
 
 fn host(facts: &Facts, side: Side) -> Addr {

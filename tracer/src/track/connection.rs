@@ -660,7 +660,9 @@ impl Connection {
         };
         for side in Side::BOTH {
             let end = &self.ends[side];
-            if let Some(u) = end.unanswered(self.syn_owed(side)) {
+            // Octets behind a hole that the observer shares wait for their sender, not for the peer.
+            let behind_hole = end.stream.has_hole() && end.repeats == 0;
+            if let Some(u) = end.unanswered(self.syn_owed(side)).filter(|_| !behind_hole) {
                 // A closed window is answered for as long as its probes are; it is looked at below.
                 if self.ends[side.other()].facts.zero_window.since.is_none() || u.repeats > 0 {
                     consider(u.first.at + limits.idle_timeout, side.other(), u.owed);
