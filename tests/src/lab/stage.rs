@@ -71,6 +71,17 @@ impl Stage {
         Ok(())
     }
 
+    /// Gives an ended recording a file name of its own.
+    ///
+    /// # Errors
+    /// Where it can't be renamed.
+    pub fn call(&mut self, vantage: &str, file: &str) -> Result<()> {
+        let entry = self.truth.vantages.get_mut(vantage).context("no such recording")?;
+        std::fs::rename(self.captures.join(&entry.capture), self.captures.join(file))?;
+        entry.capture = file.to_owned();
+        Ok(())
+    }
+
     /// Begins all recordings anew: what was before isn't in them.
     ///
     /// # Errors

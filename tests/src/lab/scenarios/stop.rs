@@ -147,7 +147,7 @@ fn sigkill_busy(s: &mut Stage) -> Result<()> {
     let mut server = s.server("")?;
     let mut a = s.py("writer", "")?;
     let _b = s.connected(Host::Other, Lang::Js, "reader", "--sub load")?;
-    a.say("start load 200 200")?;
+    a.say("start load 100 200")?;
     pause(700);
     // Stopped first, so that unread bytes lie in its sockets as it dies.
     server.signal(libc::SIGSTOP)?;
@@ -279,6 +279,8 @@ fn frame(payload: &[u8]) -> Vec<u8> {
 }
 
 fn demo(s: &mut Stage) -> Result<()> {
+    s.forget("client")?;
+    s.forget("server")?;
     for host in [Host::Client, Host::Server, Host::Other] {
         s.net
             .sh(host, "sysctl -qw net.ipv4.tcp_rmem='4096 8192 16384' net.ipv4.tcp_wmem='4096 8192 16384'")?;
@@ -313,7 +315,8 @@ fn demo(s: &mut Stage) -> Result<()> {
     s.all(&Expected::new(refused, "rst", "server", "server_not_listening").times(1, 8));
     s.options("--assume write_deadline=1s");
     s.open(2, 2);
-    s.stop()
+    s.stop()?;
+    s.call("router", "demo.pcap")
 }
 
 fn sigterm_busy(s: &mut Stage) -> Result<()> {
