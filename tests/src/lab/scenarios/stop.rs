@@ -52,6 +52,11 @@ pub const LIST: &[Scenario] = &[
         play: websocket,
     },
     Scenario {
+        name: "partial_recording",
+        what: "the server is stopped; recorded cut short, and in one direction",
+        play: partial,
+    },
+    Scenario {
         name: "demo",
         what: "a restart under three clients, one of which had stopped reading",
         play: demo,
@@ -276,6 +281,32 @@ fn frame(payload: &[u8]) -> Vec<u8> {
     bytes.extend(mask);
     bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(b, m)| b ^ m));
     bytes
+}
+
+fn partial(s: &mut Stage) -> Result<()> {
+    for vantage in ["client", "router", "server"] {
+        s.forget(vantage)?;
+    }
+    s.tap_less("short", 96, "tcp")?;
+    s.tap_less("answers", 0, "tcp src port 4222")?;
+    s.tap_less("requests", 0, "tcp dst port 4222")?;
+    let mut server = s.server("")?;
+    let clients = three(s)?;
+    pause(300);
+    server.signal(libc::SIGTERM)?;
+    s.did("server: kill -TERM nats-server");
+    server.wait()?;
+    pause(300);
+    for c in &clients {
+        s.at("short", &Expected::new(port(c.port), "fin", "server", "server_shutdown|server_crashed"));
+        let causes = "server_shutdown|server_crashed|unknown";
+        s.at("answers", &Expected::new(port(c.port), "fin", "server", causes));
+        // The server's FIN is in the other direction: only the clients' ACK numbers tell that it came first.
+        let causes = "server_shutdown|server_crashed|client_closed|client_process_exit|unknown";
+        s.at("requests", &Expected::new(port(c.port), "fin", "server|client", causes));
+    }
+    s.open(0, 0);
+    Ok(())
 }
 
 fn demo(s: &mut Stage) -> Result<()> {
