@@ -1,6 +1,8 @@
 //! A handful of scenarios played live, recorded anew and checked: the captures in the repository stay reproducible.
+use std::io::Write;
 use tests::check;
-use tests::lab::{run, scenarios, tools};
+use tests::lab::net::Net;
+use tests::lab::{Host, run, scenarios, tools};
 
 const LIVE: &[&str] = &[
     "clean_close_py",
@@ -13,18 +15,37 @@ const LIVE: &[&str] = &[
     "tls_required",
 ];
 
+/// Says so past the test harness, which swallows what a passing test prints.
+fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
+
+#[test]
+fn hosts_go_away_with_a_panic() {
+    if !tools::is_root() || tools::Tools::find().is_err() {
+        return skipped("no root or no tools for the lab");
+    }
+    let ns = std::sync::Mutex::new(String::new());
+    let panicked = std::panic::catch_unwind(|| {
+        let net = Net::build().expect("hosts");
+        if let Ok(mut ns) = ns.lock() {
+            *ns = format!("/run/netns/{}", net.ns(Host::Server));
+        }
+        panic!("a scenario fails");
+    });
+    assert!(panicked.is_err());
+    let ns = ns.lock().expect("lock").clone();
+    assert!(!ns.is_empty() && !std::path::Path::new(&ns).exists(), "{ns} is left");
+}
+
 #[test]
 fn live_scenarios_are_told_right() {
     if !tools::is_root() {
-        eprintln!("skipped: the lab makes network namespaces and needs root");
-        return;
+        return skipped("the lab makes network namespaces and needs root");
     }
     let tools = match tools::Tools::find() {
         Ok(tools) => tools,
-        Err(e) => {
-            eprintln!("skipped: {e} (cargo xtask lab --setup installs it)");
-            return;
-        }
+        Err(e) => return skipped(&format!("{e} (cargo xtask setup installs it)")),
     };
     let folder = tempfile::tempdir().expect("a folder");
     let chosen: Vec<_> = scenarios::all().into_iter().filter(|s| LIVE.contains(&s.name)).collect();

@@ -5,7 +5,7 @@ use clap::Args;
 use std::process::Command;
 
 /// An incident with several clients, recorded in the lab (`demo` in `tests/src/lab/scenarios/stop.rs`).
-const CAPTURE: &str = "tests/captures/demo.router.pcap";
+const CAPTURE: &str = "tests/captures/demo.pcap";
 
 /// Builds natstrace and shows it on a bundled capture.
 #[derive(Args)]

@@ -56,6 +56,19 @@ impl Stage {
         Ok(())
     }
 
+    /// Begins one more recording on the server host, of less: `snaplen` bytes (0: all) of what passes `filter`.
+    ///
+    /// # Errors
+    /// Where tcpdump fails.
+    pub fn tap_less(&mut self, vantage: &str, snaplen: u32, filter: &str) -> Result<()> {
+        let capture = format!("{}.{vantage}.pcap", self.truth.scenario);
+        let file = self.captures.join(&capture);
+        let tap = Tap::start_with(&self.net, Host::Server, "eth0", &file, snaplen, filter)?;
+        self.taps.push((vantage.to_owned(), tap));
+        self.truth.vantages.insert(vantage.to_owned(), Vantage { capture, ..Vantage::default() });
+        Ok(())
+    }
+
     /// Ends a recording and throws it away: nothing, or nothing certain, is to be seen there.
     ///
     /// # Errors
@@ -68,6 +81,17 @@ impl Stage {
             tap.stop()?;
             std::fs::remove_file(file)?;
         }
+        Ok(())
+    }
+
+    /// Gives an ended recording a file name of its own.
+    ///
+    /// # Errors
+    /// Where it can't be renamed.
+    pub fn call(&mut self, vantage: &str, file: &str) -> Result<()> {
+        let entry = self.truth.vantages.get_mut(vantage).context("no such recording")?;
+        std::fs::rename(self.captures.join(&entry.capture), self.captures.join(file))?;
+        entry.capture = file.to_owned();
         Ok(())
     }
 

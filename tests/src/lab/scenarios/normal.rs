@@ -153,7 +153,7 @@ fn alive_loss(s: &mut Stage) -> Result<()> {
     let mut c = s.py("lossy", "--sub load")?;
     let _other = s.connected(Host::Other, Lang::Python, "quiet", "--sub load")?;
     s.drop_packets(Host::Router, "forward", "numgen random mod 100 < 5")?;
-    c.say("start load 40 60")?;
+    c.say("start load 15 60")?;
     pause(4000);
     s.fault(Host::Router, "nft flush ruleset")?;
     c.say("stop")?;

@@ -52,6 +52,11 @@ pub const LIST: &[Scenario] = &[
         play: websocket,
     },
     Scenario {
+        name: "partial_recording",
+        what: "the server is stopped; recorded cut short, and in one direction",
+        play: partial,
+    },
+    Scenario {
         name: "demo",
         what: "a restart under three clients, one of which had stopped reading",
         play: demo,
@@ -147,7 +152,7 @@ fn sigkill_busy(s: &mut Stage) -> Result<()> {
     let mut server = s.server("")?;
     let mut a = s.py("writer", "")?;
     let _b = s.connected(Host::Other, Lang::Js, "reader", "--sub load")?;
-    a.say("start load 200 200")?;
+    a.say("start load 100 200")?;
     pause(700);
     // Stopped first, so that unread bytes lie in its sockets as it dies.
     server.signal(libc::SIGSTOP)?;
@@ -278,7 +283,35 @@ fn frame(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+fn partial(s: &mut Stage) -> Result<()> {
+    for vantage in ["client", "router", "server"] {
+        s.forget(vantage)?;
+    }
+    s.tap_less("short", 96, "tcp")?;
+    s.tap_less("answers", 0, "tcp src port 4222")?;
+    s.tap_less("requests", 0, "tcp dst port 4222")?;
+    let mut server = s.server("")?;
+    let clients = three(s)?;
+    pause(300);
+    server.signal(libc::SIGTERM)?;
+    s.did("server: kill -TERM nats-server");
+    server.wait()?;
+    pause(300);
+    for c in &clients {
+        s.at("short", &Expected::new(port(c.port), "fin", "server", "server_shutdown|server_crashed"));
+        let causes = "server_shutdown|server_crashed|unknown";
+        s.at("answers", &Expected::new(port(c.port), "fin", "server", causes));
+        // The server's FIN is in the other direction: only the clients' ACK numbers tell that it came first.
+        let causes = "server_shutdown|server_crashed|client_closed|client_process_exit|unknown";
+        s.at("requests", &Expected::new(port(c.port), "fin", "server|client", causes));
+    }
+    s.open(0, 0);
+    Ok(())
+}
+
 fn demo(s: &mut Stage) -> Result<()> {
+    s.forget("client")?;
+    s.forget("server")?;
     for host in [Host::Client, Host::Server, Host::Other] {
         s.net
             .sh(host, "sysctl -qw net.ipv4.tcp_rmem='4096 8192 16384' net.ipv4.tcp_wmem='4096 8192 16384'")?;
@@ -313,7 +346,8 @@ fn demo(s: &mut Stage) -> Result<()> {
     s.all(&Expected::new(refused, "rst", "server", "server_not_listening").times(1, 8));
     s.options("--assume write_deadline=1s");
     s.open(2, 2);
-    s.stop()
+    s.stop()?;
+    s.call("router", "demo.pcap")
 }
 
 fn sigterm_busy(s: &mut Stage) -> Result<()> {
