@@ -54,6 +54,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         Handshake::Incomplete if repeated && stepped => 0.72,
         Handshake::Incomplete if repeated => 0.38,
         _ if unanswered && around.attempts_server_1s >= 50 => 0.78,
+        // Its kernel shook hands with others right before, its process took none of them: the queue is full.
+        Handshake::Unanswered if around.server_mute > 0 => 0.72,
         _ => return No,
     };
     let addr = case.facts.server.addr;
@@ -67,6 +69,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     if around.attempts_server_1s > 1 {
         finding = finding.because([Evidence::packets(format!("{} attempts at this server in the second before", around.attempts_server_1s))]);
+    }
+    if around.server_mute > 0 {
+        finding = finding.because([Evidence::packets(format!(
+            "before it {} connections got a handshake from the kernel but no INFO from the server", around.server_mute
+        ))]);
     }
     if let Some(mark) = around.server_accepts_others {
         finding = finding.because([Evidence::packet(mark, "it answered others meanwhile")]);

@@ -42,6 +42,9 @@ to leave.
 
 fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
+    if let Some(finding) = said_close_notify(case) {
+        return Yes(finding);
+    }
     let java_abort = case.close.kind == Kind::Rst && case.lang() == "java";
     if !case.ended_by(Side::Client) || case.is_told() || (case.close.kind == Kind::Rst && !java_abort) {
         return No;
@@ -69,6 +72,23 @@ fn judge(case: &Case<'_>) -> Judgement {
 }
 
 /// How sure, and in what order it was done.
+/// A TLS client may say goodbye inside TLS alone and leave the first FIN to the server.
+fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
+    let tls = case.facts.nats.tls.as_ref().filter(|tls| tls.established)?;
+    let (_, mark) = tls.first_notify.filter(|(side, _)| *side == Side::Client)?;
+    let soon = case.ended_at() - mark.at < Span::secs(1);
+    if !case.ended_by(Side::Server) || case.is_told() || case.close.kind == Kind::Rst || !soon {
+        return None;
+    }
+    let summary = format!("{} closed its connection to {}: it ended TLS first, the server's FIN answered", case.client(), case.server());
+    Some(
+        Finding::new(0.92, summary)
+            .because([Evidence::packet(mark, "a TLS record of close_notify's size from the client, right before the server's FIN")])
+            .because(case.goodbye_evidence(Side::Server))
+            .why_not("not the server: its FIN came in answer to the client's goodbye"),
+    )
+}
+
 fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     let nats = &case.facts.nats;
     if nats.ws_close.client.as_ref().is_some_and(|c| c.code == 1000) {

@@ -51,7 +51,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         && let Some(last) = tcp.last_data
     {
         let silent = end - last.at;
-        let limit = Span::millis(i64::from(keepalive) * 1_400);
+        // floor(1.5 × keepalive) seconds, less what timers and the path take.
+        let limit = Span::millis(i64::from(keepalive) * 3 / 2 * 1_000 - 50);
         if silent < limit {
             return No;
         }

@@ -50,6 +50,9 @@ pub struct Around {
     pub quiet_after: Option<Span>,
     /// Attempts of the same client that failed before this one, in a row.
     pub failed_attempts_before: u32,
+    /// Connections at the same server, made in the 30 s before this attempt, whose handshake its kernel finished but to which the
+    /// process said nothing.
+    pub server_mute: u32,
     /// TTL that the server's host otherwise shows at the capture.
     pub server_ttl: Option<u8>,
     /// Where the capture stands, as other connections between the same hosts show it.

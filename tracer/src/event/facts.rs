@@ -232,6 +232,8 @@ pub struct TlsFacts {
     pub records: PerSide<u32>,
     /// The end's last record before its FIN looked like close_notify.
     pub close_notify: PerSide<bool>,
+    /// Which end said close_notify first, where one seems to have been said.
+    pub first_notify: Option<(Side, Mark)>,
     /// Both ends sent application data: the handshake is done.
     pub established: bool,
 }

@@ -5,7 +5,7 @@ use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
 use hashbrown::HashMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -74,7 +74,10 @@ struct Server {
     accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
     greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
     attempts: VecDeque<(Timestamp, Addr)>,
-    live: Map<ConnId, Timestamp>,
+    /// Handshakes done, no INFO so far.
+    mute: BTreeMap<ConnId, Timestamp>,
+    /// Connections that have not ended: when each was first seen, and last heard from the server.
+    live: BTreeMap<ConnId, (Timestamp, Timestamp)>,
     lame_duck: Option<Mark>,
     identities: VecDeque<(ConnId, Mark, Identity)>,
 }
@@ -116,18 +119,20 @@ impl Neighbours {
                 if *syn {
                     keep(&mut entry.attempts, (mark.at, client.addr), 4096);
                 } else {
-                    entry.live.insert(*id, mark.at);
+                    entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 }
             }
             Tracked::Answered { id, mark, by, client, server, ttl } => self.answered(*id, *mark, *by, *client, *server, *ttl),
             Tracked::Greeted { id, mark, server, info } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.insert(*id, mark.at);
+                entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
+                entry.mute.remove(id);
                 keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
             }
             Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.insert(*id, mark.at);
+                entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
+                entry.mute.remove(id);
                 keep(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX);
                 if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
                     keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
@@ -151,7 +156,11 @@ impl Neighbours {
             self.ttls.insert(me.addr, ttl);
         }
         if by == Side::Server {
-            slot(&mut self.servers, server).live.insert(id, mark.at);
+            let entry = slot(&mut self.servers, server);
+            if !entry.live.contains_key(&id) && entry.mute.len() < LIST_MAX {
+                entry.mute.insert(id, mark.at);
+            }
+            entry.live.entry(id).or_insert((mark.at, mark.at)).1 = mark.at;
         }
     }
 
@@ -228,7 +237,6 @@ impl Neighbours {
         if let (Some(&first), Some(&last)) = (burst.iter().min(), burst.iter().max()) {
             around.server_closed_spread = last.max(at) - first.min(at);
         }
-        around.server_serves_others = (server.live.len() - usize::from(server.live.contains_key(&id))) as u32;
         around.refused = server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
         let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
         if let Some(next) = server.accepted.iter().find(|a| a.0 != id && a.1.at > at) {
@@ -238,6 +246,15 @@ impl Neighbours {
                 _ => None,
             };
         }
+        // Those that were there before this end and are still; after a stop only what was heard later counts.
+        let gone = around.server_id_changed == Some(true) || around.refused.is_some_and(|r| r.at >= at);
+        let others = server.live.iter().take_while(|(_, seen)| seen.0 <= at).filter(|&(&other, seen)| {
+            other != id && (!gone || seen.1 - at > Span::secs(1))
+        });
+        around.server_serves_others = count(others.take(1000));
+        let early = facts.start.at;
+        let mute = server.mute.iter().filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
+        around.server_mute = count(mute);
         around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
         around.attempts_client_10s = count(server.attempts.iter().filter(|a| {
             a.1 == facts.client.addr && a.0 <= at && at - a.0 <= Span::secs(10)
@@ -279,6 +296,7 @@ impl Neighbours {
         for server in self.servers.values_mut() {
             server.attempts.retain(|a| a.0 > now - Span::secs(75));
             server.closed.retain(|c| c.1 > old);
+            server.mute.retain(|_, since| *since > now - Span::secs(180));
         }
         let drop_servers = self.servers.len() > MAP_MAX / 2;
         self.servers.retain(|_, s| {

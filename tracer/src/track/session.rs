@@ -313,6 +313,8 @@ impl Reading<'_> {
         let first = self.facts.info.is_none();
         let tls = self.facts.tls.get_or_insert_with(|| Box::new(TlsFacts { first, ..TlsFacts::default() }));
         tls.close_notify[side] = false;
+        // What was taken for a goodbye was none: its sender goes on.
+        tls.first_notify = tls.first_notify.filter(|n| n.0 != side);
         match record {
             TlsRecord::ClientHello { sni } => {
                 tls.client_hello.get_or_insert(mark);
@@ -339,6 +341,9 @@ impl Reading<'_> {
                 }
             }
             TlsRecord::ChangeCipherSpec => {}
+        }
+        if tls.close_notify[side] {
+            tls.first_notify.get_or_insert((side, mark));
         }
     }
 

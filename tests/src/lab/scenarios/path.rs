@@ -85,10 +85,11 @@ fn server_vanished(s: &mut Stage) -> Result<()> {
 }
 
 fn blackhole(s: &mut Stage) -> Result<()> {
-    let _server = s.server("")?;
+    // PINGs make sure that the server, too, is owed something.
+    let _server = s.server("ping_interval: \"1s\"\nping_max: 30\n")?;
     let _clients = two(s)?;
     s.fault(Host::Router, "ip route add blackhole 10.77.1.2/32; ip route add blackhole 10.77.2.2/32")?;
-    pause(8000);
+    pause(12_000);
     s.options("--idle-timeout 4s");
     let cause = "path_blackhole|peer_vanished";
     s.at("client", &Expected::new(name("victim"), "timeout", "network|server", cause));
@@ -100,7 +101,7 @@ fn blackhole(s: &mut Stage) -> Result<()> {
 }
 
 fn blackhole_v6(s: &mut Stage) -> Result<()> {
-    let _server = s.server_on(Host::Server, &super::super::stage::config("").replace("0.0.0.0", "[::]"))?;
+    let _server = s.server_on(Host::Server, &super::super::stage::config("ping_interval: \"1s\"\nping_max: 30\n").replace("0.0.0.0", "[::]"))?;
     let mut c = s.launch(Host::Client, Lang::Python, "six", "nats://[fd77:2::2]:4222", "--sub load")?;
     c.ready()?;
     c.say("start load 6 40")?;
@@ -109,7 +110,7 @@ fn blackhole_v6(s: &mut Stage) -> Result<()> {
         Host::Router,
         "ip -6 route add blackhole fd77:1::2/128; ip -6 route add blackhole fd77:2::2/128",
     )?;
-    pause(8000);
+    pause(12_000);
     s.options("--idle-timeout 4s");
     let cause = "path_blackhole|peer_vanished";
     s.at("client", &Expected::new(name("six"), "timeout", "network|server", cause));
