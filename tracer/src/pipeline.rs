@@ -3,7 +3,8 @@
 use crate::base::{PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, Event, EndedBy, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode,
+    ReconnectOutcome, Summary,
 };
 use crate::track::close::decide;
 use crate::track::{Clients, ConnId, Limits, Neighbours, Seen, TrackConfig, Tracked, Tracker};
@@ -53,7 +54,8 @@ pub struct Pipeline {
     next_prune: Timestamp,
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
-    storms: HashMap<(crate::base::Endpoint, Option<crate::base::Addr>), Timestamp, foldhash::fast::RandomState>,
+    storms:
+        HashMap<(crate::base::Endpoint, Option<crate::base::Addr>), Timestamp, foldhash::fast::RandomState>,
 }
 
 impl Pipeline {
@@ -143,7 +145,8 @@ impl Pipeline {
         }
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        let mut clients: Vec<(String, u64)> = std::mem::take(&mut self.closes_by_client).into_iter().collect();
+        let mut clients: Vec<(String, u64)> =
+            std::mem::take(&mut self.closes_by_client).into_iter().collect();
         clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         clients.truncate(10);
         summary.clients = clients;
@@ -173,7 +176,9 @@ impl Pipeline {
                 }
                 Tracked::Closed(facts) => {
                     let since = facts.ended;
-                    let place = self.waiting.partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
+                    let place = self
+                        .waiting
+                        .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
                     self.waiting.insert(place, Waiting { facts, since });
                 }
                 Tracked::Open { id } => {
@@ -188,13 +193,29 @@ impl Pipeline {
                             "the table of connections is full: {} forgotten so far; raise --max-connections",
                             self.summary.evicted
                         );
-                        emit(Event::Notice(Notice { at: mark.at, code: NoticeCode::Evicted, message, flow, client: None, server: None }));
+                        emit(Event::Notice(Notice {
+                            at: mark.at,
+                            code: NoticeCode::Evicted,
+                            message,
+                            flow,
+                            client: None,
+                            server: None,
+                        }));
                     }
                 }
                 Tracked::LameDuck { id, mark, server } => {
-                    let message = format!("server {server} announced lame duck mode: it will close its clients one by one");
+                    let message = format!(
+                        "server {server} announced lame duck mode: it will close its clients one by one"
+                    );
                     let flow = self.flows.get(&id).copied();
-                    emit(Event::Notice(Notice { at: mark.at, code: NoticeCode::LameDuckAnnounced, message, flow, client: None, server: Some(server) }));
+                    emit(Event::Notice(Notice {
+                        at: mark.at,
+                        code: NoticeCode::LameDuckAnnounced,
+                        message,
+                        flow,
+                        client: None,
+                        server: Some(server),
+                    }));
                 }
                 Tracked::Resumed { id, mark } => {
                     let waiting = self.waiting.iter().position(|w| w.facts.first_frame == id);
@@ -205,7 +226,14 @@ impl Pipeline {
                     }
                     let flow = self.flows.get(&id).copied();
                     let message = "a connection that was called dead spoke again".to_owned();
-                    emit(Event::Notice(Notice { at: mark.at, code: NoticeCode::ConnectionResumed, message, flow, client: None, server: None }));
+                    emit(Event::Notice(Notice {
+                        at: mark.at,
+                        code: NoticeCode::ConnectionResumed,
+                        message,
+                        flow,
+                        client: None,
+                        server: None,
+                    }));
                 }
                 _ => {}
             }
@@ -214,11 +242,20 @@ impl Pipeline {
     }
 
     /// Tells of a storm of attempts, once in ten seconds for each client and server.
-    fn storm(&mut self, mark: Mark, client: crate::base::Endpoint, server: crate::base::Endpoint, emit: &mut impl FnMut(Event)) {
+    fn storm(
+        &mut self,
+        mark: Mark,
+        client: crate::base::Endpoint,
+        server: crate::base::Endpoint,
+        emit: &mut impl FnMut(Event),
+    ) {
         let by_client = self.neighbours.attempts(server, Some(client.addr), mark.at, Span::secs(10));
         let by_all = self.neighbours.attempts(server, None, mark.at, Span::secs(1));
         let (who, message) = if by_client >= 20 {
-            (Some(client.addr), format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr))
+            (
+                Some(client.addr),
+                format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
+            )
         } else if by_all >= 100 {
             (None, format!("{by_all} attempts to connect to {server} within a second"))
         } else {
@@ -247,7 +284,8 @@ impl Pipeline {
         while let Some(first) = self.waiting.front() {
             let waited = self.now - first.since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
-            let early = !due && self.config.offline && waited >= Span::secs(4) && self.outcome_known(&first.facts);
+            let early =
+                !due && self.config.offline && waited >= Span::secs(4) && self.outcome_known(&first.facts);
             if !due && !early {
                 break;
             }
@@ -279,7 +317,12 @@ impl Pipeline {
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
-        let cause = cause::judge(&Case { facts: &facts, close: &close, around: &around, settings: &self.config.settings });
+        let cause = cause::judge(&Case {
+            facts: &facts,
+            close: &close,
+            around: &around,
+            settings: &self.config.settings,
+        });
         let reconnect = reconnect.map(|mut r| {
             r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
             r
@@ -293,9 +336,15 @@ impl Pipeline {
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
-    fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&crate::event::Reconnect>) {
+    fn add_client_history(
+        &self,
+        facts: &Facts,
+        around: &mut Around,
+        reconnect: Option<&crate::event::Reconnect>,
+    ) {
         around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
-        let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered) || facts.nats.accepted.is_none();
+        let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
+            || facts.nats.accepted.is_none();
         if failed && reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }

@@ -24,7 +24,11 @@ enum Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe { Self::BrokenPipe } else { Self::Run(format!("can't write results: {error}")) }
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe
+        } else {
+            Self::Run(format!("can't write results: {error}"))
+        }
     }
 }
 
@@ -69,8 +73,12 @@ fn run(args: Args) -> Result<(), Failure> {
         }
         Some(Command::Completions { shell }) => Ok(cli::completions(*shell, &mut out)?),
         Some(Command::Man) => Ok(cli::man(&mut out)?),
-        Some(Command::Doctor { .. }) => Err(Failure::Run("doctor comes with live capture; this version reads captures".into())),
-        Some(Command::Compare { .. }) => Err(Failure::Run("compare is not in this version yet; read both captures with --read".into())),
+        Some(Command::Doctor { .. }) => {
+            Err(Failure::Run("doctor comes with live capture; this version reads captures".into()))
+        }
+        Some(Command::Compare { .. }) => {
+            Err(Failure::Run("compare is not in this version yet; read both captures with --read".into()))
+        }
     }
 }
 

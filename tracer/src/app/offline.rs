@@ -112,7 +112,9 @@ fn config(plan: &Plan) -> Config {
 /// Where results go and how they look.
 fn sink(plan: &Plan) -> Result<Box<dyn Sink>, Failure> {
     let out: Box<dyn Write> = match &plan.output {
-        Some(path) => Box::new(File::create(path).map_err(|e| Failure::Run(format!("can't write {}: {e}", path.display())))?),
+        Some(path) => Box::new(
+            File::create(path).map_err(|e| Failure::Run(format!("can't write {}: {e}", path.display())))?,
+        ),
         None => Box::new(io::stdout()),
     };
     let plain: Box<dyn Sink> = match plan.format {

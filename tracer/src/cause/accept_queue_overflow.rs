@@ -47,7 +47,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let repeated = tcp.server.syns > 1;
     // The third step was seen, so the client did its part; the server goes on as if it had not.
-    let stepped = tcp.client.packets > tcp.client.syns.into();
+    let stepped = tcp.client.packets > u64::from(tcp.client.syns) && tcp.client.rst.is_none();
+    if tcp.client.rst.is_some() {
+        return No;
+    }
     let unanswered = case.facts.handshake == Handshake::Unanswered && around.server_accepts_others.is_some();
     let confidence = match case.facts.handshake {
         Handshake::Complete if repeated => 0.87,

@@ -46,13 +46,13 @@ fn judge(case: &Case<'_>) -> Judgement {
         return Yes(finding);
     }
     let java_abort = case.close.kind == Kind::Rst && case.lang() == "java";
+    if case.ended_by(Side::Client) && case.attempt_failed() {
+        return half_open(case).map_or(No, Yes);
+    }
     if !case.ended_by(Side::Client) || case.is_told() || (case.close.kind == Kind::Rst && !java_abort) {
         return No;
     }
     let client = case.client();
-    if case.attempt_failed() {
-        return No;
-    }
     if nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0 {
         return Yes(never_spoke(case));
     }
@@ -72,6 +72,17 @@ fn judge(case: &Case<'_>) -> Judgement {
 }
 
 /// How sure, and in what order it was done.
+/// SYN, SYN-ACK, RST at once: a port scan or a health check that stops half way.
+fn half_open(case: &Case<'_>) -> Option<Finding> {
+    let prompt = case.facts.syn_to_synack.is_some_and(|s| s < Span::millis(500));
+    let rst = case.facts.tcp.client.rst.filter(|_| case.facts.handshake == Handshake::Incomplete && prompt)?;
+    Some(
+        Finding::new(0.6, format!("{} looked whether {} listens and left (half-open probe)", case.client(), case.server()))
+            .because([Evidence::packet(rst.mark, "RST right after the SYN-ACK")])
+            .why_not("not the server: it answered at once"),
+    )
+}
+
 /// A TLS client may say goodbye inside TLS alone and leave the first FIN to the server.
 fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
     let tls = case.facts.nats.tls.as_ref().filter(|tls| tls.established)?;

@@ -40,6 +40,9 @@ Check next: do other clients get INFO from the same server at that moment?
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
+    if let Some(finding) = too_late(case) {
+        return Yes(finding);
+    }
     let nats = &case.facts.nats;
     if !case.ended_by(Side::Client) || case.is_told() || case.facts.handshake != Handshake::Complete || case.tls_up() {
         return No;
@@ -88,6 +91,23 @@ fn libraries(waited: Span) -> &'static str {
         19_700..=20_600 => "JavaScript (20 s)",
         _ => "",
     }
+}
+
+/// The SYN-ACK came when the client had gone: its kernel answers with RST.
+fn too_late(case: &Case<'_>) -> Option<Finding> {
+    let facts = case.facts;
+    let waited = facts.syn_to_synack.filter(|_| facts.handshake == Handshake::Incomplete && case.ended_by(Side::Client))?;
+    let rst = facts.tcp.client.rst?;
+    if waited < Span::millis(500) {
+        return None;
+    }
+    Some(
+        Finding::new(0.82, format!("{} had given up when {} answered its SYN after {waited}", case.client(), case.server()))
+            .because([Evidence::packet(rst.mark, format!("RST to the SYN-ACK, which came {waited} after the SYN"))])
+            .fix(remedy::connect_timeout(case.lang()).1)
+            .fix(format!("find what delays the first packets: ARP or neighbour discovery, an overloaded {}", facts.server.addr))
+            .also("path_blackhole", 0.1),
+    )
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub fn unanswered(owed: Owed, ms: i64) -> Unanswered {
 /// A reset with nothing odd about it.
 pub fn reset(ms: i64) -> ResetFacts {
     ResetFacts {
+        ttl: 64,
         mark: mark(ms),
         has_ack: true,
         ttl_delta: 0,
@@ -137,6 +138,9 @@ impl Scene {
             input_ended: false,
             longest_idle: Span::secs(2),
             first_goodbye: None,
+            ended: mark(END).at,
+            ended_by: EndedBy::Goodbye,
+            ignored_resets: 0,
         };
         let close = Close {
             kind: Kind::Fin,

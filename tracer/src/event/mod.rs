@@ -13,8 +13,8 @@ pub use close::{
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
-    AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts, Protocol, ResetFacts,
-    Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
+    AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts,
+    Protocol, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
 };
 pub use input::Frame;
 pub use notice::{Event, Notice, NoticeCode};

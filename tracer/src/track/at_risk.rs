@@ -109,7 +109,8 @@ impl Risk {
     /// The figures: `una` is what each end's peer acknowledged, `unacked_bytes` what it did not.
     #[must_use]
     pub fn report(&self, client_una: Seq, server_una: Seq, unacked_bytes: u64) -> AtRisk {
-        let open = |queue: &VecDeque<Message>, una: Seq| queue.iter().filter(|m| m.end.after(una)).count() as u64;
+        let open =
+            |queue: &VecDeque<Message>, una: Seq| queue.iter().filter(|m| m.end.after(una)).count() as u64;
         let publishes = open(&self.publishes, client_una);
         let mut subjects: Vec<u16> = Vec::new();
         let mut note = |no: u16| {
@@ -180,7 +181,10 @@ mod tests {
         risk.pong();
         risk.deliver(b"_INBOX.1", Seq(5), Seq(0));
         let report = risk.report(Seq(20), Seq(0), 15);
-        assert_eq!((report.publishes, report.publishes_unconfirmed, report.deliveries, report.requests), (1, 1, 1, 1));
+        assert_eq!(
+            (report.publishes, report.publishes_unconfirmed, report.deliveries, report.requests),
+            (1, 1, 1, 1)
+        );
         assert_eq!(report.subjects[0], "c");
         assert_eq!(report.bytes, 15);
     }

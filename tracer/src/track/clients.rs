@@ -80,7 +80,8 @@ impl Clients {
             Tracked::Opened { id, mark, client, syn: true, .. } => self.attempt(*id, mark.at, client.addr),
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
-                let server_id = info.as_ref().filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.as_str().into());
+                let server_id =
+                    info.as_ref().filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.as_str().into());
                 self.accepted(*id, client.addr, who, server_id);
             }
             Tracked::Ending(ending) => self.ending(ending),
@@ -156,9 +157,11 @@ impl Clients {
         let mut loss = Loss { id: ending.id, at: ending.lost_at, server_id, before: 0, uncounted_before: 0 };
         // An attempt that failed belongs to the chain it was an attempt of.
         let failed = !ending.accepted;
-        let chain_no = host.recent.iter().find(|r| r.id == ending.id).and_then(|r| r.chain).filter(|_| failed);
+        let chain_no =
+            host.recent.iter().find(|r| r.id == ending.id).and_then(|r| r.chain).filter(|_| failed);
         if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| c.worked.is_none()) {
-            let own = chain.attempts.iter().position(|a| a.0 == ending.id).map_or(chain.attempts.len(), |i| i + 1);
+            let own =
+                chain.attempts.iter().position(|a| a.0 == ending.id).map_or(chain.attempts.len(), |i| i + 1);
             loss.before = own;
             loss.uncounted_before = if own == chain.attempts.len() { chain.uncounted } else { 0 };
             if chain.losses.len() < ATTEMPTS_MAX {
@@ -168,11 +171,14 @@ impl Clients {
         }
         let no = self.next_chain;
         self.next_chain += 1;
-        let mut chain = Chain { who: who.clone(), losses: Vec::new(), attempts: Vec::new(), uncounted: 0, worked: None };
+        let mut chain =
+            Chain { who: who.clone(), losses: Vec::new(), attempts: Vec::new(), uncounted: 0, worked: None };
         let lost_at = loss.at;
         chain.losses.push(loss);
         // The end may show later than the client noticed: what it tried since belongs here.
-        for recent in host.recent.iter_mut().filter(|r| r.at >= lost_at && r.chain.is_none() && r.id != ending.id) {
+        for recent in
+            host.recent.iter_mut().filter(|r| r.at >= lost_at && r.chain.is_none() && r.id != ending.id)
+        {
             let fits = match &recent.accepted {
                 Some((other, _)) => other.is_none() || who.is_none() || *other == who,
                 None => true,
@@ -194,7 +200,13 @@ impl Clients {
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
     #[must_use]
-    pub fn reconnect(&self, id: ConnId, addr: Addr, until: Timestamp, input_ended: bool) -> Option<Reconnect> {
+    pub fn reconnect(
+        &self,
+        id: ConnId,
+        addr: Addr,
+        until: Timestamp,
+        input_ended: bool,
+    ) -> Option<Reconnect> {
         let host = self.hosts.get(&addr)?;
         let chain = host.chains.values().rev().find(|c| c.losses.iter().any(|l| l.id == id))?;
         chain.report(id, until, input_ended)
@@ -216,7 +228,9 @@ impl Clients {
     #[must_use]
     pub fn failed_before(&self, id: ConnId, addr: Addr) -> u32 {
         let Some(host) = self.hosts.get(&addr) else { return 0 };
-        let Some(chain) = host.chains.values().rev().find(|c| c.attempts.iter().any(|a| a.0 == id)) else { return 0 };
+        let Some(chain) = host.chains.values().rev().find(|c| c.attempts.iter().any(|a| a.0 == id)) else {
+            return 0;
+        };
         let place = chain.attempts.iter().position(|a| a.0 == id).unwrap_or(0);
         u32::try_from(place).unwrap_or(u32::MAX).saturating_add(chain.uncounted)
     }
@@ -242,7 +256,8 @@ impl Chain {
             .filter(|&at| at >= loss.at && self.worked.as_ref().is_none_or(|w| at <= w.1))
             .collect();
         let last = *attempts.last()?;
-        let mut gaps: Vec<i64> = attempts.windows(2).filter_map(|w| Some((*w.last()? - *w.first()?).0)).collect();
+        let mut gaps: Vec<i64> =
+            attempts.windows(2).filter_map(|w| Some((*w.last()? - *w.first()?).0)).collect();
         gaps.sort_unstable();
         let interval = gaps.get(gaps.len() / 2).map(|&g| Span(g));
         let quiet = until - last;

@@ -2,8 +2,8 @@
 //! question.
 use crate::base::{Addr, Side, Span};
 use crate::event::{
-    Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party, ResetFacts, Unanswered,
-    Vantage,
+    Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party,
+    ResetFacts, Unanswered, Vantage,
 };
 
 /// States the close.
@@ -32,10 +32,10 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
                 candidates.push((fin, side, false));
             }
         }
-        if let Some(rst) = tcp.rst {
-            if !rst.into_hole {
-                candidates.push((rst.mark, side, true));
-            }
+        if let Some(rst) = tcp.rst
+            && !rst.into_hole
+        {
+            candidates.push((rst.mark, side, true));
         }
     }
     candidates.sort_by_key(|(mark, side, rst)| (mark.at, mark.frame.number, *rst, *side == Side::Server));
@@ -54,14 +54,24 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
     } else {
         None
     };
-    let text = format!("{side} sent FIN{}", if detail == Some("fin_behind_queued_data") { " behind queued data" } else { "" });
+    let text = format!(
+        "{side} sent FIN{}",
+        if detail == Some("fin_behind_queued_data") { " behind queued data" } else { "" }
+    );
     let mut evidence = vec![Evidence::packet(mark, text)];
     if let Some(reset) = peer.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{} answered with RST", side.other())));
     } else if let Some(reset) = tcp.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{side} answered later data with RST")));
     }
-    Close { kind: Kind::Fin, side: side.into(), detail, confidence: if answered { 0.98 } else { 0.9 }, at: mark.at, evidence }
+    Close {
+        kind: Kind::Fin,
+        side: side.into(),
+        detail,
+        confidence: if answered { 0.98 } else { 0.9 },
+        at: mark.at,
+        evidence,
+    }
 }
 
 /// A reset: whose it claims to be, and whether that is true.
@@ -72,9 +82,18 @@ fn reset(facts: &Facts, around: &Around, side: Side, mark: Mark) -> Close {
     let mut evidence = Vec::new();
     let forged = forged(facts, around, side, &rst, &mut evidence);
     if let Some(confidence) = forged {
-        let answers_one_side = rst.answers.is_some() && (refused || !rst.has_ack) && facts.tcp[side.other()].rst.is_none_or(|r| r.mark.at > rst.mark.at);
+        let answers_one_side = rst.answers.is_some()
+            && (refused || !rst.has_ack)
+            && facts.tcp[side.other()].rst.is_none_or(|r| r.mark.at > rst.mark.at);
         let detail = if answers_one_side { "reject" } else { "injected" };
-        return Close { kind: Kind::Rst, side: Party::Network, detail: Some(detail), confidence, at: mark.at, evidence };
+        return Close {
+            kind: Kind::Rst,
+            side: Party::Network,
+            detail: Some(detail),
+            confidence,
+            at: mark.at,
+            evidence,
+        };
     }
     let (detail, text, confidence) = if refused {
         (Some("refused"), format!("{side} answered the SYN with RST"), 0.97)
@@ -88,19 +107,28 @@ fn reset(facts: &Facts, around: &Around, side: Side, mark: Mark) -> Close {
 }
 
 /// How sure it is that the alleged sender did not make this reset.
-fn forged(facts: &Facts, around: &Around, side: Side, rst: &ResetFacts, evidence: &mut Vec<Evidence>) -> Option<f64> {
+fn forged(
+    facts: &Facts,
+    around: &Around,
+    side: Side,
+    rst: &ResetFacts,
+    evidence: &mut Vec<Evidence>,
+) -> Option<f64> {
     let refused = facts.handshake == Handshake::Refused;
     let mut sure: f64 = 0.0;
     let known_ttl = facts.tcp[side].ttl.or(around.server_ttl.filter(|_| side == Side::Server));
-    if let Some(ttl) = known_ttl {
-        if ttl != rst.ttl {
-            let delta = i16::from(rst.ttl) - i16::from(ttl);
-            sure = sure.max(if delta.abs() > 1 || rst.sender_went_on > 0 { 0.93 } else { 0.85 });
-            evidence.push(Evidence::packet(
-                rst.mark,
-                format!("RST in the name of the {side} has TTL {}, the {side}'s own segments have {ttl}", rst.ttl),
-            ));
-        }
+    if let Some(ttl) = known_ttl
+        && ttl != rst.ttl
+    {
+        let delta = i16::from(rst.ttl) - i16::from(ttl);
+        sure = sure.max(if delta.abs() > 1 || rst.sender_went_on > 0 { 0.93 } else { 0.85 });
+        evidence.push(Evidence::packet(
+            rst.mark,
+            format!(
+                "RST in the name of the {side} has TTL {}, the {side}'s own segments have {ttl}",
+                rst.ttl
+            ),
+        ));
     }
     if rst.sender_went_on > 0 && !refused {
         sure = sure.max(if rst.sender_went_on > 1 { 0.93 } else { 0.85 });
@@ -111,7 +139,10 @@ fn forged(facts: &Facts, around: &Around, side: Side, rst: &ResetFacts, evidence
     }
     if refused && around.server_accepts_others.is_some() {
         sure = sure.max(0.8);
-        evidence.push(Evidence::packet(rst.mark, "SYN answered with RST while the same port takes other connections"));
+        evidence.push(Evidence::packet(
+            rst.mark,
+            "SYN answered with RST while the same port takes other connections",
+        ));
     }
     if rst.payload {
         sure = sure.max(0.7);
@@ -126,9 +157,12 @@ fn forged(facts: &Facts, around: &Around, side: Side, rst: &ResetFacts, evidence
 
 /// ICMP errors that explain the silence.
 fn icmp(facts: &Facts) -> Option<Close> {
-    let told = facts.icmp.iter().find(|i| !matches!(i.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..)))?;
+    let told = facts.icmp.iter().find(|i| {
+        !matches!(i.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..))
+    })?;
     let attempt = facts.handshake == Handshake::Unanswered;
-    if !attempt && !facts.tcp[told.about].unanswered.is_some_and(|u| u.first.at <= told.mark.at + Span::secs(1)) {
+    if !attempt && facts.tcp[told.about].unanswered.is_none_or(|u| u.first.at > told.mark.at + Span::secs(1))
+    {
         return None;
     }
     let (kind, what) = match told.kind {
@@ -141,7 +175,14 @@ fn icmp(facts: &Facts) -> Option<Close> {
     let side = if kind == Kind::Timeout { Party::Network } else { filter_host(facts, told) };
     let text = format!("{} answered the {}'s segment with ICMP {what}", told.from, told.about);
     let at = if attempt { told.mark.at } else { facts.ended };
-    Some(Close { kind, side, detail: Some("icmp"), confidence: 0.95, at, evidence: vec![Evidence::packet(told.mark, text)] })
+    Some(Close {
+        kind,
+        side,
+        detail: Some("icmp"),
+        confidence: 0.95,
+        at,
+        evidence: vec![Evidence::packet(told.mark, text)],
+    })
 }
 
 /// A filter that answers by ICMP sits on the host the answer comes from.
@@ -156,13 +197,16 @@ fn filter_host(facts: &Facts, told: &IcmpFact) -> Party {
 fn asking(facts: &Facts) -> Option<(Side, Unanswered)> {
     let client = facts.tcp.client.unanswered;
     let server = facts.tcp.server.unanswered;
-    if let EndedBy::Silence(silent, _) = facts.ended_by {
-        if let Some(u) = facts.tcp[silent.other()].unanswered {
-            return Some((silent.other(), u));
-        }
+    if let EndedBy::Silence(silent, _) = facts.ended_by
+        && let Some(u) = facts.tcp[silent.other()].unanswered
+    {
+        return Some((silent.other(), u));
     }
     match (client, server) {
-        (Some(c), Some(s)) if c.repeats == 0 && s.repeats > 0 || c.repeats > 0 && s.repeats > 0 && s.first.at < c.first.at => {
+        (Some(c), Some(s))
+            if c.repeats == 0 && s.repeats > 0
+                || c.repeats > 0 && s.repeats > 0 && s.first.at < c.first.at =>
+        {
             Some((Side::Server, s))
         }
         (Some(c), _) => Some((Side::Client, c)),
@@ -178,8 +222,19 @@ fn silence(facts: &Facts, around: &Around) -> Close {
         return unread(facts, silent, owed);
     }
     let Some((asks, owed)) = asking(facts) else {
-        let text = if facts.ended_by == EndedBy::Reused { "the same ports began a new connection" } else { "the connection stopped" };
-        return Close { kind: Kind::Timeout, side: Party::Unknown, detail: None, confidence: 0.3, at, evidence: vec![Evidence::packet(facts.last, text)] };
+        let text = if facts.ended_by == EndedBy::Reused {
+            "the same ports began a new connection"
+        } else {
+            "the connection stopped"
+        };
+        return Close {
+            kind: Kind::Timeout,
+            side: Party::Unknown,
+            detail: None,
+            confidence: 0.3,
+            at,
+            evidence: vec![Evidence::packet(facts.last, text)],
+        };
     };
     let silent = asks.other();
     let mut evidence = vec![Evidence::packet(owed.first, unanswered_text(asks, &owed))];
@@ -190,11 +245,20 @@ fn silence(facts: &Facts, around: &Around) -> Close {
     let both = facts.tcp[silent].unanswered.is_some_and(|u| u.repeats > 0) && owed.repeats > 0;
     let one_way = owed.peer_spoke > 1;
     if one_way {
-        evidence.push(Evidence::packets(format!("the {silent} went on sending ({} segments) without acknowledging it", owed.peer_spoke)));
+        evidence.push(Evidence::packets(format!(
+            "the {silent} went on sending ({} segments) without acknowledging it",
+            owed.peer_spoke
+        )));
     }
     let vanished = around.host_silent > 0 || around.pair_silent > 0;
     let side = if both || one_way { Party::Network } else { silent.into() };
-    let confidence = if owed.repeats == 0 { 0.5 } else if vanished { 0.85 } else { 0.75 };
+    let confidence = if owed.repeats == 0 {
+        0.5
+    } else if vanished {
+        0.85
+    } else {
+        0.75
+    };
     Close { kind: Kind::Timeout, side, detail: Some(detail_of(owed.owed)), confidence, at, evidence }
 }
 
@@ -207,20 +271,43 @@ fn unread(facts: &Facts, silent: Side, owed: Owed) -> Close {
     } else {
         let ping = facts.nats.pings[silent.other()];
         let from = ping.first_unanswered.unwrap_or(facts.last);
-        (from, format!("{} PINGs to the {silent} stayed without PONG, though its kernel acknowledged them", ping.unanswered), "no_pong")
+        (
+            from,
+            format!(
+                "{} PINGs to the {silent} stayed without PONG, though its kernel acknowledged them",
+                ping.unanswered
+            ),
+            "no_pong",
+        )
     };
-    Close { kind: Kind::Timeout, side: silent.into(), detail: Some(detail), confidence: 0.8, at: facts.ended, evidence: vec![Evidence::packet(mark, text)] }
+    Close {
+        kind: Kind::Timeout,
+        side: silent.into(),
+        detail: Some(detail),
+        confidence: 0.8,
+        at: facts.ended,
+        evidence: vec![Evidence::packet(mark, text)],
+    }
 }
 
 /// Signs of a filter, strongest first, and on whose host it sits.
-fn filter(facts: &Facts, around: &Around, asks: Side, owed: &Unanswered, evidence: &mut Vec<Evidence>) -> Option<(Party, f64)> {
+fn filter(
+    facts: &Facts,
+    around: &Around,
+    asks: Side,
+    owed: &Unanswered,
+    evidence: &mut Vec<Evidence>,
+) -> Option<(Party, f64)> {
     let silent = asks.other();
     let vantage = match facts.vantage {
         Vantage::Unknown => around.vantage.unwrap_or_default(),
         known => known,
     };
     let here = matches!((vantage, silent), (Vantage::Client, Side::Client) | (Vantage::Server, Side::Server));
-    let host_talks = owed.peer_spoke > 0 || around.pair_answers.is_some() || around.host_answers.is_some() || around.server_accepts_others.is_some() && silent == Side::Server;
+    let host_talks = owed.peer_spoke > 0
+        || around.pair_answers.is_some()
+        || around.host_answers.is_some()
+        || around.server_accepts_others.is_some() && silent == Side::Server;
     if here && host_talks && owed.repeats > 0 {
         evidence.push(Evidence::packets(format!(
             "the capture on the {silent}'s host saw these segments arrive, its TCP never answered them, while the host went on talking"
@@ -228,21 +315,33 @@ fn filter(facts: &Facts, around: &Around, asks: Side, owed: &Unanswered, evidenc
         return Some((silent.into(), 0.92));
     }
     if let Some(mark) = around.pair_answers {
-        evidence.push(Evidence::packet(mark, format!("meanwhile {} answered {} on another connection", host(facts, silent), host(facts, asks))));
+        evidence.push(Evidence::packet(
+            mark,
+            format!("meanwhile {} answered {} on another connection", host(facts, silent), host(facts, asks)),
+        ));
         return Some((Party::Network, 0.85));
     }
-    if let Some(mark) = around.server_accepts_others.filter(|_| silent == Side::Server && matches!(owed.owed, Owed::Syn)) {
+    if let Some(mark) =
+        around.server_accepts_others.filter(|_| silent == Side::Server && matches!(owed.owed, Owed::Syn))
+    {
         evidence.push(Evidence::packet(mark, "meanwhile the same port answered another client's SYN"));
         return Some((Party::Network, 0.75));
     }
     if let Some(mark) = around.host_answers.filter(|_| around.host_silent == 0 && owed.repeats > 1) {
-        evidence.push(Evidence::packet(mark, format!("meanwhile {} answered other hosts", host(facts, silent))));
+        evidence
+            .push(Evidence::packet(mark, format!("meanwhile {} answered other hosts", host(facts, silent))));
         return Some((Party::Network, 0.6));
     }
     // One direction silent while the same host talks: more often a rule for one direction than a broken route.
-    let one_way = owed.peer_spoke > 1 && owed.repeats > 0 && !owed.smaller_pass && facts.tcp[silent].unanswered.is_none_or(|u| u.repeats == 0);
+    let one_way = owed.peer_spoke > 1
+        && owed.repeats > 0
+        && !owed.smaller_pass
+        && facts.tcp[silent].unanswered.is_none_or(|u| u.repeats == 0);
     one_way.then(|| {
-        evidence.push(Evidence::packets(format!("the {silent} went on sending ({} segments) without acknowledging it", owed.peer_spoke)));
+        evidence.push(Evidence::packets(format!(
+            "the {silent} went on sending ({} segments) without acknowledging it",
+            owed.peer_spoke
+        )));
         (Party::Network, 0.55)
     })
 }
@@ -275,5 +374,9 @@ fn unanswered_text(asks: Side, owed: &Unanswered) -> String {
         return format!("{asks}'s {what} was never answered");
     }
     let grow = if owed.backoff { ", gaps doubling" } else { "" };
-    format!("{asks}'s {what} was sent {} times over {}{grow} and never answered", owed.repeats + 1, owed.last.at - owed.first.at)
+    format!(
+        "{asks}'s {what} was sent {} times over {}{grow} and never answered",
+        owed.repeats + 1,
+        owed.last.at - owed.first.at
+    )
 }

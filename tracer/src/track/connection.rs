@@ -145,7 +145,10 @@ impl Connection {
         }
         let known = self.ends[self.side_of(seg.src)].iss;
         match known {
-            Some(iss) => iss != seg.seq && (self.ended.is_some() || self.opening != Opening::Syn || self.ends.client.repeats > 0),
+            Some(iss) => {
+                iss != seg.seq
+                    && (self.ended.is_some() || self.opening != Opening::Syn || self.ends.client.repeats > 0)
+            }
             None => self.opening == Opening::Midstream || self.ended.is_some(),
         }
     }
@@ -155,7 +158,11 @@ impl Connection {
         let mut outcome = Outcome::default();
         let mark = seen.mark;
         let to = from.other();
-        let options = if seg.flags.syn() || seg.options.len() > 12 || !seg.flags.ack() || self.ends[from].ip_id.is_none() {
+        let options = if seg.flags.syn()
+            || seg.options.len() > 12
+            || !seg.flags.ack()
+            || self.ends[from].ip_id.is_none()
+        {
             Options::decode(seg.options)
         } else {
             Options::default()
@@ -181,7 +188,8 @@ impl Connection {
         }
         if !seg.flags.syn() && self.opening != Opening::Syn {
             let shift = self.ends[from].window_shift;
-            let scaled = u32::from(seg.window) << if self.ends[to].window_scaling || self.opening == Opening::Midstream { shift } else { 0 };
+            let scaled = u32::from(seg.window)
+                << if self.ends[to].window_scaling || self.opening == Opening::Midstream { shift } else { 0 };
             self.ends[from].offers_window(scaled, mark);
         }
         if seg.payload_len > 0 || seg.flags.fin() {
@@ -247,7 +255,14 @@ impl Connection {
         }
     }
 
-    fn handle_ack(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, options: &Options, outcome: &mut Outcome) {
+    fn handle_ack(
+        &mut self,
+        seg: &Segment<'_>,
+        mark: Mark,
+        from: Side,
+        options: &Options,
+        outcome: &mut Outcome,
+    ) {
         let peer = from.other();
         match self.ends[peer].acked(seg.ack, mark) {
             Acked::New(rtt) => {
@@ -283,7 +298,14 @@ impl Connection {
         }
     }
 
-    fn handle_octets(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+    fn handle_octets(
+        &mut self,
+        seg: &Segment<'_>,
+        mark: Mark,
+        from: Side,
+        was_in_hole: bool,
+        outcome: &mut Outcome,
+    ) {
         // Octets of a SYN (fast open) come after it in sequence space.
         let seq = if seg.flags.syn() { seg.seq.add(1) } else { seg.seq };
         if seg.payload_len > 0 && self.is_probe(seg, from) {
@@ -314,7 +336,15 @@ impl Connection {
         }
     }
 
-    fn handle_fin(&mut self, seq: Seq, len: u32, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+    fn handle_fin(
+        &mut self,
+        seq: Seq,
+        len: u32,
+        mark: Mark,
+        from: Side,
+        was_in_hole: bool,
+        outcome: &mut Outcome,
+    ) {
         let fin_end = seq.add(len).add(1);
         let peer_fin = self.ends[from.other()].facts.fin.is_some();
         let end = &mut self.ends[from];
@@ -341,7 +371,14 @@ impl Connection {
         }
     }
 
-    fn handle_reset(&mut self, seg: &Segment<'_>, mark: Mark, from: Side, was_in_hole: bool, outcome: &mut Outcome) {
+    fn handle_reset(
+        &mut self,
+        seg: &Segment<'_>,
+        mark: Mark,
+        from: Side,
+        was_in_hole: bool,
+        outcome: &mut Outcome,
+    ) {
         let peer = from.other();
         let trigger = self.ends[peer].facts.last.filter(|_| self.ends[peer].facts.packets > 0);
         let idle = if self.idle_gap > Span::ZERO { self.idle_gap } else { Span::ZERO };
@@ -423,12 +460,14 @@ impl Connection {
     fn after_the_end(&mut self, from: Side, by: EndedBy, outcome: &mut Outcome) {
         let reset_by = Side::BOTH.into_iter().find(|&s| self.ends[s].facts.rst.is_some());
         match (by, reset_by) {
-            (EndedBy::Goodbye | EndedBy::GaveUp, Some(reset_by)) if self.ends[reset_by].facts.fin.is_none() => {
+            (EndedBy::Goodbye | EndedBy::GaveUp, Some(reset_by))
+                if self.ends[reset_by].facts.fin.is_none() =>
+            {
                 self.went_on[from] = self.went_on[from].saturating_add(1);
-                if from == reset_by {
-                    if let Some(rst) = &mut self.ends[from].facts.rst {
-                        rst.sender_went_on = rst.sender_went_on.saturating_add(1);
-                    }
+                if from == reset_by
+                    && let Some(rst) = &mut self.ends[from].facts.rst
+                {
+                    rst.sender_went_on = rst.sender_went_on.saturating_add(1);
                 }
                 if outcome.answered && self.went_on.client > 1 && self.went_on.server > 1 {
                     // Both ends talk on: the reset was heeded by neither.
@@ -439,7 +478,9 @@ impl Connection {
                 }
             }
             (EndedBy::Silence(silent, _), _) if from == silent && outcome.answered => self.revive(outcome),
-            (EndedBy::GaveUp, None) if outcome.answered && Side::BOTH.iter().any(|&s| self.ends[s].facts.fin_answered) => {
+            (EndedBy::GaveUp, None)
+                if outcome.answered && Side::BOTH.iter().any(|&s| self.ends[s].facts.fin_answered) =>
+            {
                 // The FIN got through after all.
                 if let Some(ended) = &mut self.ended {
                     ended.1 = EndedBy::Goodbye;
@@ -521,7 +562,10 @@ impl Connection {
         } else if self.icmp.len() < 8 {
             self.icmp.push(fact);
         }
-        let fatal = !matches!(fact.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..));
+        let fatal = !matches!(
+            fact.kind,
+            IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..)
+        );
         if fatal && self.opening == Opening::Syn && fact.about == Side::Client && self.ended.is_none() {
             self.ended = Some((fact.mark.at, EndedBy::Icmp));
             return true;
@@ -533,7 +577,9 @@ impl Connection {
     #[must_use]
     pub fn facts(&self, input_ended: bool, until: Timestamp, iface: Option<Arc<str>>) -> Facts {
         let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
-        let tcp = PerSide::from_fn(|side| self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at))));
+        let tcp = PerSide::from_fn(|side| {
+            self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
+        });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
         let nats = match &self.session {
             Some(session) => session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked),
@@ -552,7 +598,13 @@ impl Connection {
             established: self.established,
             syn_to_synack: span(self.syn_at, self.synack_at),
             synack_to_ack: span(self.synack_at, self.established),
-            vantage: super::vantage::find(&tcp, self.client.addr, self.server.addr, span(self.syn_at, self.synack_at), span(self.synack_at, self.established)),
+            vantage: super::vantage::find(
+                &tcp,
+                self.client.addr,
+                self.server.addr,
+                span(self.syn_at, self.synack_at),
+                span(self.synack_at, self.established),
+            ),
             tcp,
             rtt: self.rtt.report(),
             icmp: self.icmp.clone(),
@@ -573,7 +625,10 @@ impl Connection {
         facts.zero_window = end.zero_window(at);
         facts.missing_bytes = end.stream.missing;
         let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
-        if end.started && unacked > 0 && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn) {
+        if end.started
+            && unacked > 0
+            && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn)
+        {
             unacked -= 1;
         }
         if self.opening == Opening::SynAck && side == Side::Server {
@@ -669,7 +724,8 @@ impl Connection {
                 }
             }
             if let Some(since) = self.ends[side.other()].facts.zero_window.since {
-                let waiting = end.inflight.oldest().is_some() || self.ends[side.other()].facts.zero_window.probes > 0;
+                let waiting =
+                    end.inflight.oldest().is_some() || self.ends[side.other()].facts.zero_window.probes > 0;
                 if waiting {
                     consider(since.at + limits.idle_timeout, side.other(), Owed::Window);
                 }
@@ -698,7 +754,11 @@ impl Connection {
             return None;
         }
         let syn = self.ends.client.unanswered(Some(Owed::Syn))?;
-        let gap = if syn.repeats == 0 { Span::millis(2500) } else { Span(self.ends.client.repeat_gap.0.max(1_000_000_000) * 2) };
+        let gap = if syn.repeats == 0 {
+            Span::millis(2500)
+        } else {
+            Span(self.ends.client.repeat_gap.0.max(1_000_000_000) * 2)
+        };
         let over = syn.last.at + gap + Span::secs(1);
         Some(over.min(syn.first.at + limits.idle_timeout))
     }

@@ -85,7 +85,11 @@ impl Twin {
     /// Whether `other`, seen later, is the same segment seen a second time.
     #[must_use]
     pub fn is_again(&self, other: &Self) -> bool {
-        if self.seq != other.seq || self.ack != other.ack || self.shape != other.shape || self.tsval != other.tsval {
+        if self.seq != other.seq
+            || self.ack != other.ack
+            || self.shape != other.shape
+            || self.tsval != other.tsval
+        {
             return false;
         }
         let gap = other.at - self.at;
@@ -93,7 +97,11 @@ impl Twin {
         match (self.ip_id, other.ip_id) {
             // The kernel counts the identification up per segment; 0 says nothing.
             (Some(a), Some(b)) if a != 0 || b != 0 => a == b && close,
-            _ => close && (self.place != other.place || self.ttl != other.ttl) && (self.tsval.is_some() || gap < Span::millis(5)),
+            _ => {
+                close
+                    && (self.place != other.place || self.ttl != other.ttl)
+                    && (self.tsval.is_some() || gap < Span::millis(5))
+            }
         }
     }
 }
@@ -126,7 +134,8 @@ impl End {
     /// Something owed was sent once more.
     pub fn repeat(&mut self, mark: Mark) {
         let gap = self.last_repeat.map_or(Span::ZERO, |last| mark.at - last.at);
-        if self.repeat_gap.0 > 0 && gap.0 * 10 > self.repeat_gap.0 * 16 && gap.0 * 10 < self.repeat_gap.0 * 26 {
+        if self.repeat_gap.0 > 0 && gap.0 * 10 > self.repeat_gap.0 * 16 && gap.0 * 10 < self.repeat_gap.0 * 26
+        {
             self.doublings = self.doublings.saturating_add(1);
         }
         self.repeat_gap = gap;
@@ -202,7 +211,11 @@ impl End {
             smaller_pass: self.smaller_pass,
         };
         if let Some(oldest) = self.inflight.oldest() {
-            let owed = syn.unwrap_or(if self.fin_end == Some(oldest.end) && oldest.len == 0 { Owed::Fin } else { Owed::Data });
+            let owed = syn.unwrap_or(if self.fin_end == Some(oldest.end) && oldest.len == 0 {
+                Owed::Fin
+            } else {
+                Owed::Data
+            });
             return Some(make(owed, oldest.mark, repeats, oldest.len));
         }
         self.keepalive.map(|first| make(Owed::Keepalive, first, self.keepalive_repeats, 0))

@@ -42,7 +42,8 @@ impl InFlight {
         if let Some(slot) = self.ring.get_mut(used) {
             *slot = flight;
             self.used += 1;
-        } else if let [_, _, newest_but_one, newest] = &mut self.ring {
+        } else {
+            let [_, _, newest_but_one, newest] = &mut self.ring;
             // Full: the last slot always ends where the sender is; its own time stays that of its first octets.
             if newest.mark.at - newest_but_one.mark.at > Span::millis(1) {
                 *newest_but_one = *newest;
@@ -58,7 +59,8 @@ impl InFlight {
     pub fn acked(&mut self, ack: Seq, at: Timestamp) -> Option<Span> {
         let used = usize::from(self.used);
         let done = self.ring.iter().take(used).take_while(|f| !f.end.after(ack)).count();
-        let rtt = self.ring.get(done.wrapping_sub(1)).filter(|f| done > 0 && !f.repeated).map(|f| at - f.mark.at);
+        let rtt =
+            self.ring.get(done.wrapping_sub(1)).filter(|f| done > 0 && !f.repeated).map(|f| at - f.mark.at);
         if done > 0 {
             self.ring.copy_within(done..used, 0);
             self.used = (used - done) as u8;
@@ -77,11 +79,6 @@ impl InFlight {
         for flight in self.ring.iter_mut().take(usize::from(self.used)) {
             flight.repeated = true;
         }
-    }
-
-    /// Nothing is under way any more.
-    pub fn clear(&mut self) {
-        self.used = 0;
     }
 }
 

@@ -1,8 +1,8 @@
 //! F3: connections. A bounded table of them, fed with segments and ICMP errors in order of time; it tells when one opens,
 //! answers, ends. Reads no clock: time is what the input says.
-pub mod close;
 mod at_risk;
 mod clients;
+pub mod close;
 mod connection;
 mod endpoint;
 mod inflight;
@@ -223,7 +223,8 @@ impl Tracker {
     /// One segment. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        let (to_server, from_server) = (self.config.ports.contains(seg.dst.port), self.config.ports.contains(seg.src.port));
+        let (to_server, from_server) =
+            (self.config.ports.contains(seg.dst.port), self.config.ports.contains(seg.src.port));
         if !to_server && !from_server {
             return;
         }
@@ -245,7 +246,9 @@ impl Tracker {
         if seen.mark.at >= conn.check_at {
             self.check(slot, seen.mark.at, out);
         }
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|c| c.first_frame == id) else {
+        let Some(conn) =
+            self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|c| c.first_frame == id)
+        else {
             return;
         };
         let from = conn.side_of(seg.src);
@@ -279,7 +282,8 @@ impl Tracker {
             }
             let entries = self.timers.remove(&due).unwrap_or_default();
             for (slot, id) in entries {
-                let due_now = self.connection(slot).is_some_and(|c| c.first_frame == id && c.check_at <= self.now);
+                let due_now =
+                    self.connection(slot).is_some_and(|c| c.first_frame == id && c.check_at <= self.now);
                 if due_now {
                     self.check(slot, self.now, out);
                 }
@@ -303,7 +307,9 @@ impl Tracker {
                 continue;
             }
             match conn.ended {
-                Some((_, by)) if !(by == EndedBy::Goodbye && goodbye_lost(conn)) => self.tell(slot, true, out),
+                Some((_, by)) if !(by == EndedBy::Goodbye && goodbye_lost(conn)) => {
+                    self.tell(slot, true, out)
+                }
                 _ => out.push(Tracked::Open { id }),
             }
         }
@@ -314,7 +320,13 @@ impl Tracker {
     }
 
     fn open(
-        &mut self, key: FlowKey, seg: &Segment<'_>, seen: Seen, ordinal: u64, ports: (bool, bool), out: &mut Vec<Tracked>,
+        &mut self,
+        key: FlowKey,
+        seg: &Segment<'_>,
+        seen: Seen,
+        ordinal: u64,
+        ports: (bool, bool),
+        out: &mut Vec<Tracked>,
     ) -> u32 {
         let (to_server, from_server) = ports;
         let (from, certain) = match (seg.flags.syn(), seg.flags.ack()) {
@@ -327,7 +339,13 @@ impl Tracker {
             self.evict(seen.mark, out);
         }
         let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
-        out.push(Tracked::Opened { id: ordinal, mark: seen.mark, client: conn.client, server: conn.server, syn: seg.flags.syn() });
+        out.push(Tracked::Opened {
+            id: ordinal,
+            mark: seen.mark,
+            client: conn.client,
+            server: conn.server,
+            syn: seg.flags.syn(),
+        });
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -343,7 +361,15 @@ impl Tracker {
     }
 
     /// What a segment brought up is passed on, and the next look is planned.
-    fn after(&mut self, slot: u32, from: Side, ttl: u8, mark: Mark, outcome: Outcome, out: &mut Vec<Tracked>) {
+    fn after(
+        &mut self,
+        slot: u32,
+        from: Side,
+        ttl: u8,
+        mark: Mark,
+        outcome: Outcome,
+        out: &mut Vec<Tracked>,
+    ) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         if outcome.answered && mark.at - conn.end(from).pulse > Span::secs(1) {
@@ -367,7 +393,10 @@ impl Tracker {
             self.note_ending(slot, mark, out);
         } else if conn.check_at.0 == i64::MAX && conn.ended.is_none() {
             let limits = self.config.limits;
-            let due = [conn.attempt_over_at(&limits), conn.dead_at(&limits).map(|d| d.0)].into_iter().flatten().min();
+            let due = [conn.attempt_over_at(&limits), conn.dead_at(&limits).map(|d| d.0)]
+                .into_iter()
+                .flatten()
+                .min();
             if let Some(due) = due {
                 self.plan(slot, due);
             }
@@ -379,7 +408,8 @@ impl Tracker {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         conn.noted = true;
         out.push(Tracked::Ending(ending(conn, mark)));
-        let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at)) + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
+        let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
+            + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
         self.plan(slot, due);
     }
 
@@ -399,12 +429,18 @@ impl Tracker {
         conn.check_at = Timestamp(i64::MAX);
         if conn.told {
             // Called dead and silent since: forgotten once nobody could resume it.
-            if now - conn.last().at > Span::secs(900) { self.remove(slot) } else { self.plan(slot, now + Span::secs(300)) }
+            if now - conn.last().at > Span::secs(900) {
+                self.remove(slot)
+            } else {
+                self.plan(slot, now + Span::secs(300))
+            }
             return;
         }
         if let Some((at, by)) = conn.ended {
             if by == EndedBy::Goodbye && goodbye_lost(conn) {
-                let Some((dead, silent, owed)) = conn.dead_at(&limits) else { return self.tell(slot, false, out) };
+                let Some((dead, silent, owed)) = conn.dead_at(&limits) else {
+                    return self.tell(slot, false, out);
+                };
                 if dead > now {
                     return self.plan(slot, dead);
                 }
@@ -484,10 +520,10 @@ impl Tracker {
             }
         }
         if let Some((_, _, slot)) = choice {
-            if let Some(conn) = self.connection(slot) {
-                if !conn.told {
-                    out.push(Tracked::Evicted { id: conn.first_frame, mark });
-                }
+            if let Some(conn) = self.connection(slot)
+                && !conn.told
+            {
+                out.push(Tracked::Evicted { id: conn.first_frame, mark });
             }
             self.remove(slot);
         }
@@ -501,7 +537,8 @@ fn goodbye_lost(conn: &Connection) -> bool {
         facts.fin.is_some() && !facts.fin_answered && facts.fin_repeats > 0
     };
     let any_reset = Side::BOTH.iter().any(|&s| conn.end(s).facts.rst.is_some());
-    let any_heard = Side::BOTH.iter().any(|&s| conn.end(s).facts.fin.is_some() && conn.end(s).facts.fin_answered);
+    let any_heard =
+        Side::BOTH.iter().any(|&s| conn.end(s).facts.fin.is_some() && conn.end(s).facts.fin_answered);
     !any_reset && !any_heard && Side::BOTH.iter().any(|&s| unheard(s))
 }
 
@@ -509,7 +546,10 @@ fn goodbye_lost(conn: &Connection) -> bool {
 fn doubtful(conn: &Connection) -> bool {
     Side::BOTH.iter().any(|&s| {
         let facts = &conn.end(s).facts;
-        facts.fin.is_none() && conn.has_syn() && !conn.is_attempt() && facts.rst.is_some_and(|r| !r.has_ack && r.answers.is_some())
+        facts.fin.is_none()
+            && conn.has_syn()
+            && !conn.is_attempt()
+            && facts.rst.is_some_and(|r| !r.has_ack && r.answers.is_some())
     })
 }
 
@@ -519,7 +559,9 @@ fn ending(conn: &Connection, mark: Mark) -> Ending {
     let silent = match by {
         EndedBy::Silence(side, _) => Some(side),
         EndedBy::GaveUp => {
-            let asks = Side::BOTH.into_iter().find(|&s| conn.end(s).in_hole() || conn.end(s).unanswered(None).is_some());
+            let asks = Side::BOTH
+                .into_iter()
+                .find(|&s| conn.end(s).in_hole() || conn.end(s).unanswered(None).is_some());
             asks.map(Side::other)
         }
         _ => None,
@@ -551,10 +593,10 @@ fn pass_on(conn: &Connection, mark: Mark, news: session::News, out: &mut Vec<Tra
     let (id, client, server) = (conn.first_frame, conn.client, conn.server);
     let Some(facts) = conn.session_facts() else { return };
     let info = facts.info.as_ref().map(|i| Arc::clone(&i.1));
-    if news.info {
-        if let Some(info) = &info {
-            out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info) });
-        }
+    if news.info
+        && let Some(info) = &info
+    {
+        out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info) });
     }
     if news.accepted {
         out.push(Tracked::Accepted {

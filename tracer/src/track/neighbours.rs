@@ -61,7 +61,9 @@ impl<W: PartialEq + Copy> Pulses<W> {
     fn by_other(&self, me: W, from: Timestamp, to: Timestamp) -> Option<(Mark, u16)> {
         self.seconds.iter().filter(|s| s.at.at <= to && s.at.at + Span::secs(1) >= from).find_map(|s| {
             let first = (s.who != me && s.at.at > from).then_some((s.at, s.port));
-            first.or_else(|| s.other.filter(|o| o.0 != me && o.1.at > from && o.1.at <= to).map(|o| (o.1, o.2)))
+            first.or_else(|| {
+                s.other.filter(|o| o.0 != me && o.1.at > from && o.1.at <= to).map(|o| (o.1, o.2))
+            })
         })
     }
 }
@@ -122,7 +124,9 @@ impl Neighbours {
                     entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 }
             }
-            Tracked::Answered { id, mark, by, client, server, ttl } => self.answered(*id, *mark, *by, *client, *server, *ttl),
+            Tracked::Answered { id, mark, by, client, server, ttl } => {
+                self.answered(*id, *mark, *by, *client, *server, *ttl)
+            }
             Tracked::Greeted { id, mark, server, info } => {
                 let entry = slot(&mut self.servers, *server);
                 entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
@@ -188,9 +192,15 @@ impl Neighbours {
 
     fn closed(&mut self, facts: &Facts) {
         if facts.longest_idle > Span::secs(50) {
-            keep(&mut self.idle_deaths, (facts.first_frame, facts.server, facts.client.addr, facts.longest_idle), LIST_MAX);
+            keep(
+                &mut self.idle_deaths,
+                (facts.first_frame, facts.server, facts.client.addr, facts.longest_idle),
+                LIST_MAX,
+            );
         }
-        if facts.vantage != Vantage::Unknown && (self.vantages.len() < MAP_MAX || self.vantages.contains_key(&facts.server)) {
+        if facts.vantage != Vantage::Unknown
+            && (self.vantages.len() < MAP_MAX || self.vantages.contains_key(&facts.server))
+        {
             self.vantages.insert(facts.server, facts.vantage);
         }
     }
@@ -212,9 +222,10 @@ impl Neighbours {
         self.around_server(facts, &mut around);
         self.around_silence(facts, &mut around);
         let id = facts.first_frame;
-        around.client_closed_others = count(self.client_closes.iter().filter(|c| {
-            c.0 != id && c.1 == facts.client.addr && near(c.2, facts.ended, Span::millis(100))
-        }));
+        around.client_closed_others =
+            count(self.client_closes.iter().filter(|c| {
+                c.0 != id && c.1 == facts.client.addr && near(c.2, facts.ended, Span::millis(100))
+            }));
         around.same_idle_gap = if facts.longest_idle > Span::secs(50) {
             count(self.idle_deaths.iter().filter(|d| {
                 d.0 != id && (d.1 == facts.server || d.2 == facts.client.addr) && {
@@ -237,7 +248,8 @@ impl Neighbours {
         if let (Some(&first), Some(&last)) = (burst.iter().min(), burst.iter().max()) {
             around.server_closed_spread = last.max(at) - first.min(at);
         }
-        around.refused = server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
+        around.refused =
+            server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
         let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
         if let Some(next) = server.accepted.iter().find(|a| a.0 != id && a.1.at > at) {
             around.accepted = Some(next.1);
@@ -248,22 +260,44 @@ impl Neighbours {
         }
         // Those that were there before this end and are still; after a stop only what was heard later counts.
         let gone = around.server_id_changed == Some(true) || around.refused.is_some_and(|r| r.at >= at);
-        let others = server.live.iter().take_while(|(_, seen)| seen.0 <= at).filter(|&(&other, seen)| {
-            other != id && (!gone || seen.1 - at > Span::secs(1))
-        });
+        let others = server
+            .live
+            .iter()
+            .take_while(|(_, seen)| seen.0 <= at)
+            .filter(|&(&other, seen)| other != id && (!gone || seen.1 - at > Span::secs(1)));
         around.server_serves_others = count(others.take(1000));
         let early = facts.start.at;
-        let mute = server.mute.iter().filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
+        let mute = server
+            .mute
+            .iter()
+            .filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
         around.server_mute = count(mute);
         around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
-        around.attempts_client_10s = count(server.attempts.iter().filter(|a| {
-            a.1 == facts.client.addr && a.0 <= at && at - a.0 <= Span::secs(10)
-        }));
-        around.attempts_server_1s = count(server.attempts.iter().filter(|a| a.0 <= at && at - a.0 <= Span::secs(1)));
+        around.attempts_client_10s = count(
+            server
+                .attempts
+                .iter()
+                .filter(|a| a.1 == facts.client.addr && a.0 <= at && at - a.0 <= Span::secs(10)),
+        );
+        around.attempts_server_1s =
+            count(server.attempts.iter().filter(|a| a.0 <= at && at - a.0 <= Span::secs(1)));
         around.server_accepts_others = accepts_others(server, facts);
-        let me = identity(facts.nats.connect.as_ref().map(|c| &*c.1), facts.nats.mqtt.as_ref().and_then(|m| m.client_id.as_deref()));
+        let me = identity(
+            facts.nats.connect.as_ref().map(|c| &*c.1),
+            facts.nats.mqtt.as_ref().and_then(|m| m.client_id.as_deref()),
+        );
         around.replaced = me.and_then(|me| {
-            server.identities.iter().find(|i| i.0 != id && i.2 == me && at - i.1.at <= Span::secs(1) && i.1.at + Span::millis(50) >= facts.start.at && near(i.1.at, at, Span::secs(1))).map(|i| i.1)
+            server
+                .identities
+                .iter()
+                .find(|i| {
+                    i.0 != id
+                        && i.2 == me
+                        && at - i.1.at <= Span::secs(1)
+                        && i.1.at + Span::millis(50) >= facts.start.at
+                        && near(i.1.at, at, Span::secs(1))
+                })
+                .map(|i| i.1)
         });
     }
 
@@ -278,12 +312,19 @@ impl Neighbours {
         let (me, silent) = (facts.endpoint(asks).addr, facts.endpoint(asks.other()).addr);
         let id = facts.first_frame;
         // An answer counts only between two of the unanswered segments: later it may be a path that healed.
-        if let Some((mark, port)) = self.pairs.get(&(silent, me)).and_then(|p| p.by_other(id, owed.first.at, owed.last.at)) {
+        if let Some((mark, port)) =
+            self.pairs.get(&(silent, me)).and_then(|p| p.by_other(id, owed.first.at, owed.last.at))
+        {
             around.pair_answers = Some(mark);
             around.pair_answers_same_port = port == facts.server.port;
         }
-        around.host_answers = self.hosts.get(&silent).and_then(|h| h.by_other(me, owed.first.at, owed.last.at)).map(|h| h.0);
-        for other in self.silences.iter().filter(|s| s.id != id && s.silent == silent && near(s.since, owed.first.at, Span::secs(5))) {
+        around.host_answers =
+            self.hosts.get(&silent).and_then(|h| h.by_other(me, owed.first.at, owed.last.at)).map(|h| h.0);
+        for other in self
+            .silences
+            .iter()
+            .filter(|s| s.id != id && s.silent == silent && near(s.since, owed.first.at, Span::secs(5)))
+        {
             if other.asks == me { around.pair_silent += 1 } else { around.host_silent += 1 }
         }
     }
@@ -300,7 +341,11 @@ impl Neighbours {
         }
         let drop_servers = self.servers.len() > MAP_MAX / 2;
         self.servers.retain(|_, s| {
-            !(s.live.is_empty() && s.attempts.is_empty() && s.closed.is_empty() && s.accepted.is_empty() && drop_servers)
+            !(s.live.is_empty()
+                && s.attempts.is_empty()
+                && s.closed.is_empty()
+                && s.accepted.is_empty()
+                && drop_servers)
         });
     }
 
@@ -308,7 +353,13 @@ impl Neighbours {
     #[must_use]
     pub fn attempts(&self, server: Endpoint, client: Option<Addr>, now: Timestamp, within: Span) -> u32 {
         self.servers.get(&server).map_or(0, |s| {
-            count(s.attempts.iter().rev().take_while(|a| now - a.0 <= within).filter(|a| client.is_none_or(|c| c == a.1)))
+            count(
+                s.attempts
+                    .iter()
+                    .rev()
+                    .take_while(|a| now - a.0 <= within)
+                    .filter(|a| client.is_none_or(|c| c == a.1)),
+            )
         })
     }
 }

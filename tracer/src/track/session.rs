@@ -1,9 +1,7 @@
 //! The NATS session of a connection: operations in, facts out.
 use super::at_risk::Risk;
 use crate::base::{PerSide, Seq, Side, Span};
-use crate::event::{
-    ErrorText, Mark, MqttFacts, NatsFacts, Protocol, TlsAlert, TlsFacts, WsClose,
-};
+use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
 use std::sync::Arc;
 
@@ -20,7 +18,6 @@ pub struct Session {
     risk: Risk,
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
     verbose: bool,
-    last_header: Option<Box<[u8]>>,
     /// News for the tracker since it last looked.
     pub news: News,
 }
@@ -57,24 +54,24 @@ impl Session {
 
     /// Octets in order.
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
-        let Self { conversation, facts, risk, ping_times, verbose, last_header, news } = self;
+        let Self { conversation, facts, risk, ping_times, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
         }
-        let mut state = Reading { facts, risk, ping_times, verbose, last_header, news, place };
+        let mut state = Reading { facts, risk, ping_times, verbose, news, place };
         conversation.push(from, bytes, &mut |side, op| state.op(side, op));
     }
 
     /// Octets that never come.
     pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
-        let Self { conversation, facts, risk, ping_times, verbose, last_header, news } = self;
+        let Self { conversation, facts, risk, ping_times, verbose, news } = self;
         // A PONG may have been in the hole: what is unanswered is no longer known.
         ping_times[from.other()].clear();
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
-        let mut state = Reading { facts, risk, ping_times, verbose, last_header, news, place };
+        let mut state = Reading { facts, risk, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
     }
 
@@ -93,12 +90,6 @@ impl Session {
         for error in &mut f.errors {
             error.from = error.from.other();
         }
-    }
-
-    /// The protocol as far as known.
-    #[must_use]
-    pub fn protocol(&self) -> Protocol {
-        self.conversation.protocol()
     }
 
     /// The facts so far, without what TCP has to add.
@@ -126,7 +117,6 @@ struct Reading<'a> {
     risk: &'a mut Risk,
     ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
     verbose: &'a mut bool,
-    last_header: &'a mut Option<Box<[u8]>>,
     news: &'a mut News,
     place: Place,
 }
@@ -135,7 +125,9 @@ impl Reading<'_> {
     fn op(&mut self, side: Side, op: Op<'_>) {
         match op {
             Op::Msg { subject, total, .. } => self.msg(side, subject, total),
-            Op::Pub { subject, reply, header, total, line } => self.publish(side, subject, reply, header, total, line),
+            Op::Pub { subject, reply, header, total, line } => {
+                self.publish(side, subject, reply, header, total, line)
+            }
             Op::Ping => self.ping(side),
             Op::Pong => self.pong(side),
             Op::Ok => {
@@ -200,7 +192,15 @@ impl Reading<'_> {
         self.accepted();
     }
 
-    fn publish(&mut self, side: Side, subject: &[u8], reply: Option<&[u8]>, header: u32, total: u64, line: u32) {
+    fn publish(
+        &mut self,
+        side: Side,
+        subject: &[u8],
+        reply: Option<&[u8]>,
+        header: u32,
+        total: u64,
+        line: u32,
+    ) {
         if side == Side::Server {
             return;
         }
@@ -273,7 +273,11 @@ impl Reading<'_> {
         let facts = &mut *self.facts;
         facts.infos += 1;
         if side == Side::Client {
-            if facts.client_info.is_none() && facts.info.is_none() && facts.connect.is_none() && !info.server_id.is_empty() {
+            if facts.client_info.is_none()
+                && facts.info.is_none()
+                && facts.connect.is_none()
+                && !info.server_id.is_empty()
+            {
                 self.news.swapped = true;
             }
             facts.client_info.get_or_insert_with(|| (mark, Arc::new(info)));

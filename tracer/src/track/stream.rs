@@ -100,16 +100,6 @@ impl Stream {
         }
     }
 
-    /// Gives up on holes: what is held is given with gaps between. Called when the connection ends.
-    pub fn flush(&mut self, give: &mut impl FnMut(Piece<'_>)) {
-        while let Some(seq) = self.held.as_ref().and_then(|h| h.segments.first()).map(|e| e.seq) {
-            if seq.after(self.next) {
-                self.skip_to(seq, give);
-            }
-            self.drain(give);
-        }
-    }
-
     fn skip_to(&mut self, seq: Seq, give: &mut impl FnMut(Piece<'_>)) {
         let missing = u64::try_from(seq.diff(self.next)).unwrap_or(0);
         if missing > 0 {

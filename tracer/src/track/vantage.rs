@@ -10,7 +10,11 @@ const fn unrouted(ttl: u8) -> bool {
 /// TTLs first; where both ends are one hop away, the split of the handshake's round trip.
 #[must_use]
 pub fn find(
-    tcp: &PerSide<TcpFacts>, client: Addr, server: Addr, syn_to_synack: Option<Span>, synack_to_ack: Option<Span>,
+    tcp: &PerSide<TcpFacts>,
+    client: Addr,
+    server: Addr,
+    syn_to_synack: Option<Span>,
+    synack_to_ack: Option<Span>,
 ) -> Vantage {
     if client == server || client.is_loopback() {
         return Vantage::Both;
@@ -20,8 +24,12 @@ pub fn find(
         (Some(false), Some(true)) => Vantage::Server,
         (Some(false), Some(false)) => Vantage::Between,
         (Some(true), Some(true)) => match (syn_to_synack, synack_to_ack) {
-            (Some(far), Some(near)) if far.0 > near.0.saturating_mul(4) && far > Span::millis(1) => Vantage::Client,
-            (Some(near), Some(far)) if far.0 > near.0.saturating_mul(4) && far > Span::millis(1) => Vantage::Server,
+            (Some(far), Some(near)) if far.0 > near.0.saturating_mul(4) && far > Span::millis(1) => {
+                Vantage::Client
+            }
+            (Some(near), Some(far)) if far.0 > near.0.saturating_mul(4) && far > Span::millis(1) => {
+                Vantage::Server
+            }
             _ => Vantage::Unknown,
         },
         _ => Vantage::Unknown,

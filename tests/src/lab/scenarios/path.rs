@@ -101,7 +101,10 @@ fn blackhole(s: &mut Stage) -> Result<()> {
 }
 
 fn blackhole_v6(s: &mut Stage) -> Result<()> {
-    let _server = s.server_on(Host::Server, &super::super::stage::config("ping_interval: \"1s\"\nping_max: 30\n").replace("0.0.0.0", "[::]"))?;
+    let _server = s.server_on(
+        Host::Server,
+        &super::super::stage::config("ping_interval: \"1s\"\nping_max: 30\n").replace("0.0.0.0", "[::]"),
+    )?;
     let mut c = s.launch(Host::Client, Lang::Python, "six", "nats://[fd77:2::2]:4222", "--sub load")?;
     c.ready()?;
     c.say("start load 6 40")?;

@@ -119,7 +119,12 @@ fn silent(s: &mut Stage) -> Result<()> {
     s.confirm(&server, "TLS handshake error")?;
     // Not a byte either way: only the two seconds hint at TLS, and a plain client
     // waiting for INFO looks the same.
-    s.all(&Expected::new(port(c.port), "fin", "server", "tls_handshake_failed|tls_required|auth_timeout|unknown"));
+    s.all(&Expected::new(
+        port(c.port),
+        "fin",
+        "server",
+        "tls_handshake_failed|tls_required|auth_timeout|unknown",
+    ));
     s.open(0, 0);
     Ok(())
 }
