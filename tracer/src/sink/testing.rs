@@ -244,5 +244,8 @@ fn facts() -> Facts {
         input_ended: false,
         longest_idle: Span::ZERO,
         first_goodbye: Some((Side::Server, FrameRef::default())),
+        ended: Timestamp(0),
+        ended_by: crate::event::EndedBy::Goodbye,
+        ignored_resets: 0,
     }
 }
