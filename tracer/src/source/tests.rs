@@ -167,7 +167,7 @@ fn every_packing() {
 fn a_packed_file_that_breaks_off() {
     // Large enough that unpackers give out something before the end, and hard to pack.
     let noise: Vec<u8> = (0..2_000_000u64)
-        .map(|n| ((n * n ^ n >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 41) as u8)
+        .map(|n| (((n * n) ^ (n >> 3)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 41) as u8)
         .collect();
     let records: Vec<_> = noise.chunks(1000).map(|chunk| (1, 1, chunk)).collect();
     let whole = pcap(Order::Little, 0xa1b2_c3d4, 1, &records);
