@@ -2,18 +2,16 @@
 use super::SourceError;
 use super::blocks::{Blocks, Record};
 use super::error::Flaw;
+use super::packing::{self, Packing};
 use super::pcap_format::Pcap;
 use super::pcapng::Pcapng;
 use crate::base::Timestamp;
 use crate::event::Frame;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Packed octets that are read at once.
-const PACKED_BLOCK: usize = 128 << 10;
 
 #[derive(Debug)]
 enum Format {
@@ -230,7 +228,7 @@ fn open_format(
         return Pcapng::open(blocks).map(|pcapng| Ok(Format::Pcapng(pcapng)));
     }
     if !whole && let Some(error) = blocks.failure() {
-        return Err(Flaw::new(0, unpack_failure(&error)));
+        return Err(Flaw::new(0, packing::failure(&error)));
     }
     let seems = match packing {
         Packing::None => seems(blocks.peek()),
@@ -253,16 +251,14 @@ fn damaged(blocks: &mut Blocks, flaw: Flaw, path: &Path, compressed: bool) -> So
 fn failed(error: io::Error, offset: u64, path: &Path, compressed: bool) -> SourceError {
     // Unpackers make their own errors; those of the system have a number.
     if compressed && error.raw_os_error().is_none() {
-        return SourceError::Damaged { path: path.into(), offset, compressed, what: unpack_failure(&error) };
+        return SourceError::Damaged {
+            path: path.into(),
+            offset,
+            compressed,
+            what: packing::failure(&error),
+        };
     }
     SourceError::Io { path: path.into(), offset, error }
-}
-
-fn unpack_failure(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return "the compressed stream ends too early".into();
-    }
-    format!("the compressed stream can't be unpacked ({error})")
 }
 
 /// The first octets: enough to tell packings apart, no more than one read beyond, so that a slow pipe doesn't hang.
@@ -280,52 +276,6 @@ fn read_start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     }
     start.truncate(len);
     Ok(start)
-}
-
-/// How a file is packed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Packing {
-    None,
-    Gzip,
-    Zstd,
-    Lz4,
-    Xz,
-}
-
-impl Packing {
-    fn of(start: &[u8]) -> Self {
-        match *start {
-            [0x1f, 0x8b, ..] => Self::Gzip,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
-            [0x04, 0x22, 0x4d, 0x18, ..] => Self::Lz4,
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            _ => Self::None,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::None => "plain",
-            Self::Gzip => "gzip",
-            Self::Zstd => "zstd",
-            Self::Lz4 => "lz4",
-            Self::Xz => "xz",
-        }
-    }
-
-    fn unpack(self, packed: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
-        if self == Self::None {
-            return Ok(Box::new(packed));
-        }
-        let packed = BufReader::with_capacity(PACKED_BLOCK, packed);
-        Ok(match self {
-            Self::None => Box::new(packed),
-            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
-            Self::Zstd => Box::new(zstd::Decoder::with_buffer(packed)?),
-            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(packed)),
-            Self::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(packed)),
-        })
-    }
 }
 
 /// Counts what goes through.

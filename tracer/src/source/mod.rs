@@ -5,6 +5,7 @@ pub mod merge;
 
 mod blocks;
 mod error;
+mod packing;
 mod pcap_format;
 mod pcapng;
 #[cfg(test)]

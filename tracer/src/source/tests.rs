@@ -132,7 +132,10 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn packed(bytes: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
-    let mut lz4 = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    let mut small_blocks = lz4_flex::frame::FrameInfo::new();
+    small_blocks.block_size = lz4_flex::frame::BlockSize::Max64KB;
+    small_blocks.content_checksum = true;
+    let mut lz4 = lz4_flex::frame::FrameEncoder::with_frame_info(small_blocks, Vec::new());
     lz4.write_all(bytes).unwrap();
     let mut xz = Vec::new();
     liblzma::read::XzEncoder::new(bytes, 1).read_to_end(&mut xz).unwrap();
@@ -163,8 +166,9 @@ fn every_packing() {
 #[test]
 fn a_packed_file_that_breaks_off() {
     // Large enough that unpackers give out something before the end, and hard to pack.
-    let noise: Vec<u8> =
-        (0..2_000_000u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    let noise: Vec<u8> = (0..2_000_000u64)
+        .map(|n| (((n * n) ^ (n >> 3)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 41) as u8)
+        .collect();
     let records: Vec<_> = noise.chunks(1000).map(|chunk| (1, 1, chunk)).collect();
     let whole = pcap(Order::Little, 0xa1b2_c3d4, 1, &records);
     for (name, file) in packed(&whole) {
