@@ -181,9 +181,8 @@ impl Pipeline {
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
                     self.waiting.insert(place, Waiting { facts, since });
                 }
-                Tracked::Open { id } => {
+                Tracked::Open { .. } => {
                     self.summary.open += 1;
-                    self.flows.remove(&id);
                 }
                 Tracked::Evicted { id, mark } => {
                     self.summary.evicted += 1;

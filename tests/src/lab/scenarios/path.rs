@@ -2,7 +2,7 @@
 use super::super::client::{Client, Lang};
 use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
-use crate::truth::{Expected, name};
+use crate::truth::{Expected, from, name};
 use anyhow::Result;
 
 /// What is here.
