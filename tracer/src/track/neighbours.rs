@@ -74,6 +74,7 @@ struct Server {
     accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
     greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
     attempts: VecDeque<(Timestamp, Addr)>,
+    /// Connections that live, by when they were first heard.
     live: Map<ConnId, Timestamp>,
     lame_duck: Option<Mark>,
     identities: VecDeque<(ConnId, Mark, Identity)>,
@@ -116,18 +117,18 @@ impl Neighbours {
                 if *syn {
                     keep(&mut entry.attempts, (mark.at, client.addr), 4096);
                 } else {
-                    entry.live.insert(*id, mark.at);
+                    entry.live.entry(*id).or_insert(mark.at);
                 }
             }
             Tracked::Answered { id, mark, by, client, server, ttl } => self.answered(*id, *mark, *by, *client, *server, *ttl),
             Tracked::Greeted { id, mark, server, info } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.insert(*id, mark.at);
+                entry.live.entry(*id).or_insert(mark.at);
                 keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
             }
             Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.insert(*id, mark.at);
+                entry.live.entry(*id).or_insert(mark.at);
                 keep(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX);
                 if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
                     keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
@@ -151,7 +152,7 @@ impl Neighbours {
             self.ttls.insert(me.addr, ttl);
         }
         if by == Side::Server {
-            slot(&mut self.servers, server).live.insert(id, mark.at);
+            slot(&mut self.servers, server).live.entry(id).or_insert(mark.at);
         }
     }
 
@@ -228,7 +229,8 @@ impl Neighbours {
         if let (Some(&first), Some(&last)) = (burst.iter().min(), burst.iter().max()) {
             around.server_closed_spread = last.max(at) - first.min(at);
         }
-        around.server_serves_others = (server.live.len() - usize::from(server.live.contains_key(&id))) as u32;
+        // What began later may be served by the next server at this address.
+        around.server_serves_others = count(server.live.iter().filter(|(other, since)| **other != id && **since <= at));
         around.refused = server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
         let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
         if let Some(next) = server.accepted.iter().find(|a| a.0 != id && a.1.at > at) {
