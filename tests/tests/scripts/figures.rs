@@ -65,7 +65,7 @@ nothing_at_risk r#"
 c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
 hello c
 +5s c > FA   +0.2ms s > FA   +0.2ms c > A   +60s end
-=> fin client client_closed at_risk.publishes=0 at_risk.deliveries=0 at_risk.requests=0 at_risk.bytes=0
+=> fin client client_closed at_risk.publishes_unconfirmed!=1 at_risk.publishes!=1 at_risk.deliveries!=1 at_risk.requests!=1 tcp.unacked_bytes.client=0
 "#
 
 retransmits_counted_by_side r#"
@@ -114,7 +114,7 @@ hello c
 missing_octets r#"
 c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
 hello c
-+5s s > msg a 85 unseen   +0.2ms c > A
++5s s > msg a 86 unseen   +0.2ms c > A
 +1s c > FA   +0.2ms s > FA   +0.2ms c > A   +60s end
 => fin client client_closed tcp.missing_bytes.server=100 tcp.missing_bytes.client=0 tcp.retransmits.server=0
 "#
@@ -143,7 +143,7 @@ hello c
 +1s c > pub a 10 twice  +0.2ms s > A twice
 +1s s > msg a 10 twice  +0.2ms c > A twice
 +1s c > FA twice   +0.2ms s > FA twice  +0.2ms c > A twice  +60s end
-=> fin client client_closed nats.pubs=1 nats.msgs=1 tcp.retransmits.client=0 tcp.retransmits.server=0 client.packets=8 server.packets=6
+=> fin client client_closed nats.pubs=1 nats.msgs=1 tcp.retransmits.client=0 tcp.retransmits.server=0 client.packets=9 server.packets=6
 "#
 
 /// Captured without payload: TCP can be judged, NATS can't, and nothing counts as lost on the path.
