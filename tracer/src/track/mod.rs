@@ -372,7 +372,8 @@ impl Tracker {
     ) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
-        if outcome.answered && mark.at - conn.end(from).pulse > Span::secs(1) {
+        // The last ACK of a goodbye is no sign that its sender serves on.
+        if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
             conn.end_mut(from).pulse = mark.at;
             out.push(Tracked::Answered { id, mark, by: from, client, server, ttl });
         }
