@@ -22,7 +22,7 @@ use crate::nats::{Connect, Info};
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
 use hashbrown::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A connection's name inside the core: the ordinal of its first frame.
@@ -195,8 +195,15 @@ pub struct Tracker {
     next_timer: i64,
     now: Timestamp,
     hand: usize,
+    /// Flows whose close was told: what their ends still repeat belongs to it.
+    graves: HashMap<FlowKey, Timestamp, foldhash::fast::RandomState>,
+    graves_by_age: VecDeque<(FlowKey, Timestamp)>,
 }
 
+/// How long an end may go on repeating itself after its close (Linux: five SYN-ACKs take 63 s, a FIN of an orphan less).
+const GRAVE: Span = Span::secs(120);
+/// Graves kept.
+const GRAVES_MAX: usize = 32 * 1024;
 const TICK: i64 = 250_000_000;
 
 impl Tracker {
@@ -212,6 +219,8 @@ impl Tracker {
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
             hand: 0,
+            graves: HashMap::default(),
+            graves_by_age: VecDeque::new(),
         }
     }
 
@@ -239,6 +248,7 @@ impl Tracker {
         }
         let slot = match slot {
             Some(slot) => slot,
+            None if self.is_echo(&key, seg, seen.mark.at) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -313,6 +323,25 @@ impl Tracker {
                 _ => out.push(Tracked::Open { id }),
             }
         }
+    }
+
+    /// A late segment of a connection whose close was told: only a SYN begins anew.
+    fn is_echo(&self, key: &FlowKey, seg: &Segment<'_>, at: Timestamp) -> bool {
+        let begins = seg.flags.syn() && !seg.flags.ack();
+        !begins && self.graves.get(key).is_some_and(|&since| at - since < GRAVE)
+    }
+
+    fn bury(&mut self, key: FlowKey) {
+        while self.graves_by_age.len() >= GRAVES_MAX
+            || self.graves_by_age.front().is_some_and(|&(_, at)| self.now - at > GRAVE)
+        {
+            let Some((old, at)) = self.graves_by_age.pop_front() else { break };
+            if self.graves.get(&old) == Some(&at) {
+                self.graves.remove(&old);
+            }
+        }
+        self.graves.insert(key, self.now);
+        self.graves_by_age.push_back((key, self.now));
     }
 
     fn connection(&self, slot: u32) -> Option<&Connection> {
@@ -498,6 +527,9 @@ impl Tracker {
         let key = FlowKey::new(conn.client, conn.server);
         if self.index.get(&key) == Some(&slot) {
             self.index.remove(&key);
+        }
+        if conn.told {
+            self.bury(key);
         }
         self.free.push(slot);
     }
