@@ -220,7 +220,12 @@ fn filter(facts: &Facts, around: &Around, asks: Side, owed: &Unanswered, evidenc
         known => known,
     };
     let here = matches!((vantage, silent), (Vantage::Client, Side::Client) | (Vantage::Server, Side::Server));
-    let host_talks = owed.peer_spoke > 0 || around.pair_answers.is_some() || around.host_answers.is_some() || around.server_accepts_others.is_some() && silent == Side::Server;
+    // It repeats its SYN though the SYN-ACK came by: the host is alive, its TCP never got the answer.
+    let client = &facts.tcp.client;
+    let asks_again = owed.owed == Owed::SynAck
+        && client.packets == u64::from(client.syns)
+        && client.last.is_some_and(|m| m.at - owed.first.at > Span::millis(500));
+    let host_talks = asks_again || owed.peer_spoke > 0 || around.pair_answers.is_some() || around.host_answers.is_some() || around.server_accepts_others.is_some() && silent == Side::Server;
     if here && host_talks && owed.repeats > 0 {
         evidence.push(Evidence::packets(format!(
             "the capture on the {silent}'s host saw these segments arrive, its TCP never answered them, while the host went on talking"
