@@ -268,4 +268,33 @@ hello c
 => fin server *
 => open 0
 "#
+
+/// Heard so late that its sender had given up: still the FIN.
+fin_into_a_hole_that_is_answered_much_later r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+hello c
++5s    s > msg a 100 drop
++0.2s  s > rtx drop x3/0.4s
++0.1s  s > FA drop
++20s   s > rtx
++0.2ms c > A
++0.1ms s > rtx
++0.2ms c > FA
++0.2ms s > A
++90s end
+=> fin server *
+=> open 0
+"#
+
+/// What a closed connection still sends belongs to its close.
+late_frames_of_a_closed_connection r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+hello c
++5s    c > FA        +0.2ms s > FA   +0.2ms c > A
++30s   s > FA seq=-1 +0.2ms c > A
++200s  s > RA
++60s end
+=> fin client client_closed
+=> open 0
+"#
 }

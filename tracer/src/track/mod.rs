@@ -5,6 +5,7 @@ mod clients;
 pub mod close;
 mod connection;
 mod endpoint;
+mod gone;
 mod inflight;
 mod neighbours;
 mod rtt;
@@ -22,7 +23,7 @@ use crate::nats::{Connect, Info};
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
 use hashbrown::HashMap;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A connection's name inside the core: the ordinal of its first frame.
@@ -173,7 +174,7 @@ pub struct TrackConfig {
 }
 
 /// Both endpoints, smaller first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct FlowKey {
     low: Endpoint,
     high: Endpoint,
@@ -195,15 +196,9 @@ pub struct Tracker {
     next_timer: i64,
     now: Timestamp,
     hand: usize,
-    /// Flows whose close was told: what their ends still repeat belongs to it.
-    graves: HashMap<FlowKey, Timestamp, foldhash::fast::RandomState>,
-    graves_by_age: VecDeque<(FlowKey, Timestamp)>,
+    gone: gone::Gone,
 }
 
-/// How long an end may go on repeating itself after its close (Linux: five SYN-ACKs take 63 s, a FIN of an orphan less).
-const GRAVE: Span = Span::secs(120);
-/// Graves kept.
-const GRAVES_MAX: usize = 32 * 1024;
 const TICK: i64 = 250_000_000;
 
 impl Tracker {
@@ -219,8 +214,7 @@ impl Tracker {
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
             hand: 0,
-            graves: HashMap::default(),
-            graves_by_age: VecDeque::new(),
+            gone: gone::Gone::default(),
         }
     }
 
@@ -248,7 +242,8 @@ impl Tracker {
         }
         let slot = match slot {
             Some(slot) => slot,
-            None if self.is_echo(&key, seg, seen.mark.at) => return,
+            // "Later repeats of the same segments belong to the close already written."
+            None if self.gone.owns(key, seg, seen.mark.at) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -323,25 +318,6 @@ impl Tracker {
                 _ => out.push(Tracked::Open { id }),
             }
         }
-    }
-
-    /// A late segment of a connection whose close was told: only a SYN begins anew.
-    fn is_echo(&self, key: &FlowKey, seg: &Segment<'_>, at: Timestamp) -> bool {
-        let begins = seg.flags.syn() && !seg.flags.ack();
-        !begins && self.graves.get(key).is_some_and(|&since| at - since < GRAVE)
-    }
-
-    fn bury(&mut self, key: FlowKey) {
-        while self.graves_by_age.len() >= GRAVES_MAX
-            || self.graves_by_age.front().is_some_and(|&(_, at)| self.now - at > GRAVE)
-        {
-            let Some((old, at)) = self.graves_by_age.pop_front() else { break };
-            if self.graves.get(&old) == Some(&at) {
-                self.graves.remove(&old);
-            }
-        }
-        self.graves.insert(key, self.now);
-        self.graves_by_age.push_back((key, self.now));
     }
 
     fn connection(&self, slot: u32) -> Option<&Connection> {
@@ -503,7 +479,12 @@ impl Tracker {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let iface = self.config.iface_names.get(&conn.iface()).cloned();
         conn.told = true;
-        let silent = matches!(conn.ended, Some((_, EndedBy::Silence(..))));
+        let silent = match conn.ended {
+            Some((_, EndedBy::Silence(..))) => true,
+            // A goodbye into a hole may still be heard.
+            Some((_, EndedBy::GaveUp)) => !conn.is_attempt(),
+            _ => false,
+        };
         out.push(Tracked::Closed(Box::new(conn.facts(input_ended, now, iface))));
         if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
@@ -524,12 +505,14 @@ impl Tracker {
 
     fn remove(&mut self, slot: u32) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        if conn.told {
+            let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
+            let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
+            self.gone.remember(self.now, ends);
+        }
         let key = FlowKey::new(conn.client, conn.server);
         if self.index.get(&key) == Some(&slot) {
             self.index.remove(&key);
-        }
-        if conn.told {
-            self.bury(key);
         }
         self.free.push(slot);
     }
