@@ -2,7 +2,7 @@
 use super::line::{self, Dialect};
 use super::op::{Fault, Op};
 use super::session::Session;
-use super::{s2, status, tls};
+use super::{jetstream, s2, status, tls};
 use crate::base::Side;
 use memchr::memchr;
 use std::mem;
@@ -166,6 +166,9 @@ impl Lines {
         }
         self.step = Step::Line;
         let Some((header, total)) = line::sizes(&op) else { return after };
+        if jetstream::shows(&op, after) {
+            emit(from, Op::JetStream);
+        }
         if header == 0
             && let Ok(n) = usize::try_from(total)
             && let Some(rest) = after.get(n..).and_then(|tail| tail.strip_prefix(b"\r\n"))

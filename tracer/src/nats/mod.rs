@@ -2,6 +2,7 @@
 mod conversation;
 mod hello;
 mod http;
+mod jetstream;
 mod line;
 mod lines;
 mod mqtt;

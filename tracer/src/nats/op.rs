@@ -60,6 +60,9 @@ pub enum Op<'a> {
         /// Words behind the number, cut at 128 bytes of line.
         description: &'a [u8],
     },
+    /// The Pub or Msg before it is JetStream's: the Pub names a header that only a stream reads, the Msg begins like the
+    /// PubAck of one. Told only where that lies in the same bytes as the operation; its absence says nothing.
+    JetStream,
     /// The last Pub, Msg or Routed is complete: its terminator was seen, or a hole went over it.
     MessageEnd,
     /// `SUB`.
@@ -154,6 +157,7 @@ impl Op<'_> {
             Self::Msg { .. } => "Msg",
             Self::Routed { .. } => "Routed",
             Self::Status { .. } => "Status",
+            Self::JetStream => "JetStream",
             Self::MessageEnd => "MessageEnd",
             Self::Sub { .. } => "Sub",
             Self::Unsub { .. } => "Unsub",

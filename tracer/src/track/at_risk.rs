@@ -36,11 +36,20 @@ pub struct Risk {
     pings: VecDeque<u64>,
     requests: HashMap<u64, Request, foldhash::fast::FixedState>,
     subjects: Vec<Box<[u8]>>,
+    /// A bit for each of `subjects` whose publishes a stream answers.
+    streams: u16,
+    /// The request made by the last publish.
+    asked: Option<u64>,
+    /// The subject of the request that the last delivery answered.
+    answered: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Request {
     subject: u16,
+    /// It may be a publish to a stream.
+    may_store: bool,
+    /// It is known to be one.
     jetstream: bool,
 }
 
@@ -50,28 +59,46 @@ impl Risk {
         self.pubs += 1;
         let subject_no = self.subject(subject);
         push(&mut self.publishes, Message { end, subject: subject_no }, una);
-        if let Some(reply) = reply {
-            // `$JS.API` requests wait for an answer, but not for a PubAck.
-            if self.requests.len() < REQUESTS_MAX {
-                self.requests.insert(hash(reply), Request { subject: subject_no, jetstream: false });
-            }
+        // `$JS.API` and `$JS.ACK` requests wait for an answer, but not for a PubAck.
+        let may_store = !subject.starts_with(b"$JS.");
+        self.asked = reply.filter(|_| may_store).map(hash);
+        if let Some(reply) = reply
+            && self.requests.len() < REQUESTS_MAX
+        {
+            let jetstream = may_store && self.streams & bit(subject_no) != 0;
+            self.requests.insert(hash(reply), Request { subject: subject_no, may_store, jetstream });
         }
     }
 
-    /// The last publish carried a header that only JetStream reads: it waits for a PubAck.
-    pub fn is_jetstream(&mut self, reply: &[u8]) {
-        if let Some(request) = self.requests.get_mut(&hash(reply)) {
+    /// The last publish carried a header that only a stream reads: it waits for a PubAck.
+    pub fn is_jetstream(&mut self) {
+        if let Some(request) = self.asked.and_then(|asked| self.requests.get_mut(&asked)) {
             request.jetstream = true;
         }
     }
 
-    /// A delivery; a message for a reply subject answers its request.
+    /// A delivery; a message for a reply subject answers its request, a status like 503 (no responders) no less.
     pub fn deliver(&mut self, subject: &[u8], end: Seq, una: Seq) {
-        if !self.requests.is_empty() {
-            self.requests.remove(&hash(subject));
-        }
-        let subject = if self.deliveries.len() < 8 { self.subject(subject) } else { u16::MAX };
+        let request = if self.requests.is_empty() { None } else { self.requests.remove(&hash(subject)) };
+        self.answered = request.filter(|r| r.may_store).map(|r| r.subject);
+        let subject = match request {
+            // An inbox is used once: the name of what was asked says more, and the table has room for few.
+            Some(request) => request.subject,
+            None if self.deliveries.len() < 8 => self.subject(subject),
+            None => u16::MAX,
+        };
         push(&mut self.deliveries, Message { end, subject }, una);
+    }
+
+    /// The last delivery was a PubAck: what is published on the subject that it answers goes to a stream.
+    pub fn pub_ack(&mut self) {
+        let Some(subject) = self.answered.take() else { return };
+        if self.streams & bit(subject) != 0 {
+            return;
+        }
+        self.streams |= bit(subject);
+        let same = self.requests.values_mut().filter(|r| r.subject == subject && subject != u16::MAX);
+        same.for_each(|request| request.jetstream = true);
     }
 
     /// The message under way goes on to `end`.
@@ -151,6 +178,11 @@ impl Risk {
     }
 }
 
+/// The bit of a subject's number; none for a subject that has no number.
+const fn bit(subject: u16) -> u16 {
+    if subject < 16 { 1 << subject } else { 0 }
+}
+
 fn push(queue: &mut VecDeque<Message>, message: Message, una: Seq) {
     while queue.front().is_some_and(|m| !m.end.after(una)) {
         queue.pop_front();
@@ -187,5 +219,62 @@ mod tests {
         );
         assert_eq!(report.subjects[0], "c");
         assert_eq!(report.bytes, 15);
+    }
+
+    fn jetstream(risk: &Risk) -> (u64, u64) {
+        let report = risk.report(Seq(0), Seq(0), 0);
+        (report.requests, report.jetstream_publishes)
+    }
+
+    #[test]
+    fn a_pub_ack_tells_what_the_subject_is() {
+        let mut risk = Risk::default();
+        let publish = |risk: &mut Risk, subject: &str, reply: &str| {
+            risk.publish(subject.as_bytes(), Some(reply.as_bytes()), Seq(1), Seq(0));
+        };
+        publish(&mut risk, "orders", "_INBOX.1");
+        publish(&mut risk, "orders", "_INBOX.2");
+        publish(&mut risk, "help", "_INBOX.3");
+        assert_eq!(jetstream(&risk), (3, 0));
+        risk.deliver(b"_INBOX.1", Seq(1), Seq(0));
+        risk.pub_ack();
+        assert_eq!(jetstream(&risk), (2, 1), "the one under way was meant for the stream as well");
+        publish(&mut risk, "orders", "_INBOX.4");
+        publish(&mut risk, "help", "_INBOX.5");
+        assert_eq!(jetstream(&risk), (4, 2));
+        // What answers nothing teaches nothing.
+        risk.deliver(b"help", Seq(2), Seq(0));
+        risk.pub_ack();
+        assert_eq!(jetstream(&risk), (4, 2));
+        risk.deliver(b"_INBOX.4", Seq(3), Seq(0));
+        assert_eq!(jetstream(&risk), (3, 1));
+    }
+
+    #[test]
+    fn requests_to_the_api_store_nothing() {
+        let mut risk = Risk::default();
+        for n in 0..4 {
+            risk.publish(b"$JS.API.DIRECT.GET.S", Some(format!("_INBOX.{n}").as_bytes()), Seq(1), Seq(0));
+            risk.is_jetstream();
+        }
+        risk.deliver(b"_INBOX.0", Seq(1), Seq(0));
+        risk.pub_ack();
+        risk.publish(b"$JS.ACK.S.C.1.2.3.4.5", Some(b"_INBOX.9"), Seq(1), Seq(0));
+        assert_eq!(jetstream(&risk), (4, 0));
+    }
+
+    #[test]
+    fn a_full_table_of_subjects_knows_less_and_claims_nothing() {
+        let mut risk = Risk::default();
+        for n in 0..40 {
+            let (subject, reply) = (format!("s.{n}"), format!("_INBOX.{n}"));
+            risk.publish(subject.as_bytes(), Some(reply.as_bytes()), Seq(1), Seq(0));
+        }
+        risk.deliver(b"_INBOX.39", Seq(1), Seq(0));
+        risk.pub_ack();
+        assert_eq!(jetstream(&risk), (39, 0));
+        risk.publish(b"s.50", Some(b"_INBOX.50"), Seq(1), Seq(0));
+        risk.is_jetstream();
+        assert_eq!(jetstream(&risk), (40, 1), "a header is about its own publish");
     }
 }

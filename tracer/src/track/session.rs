@@ -151,6 +151,10 @@ impl Reading<'_> {
                     self.facts.server_shutdown_status = Some(self.place.mark);
                 }
             }
+            Op::JetStream => match side {
+                Side::Client => self.risk.is_jetstream(),
+                Side::Server => self.risk.pub_ack(),
+            },
             Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
                 self.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));

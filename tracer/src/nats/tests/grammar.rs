@@ -224,3 +224,32 @@ fn mid_message() {
     let (conversation, _) = run(&[b(C, "PING\r\nSUB aaa")]);
     assert_eq!(conversation.pending_line(C), 7);
 }
+
+#[test]
+fn what_shows_jetstream() {
+    let shown = |side, bytes: &str| plain(side, bytes).iter().any(|op| op.ends_with(": JetStream"));
+    let hpub = |block: &str| {
+        let header = format!("NATS/1.0\r\n{block}\r\n\r\n");
+        format!("HPUB orders _R.1 {} {}\r\n{header}hi\r\n", header.len(), header.len() + 2)
+    };
+    let msg = |payload: &str| format!("MSG _R.1 1 {}\r\n{payload}\r\n", payload.len());
+    assert!(shown(C, &hpub("Nats-Msg-Id: 7")));
+    assert!(shown(C, &hpub("A: b\r\nNats-Expected-Last-Sequence: 7")));
+    assert!(!shown(C, &hpub("nats-msg-id: 7")));
+    assert!(!shown(C, &hpub("A: Nats-Msg-Id: 7")));
+    assert!(!shown(C, "HPUB a 12 28\r\nNATS/1.0\r\n\r\n\nNats-Msg-Id: 1\r\n"), "payload is no header");
+    assert!(!shown(C, "PUB a 26\r\n{\"stream\":\"ORDERS\",\"seq\":1}\r\n"));
+    assert!(shown(S, &msg("{\"stream\":\"ORDERS\",\"seq\":1}")));
+    assert!(shown(S, &msg("{\"stream\":\"ORDERS\",\"domain\":\"hub\",\"seq\":1,\"duplicate\":true}")));
+    assert!(shown(S, &msg("{\"type\":\"io.nats.jetstream.api.v1.pub_ack_response\",\"error\":{}}")));
+    assert!(!shown(S, &msg("{\"type\":\"io.nats.jetstream.api.v1.stream_info_response\"}")));
+    assert!(!shown(S, &msg("{\"stream\":\"ORDERS\"}")), "anybody's object");
+    assert!(!shown(S, "MSG a 1 2\r\n{}\r\nMSG a 1 1\r\n{\r\n\"stream\":\"\",\"seq\":1"));
+    let headed = "{\"stream\":\"S\",\"seq\":1}";
+    let whole = format!("HMSG _R.1 1 12 {}\r\nNATS/1.0\r\n\r\n{headed}\r\n", 12 + headed.len());
+    assert_eq!(plain(S, &whole).len(), 3);
+    assert!(shown(S, &whole));
+    assert!(shown(S, whole.strip_suffix("}\r\n").unwrap_or("")), "as far as it lies in the same bytes");
+    let seen = plain(S, msg("{\"stream\":\"S\",\"seq\":1}"));
+    assert_eq!(seen[1..], ["s: JetStream", "s: END"]);
+}
