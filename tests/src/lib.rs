@@ -1,6 +1,9 @@
 //! natstrace seen from outside: the lab that makes captures whose truth is known, and the check that holds natstrace's
-//! verdicts against it. Nothing here knows natstrace's inside; the binary and its NDJSON are all that is used.
+//! verdicts against it by its binary and NDJSON alone. Beside them traffic for measurements, and the hammer, which feeds
+//! the library's public floors with any octets.
 pub mod check;
+pub mod counting;
 pub mod generate;
+pub mod hammer;
 pub mod lab;
 pub mod truth;
