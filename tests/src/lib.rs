@@ -1,7 +1,10 @@
 //! natstrace seen from outside: the lab that makes captures whose truth is known, and the check that holds natstrace's
-//! verdicts against it; and scripts, where a test is a list of packets. The lab uses the binary and its NDJSON alone,
-//! scripts go through the library's pipeline and its NDJSON.
+//! verdicts against it by its binary and NDJSON alone. Beside it, through the library's public floors: scripts, where a test
+//! is a list of packets; traffic for measurements; and the hammer, which feeds any octets.
 pub mod check;
+pub mod counting;
+pub mod generate;
+pub mod hammer;
 pub mod lab;
 pub mod script;
 pub mod truth;
