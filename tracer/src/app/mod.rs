@@ -85,14 +85,17 @@ fn run(args: Args) -> Result<(), Failure> {
 fn trace(args: Args) -> Result<(), Failure> {
     let codes: Vec<&str> = RULES.iter().map(|rule| rule.code).collect();
     let plan = args.resolve(&codes, Surroundings::of_process())?;
+    if let Some(option) = plan.not_yet() {
+        let hint = "record with `tcpdump -i any -w FILE 'tcp port 4222 or icmp or icmp6'` and read it with --read FILE";
+        return Err(Failure::Run(format!("{option} is not in this version yet; {hint}")));
+    }
     match &plan.input {
         Input::Files(files) => {
             let files = files.clone();
             offline::run(&plan, &files)
         }
-        Input::Live { .. } => {
-            Err(Failure::Run("live capture is not in this version yet; record with tcpdump -w FILE and read it with --read FILE".into()))
-        }
+        // `not_yet` named it.
+        Input::Live { .. } => Ok(()),
     }
 }
 

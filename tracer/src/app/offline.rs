@@ -72,6 +72,9 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     }
     written?;
     sink.finish()?;
+    for error in filter.iter().flat_map(Filter::unusable) {
+        say(&format!("warning: {error}"));
+    }
     match damage {
         Some(message) => Err(Failure::Run(message)),
         None => Ok(()),

@@ -53,7 +53,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let client = case.client();
-    if nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0 {
+    let silent = nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0;
+    if silent && case.facts.handshake == Handshake::Complete {
         return Yes(never_spoke(case));
     }
     let (confidence, how) = how(case, java_abort);

@@ -51,7 +51,12 @@ fn judge(case: &Case<'_>) -> Judgement {
     let proven = case.close.kind == Kind::FirewallDrop;
     let to = sender.other();
     let mut finding = Finding::new(
-        if proven { 0.3 } else { 0.75 },
+        match (proven, debt.peer_spoke) {
+            (true, _) => 0.3,
+            // One segment may have been under way.
+            (false, 1) => 0.4,
+            (false, _) => 0.75,
+        },
         format!(
             "packets from {} no longer reach {}, while the other direction still works",
             case.end(sender),
