@@ -582,7 +582,10 @@ impl Connection {
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
         let nats = match &self.session {
-            Some(session) => session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked),
+            Some(session) => {
+                let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
+                session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
+            }
             None => NatsFacts::default(),
         };
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);

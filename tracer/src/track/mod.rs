@@ -4,6 +4,7 @@ mod at_risk;
 mod clients;
 pub mod close;
 mod connection;
+mod drain;
 mod endpoint;
 mod inflight;
 mod neighbours;
