@@ -1,5 +1,7 @@
 //! `cargo xtask`: the project's own tasks, a file each.
+mod bench;
 mod demo;
+mod fuzz;
 mod lab;
 mod setup;
 mod sh;
@@ -18,6 +20,10 @@ enum Task {
     Test(test::Test),
     /// Play connection failures on hosts made of network namespaces; record or check them
     Lab(lab::Lab),
+    /// Strike the core with bent captures and chance
+    Fuzz(fuzz::Fuzz),
+    /// Measure natstrace beside tcpdump and tshark on generated captures
+    Bench(bench::Bench),
     /// Check what the compiler doesn't: floors, clocks and files below the edges, file headers
     Tidy,
     /// Install what a build and the lab need, where it is missing
@@ -29,6 +35,8 @@ fn main() -> anyhow::Result<()> {
         Task::Demo(demo) => demo.run(),
         Task::Test(test) => test.run(),
         Task::Lab(lab) => lab.run(),
+        Task::Fuzz(fuzz) => fuzz.run(),
+        Task::Bench(bench) => bench.run(),
         Task::Tidy => tidy::run(),
         Task::Setup => setup::build().and_then(|()| setup::lab()),
     }

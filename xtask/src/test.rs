@@ -1,5 +1,5 @@
 //! `cargo xtask test`: what CI runs and what a change must pass.
-use crate::{setup, sh, tidy};
+use crate::{fuzz, setup, sh, tidy};
 use anyhow::Result;
 use clap::Args;
 use std::time::Instant;
@@ -10,6 +10,9 @@ pub struct Test {
     /// Without installing the lab's tools (the live scenarios are then skipped where they are missing)
     #[arg(long)]
     no_setup: bool,
+    /// A short run of the hammer
+    #[arg(long)]
+    quick: bool,
 }
 
 impl Test {
@@ -25,7 +28,9 @@ impl Test {
             cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
         })?;
         // Unit and property tests, golden captures, and, as root, live scenarios of the lab.
-        stage("tests", || cargo(&["test", "--workspace", "--no-fail-fast"]))
+        stage("tests", || cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+        // Bent captures and chance, other ones every day: what breaks is told with the number that gives it again.
+        stage("hammer", || fuzz::hammer(if self.quick { 8 } else { 60 }, fuzz::today(), &[]))
     }
 }
 

@@ -55,7 +55,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     let confidence = match case.facts.handshake {
         Handshake::Complete if repeated => 0.87,
         Handshake::Incomplete if repeated && stepped => 0.72,
-        Handshake::Incomplete if repeated => 0.38,
+        // A client that repeats its SYN never got the SYN-ACK: no queue of the server has to do with that.
+        Handshake::Incomplete if repeated && tcp.client.syns == 1 => 0.38,
         _ if unanswered && around.attempts_server_1s >= 50 => 0.78,
         // Its kernel shook hands with others right before, its process took none of them: the queue is full.
         Handshake::Unanswered if around.server_mute > 0 => 0.72,

@@ -47,8 +47,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     if !case.never_accepted() {
         return No;
     }
-    let gave_up = around.reconnect.as_ref().is_some_and(|r| r.outcome == crate::event::ReconnectOutcome::GaveUp);
-    let Some(quiet) = around.quiet_after.or(gave_up.then_some(Span::secs(60))) else { return No };
+    // Where attempts followed, this was not the last one, whatever became of them.
+    let Some(quiet) = around.quiet_after.filter(|_| around.reconnect.as_ref().is_none_or(|r| r.attempts == 0)) else {
+        return No;
+    };
     let wait = around.reconnect.as_ref().and_then(|r| r.interval).unwrap_or(Span::secs(2)).max(Span::secs(2));
     let tries = around.failed_attempts_before + 1;
     let library = LIMITS.iter().find(|(_, limit)| tries.abs_diff(*limit) <= 1);

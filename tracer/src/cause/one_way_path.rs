@@ -44,6 +44,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     if debt.peer_spoke == 0 || debt.smaller_pass || debt.owed == Owed::Window {
         return No;
     }
+    // Heard here, but not there: where its own segments are repeated too, both directions are dead.
+    if case.facts.tcp[sender.other()].unanswered.is_some_and(|u| u.owed != Owed::Window && u.repeats > 0) {
+        return No;
+    }
     let proven = case.close.kind == Kind::FirewallDrop;
     let to = sender.other();
     let mut finding = Finding::new(

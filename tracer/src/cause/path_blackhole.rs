@@ -51,9 +51,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let confidence = if unanswered {
         if around.server_accepts_others.is_some() { 0.2 } else { 0.42 }
     } else {
-        let Some((_, debt)) = case.tcp_debt() else { return No };
+        let Some((sender, debt)) = case.tcp_debt() else { return No };
+        let both = case.facts.tcp[sender.other()].unanswered.is_some_and(|u| u.owed != Owed::Window && u.repeats > 0);
         match case.close.side {
-            _ if debt.peer_spoke > 0 || debt.smaller_pass => 0.15,
+            _ if (debt.peer_spoke > 0 && !both) || debt.smaller_pass => 0.15,
             Party::Network => 0.75,
             _ if around.pair_answers.is_some() => 0.2,
             _ if around.host_answers.is_some() => 0.7,

@@ -95,9 +95,9 @@ impl Case<'_> {
     #[must_use]
     pub fn hung_pings(&self, side: Side) -> u32 {
         let asker = side.other();
-        let tcp_dead = self.facts.tcp[asker]
-            .unanswered
-            .is_some_and(|u| matches!(u.owed, Owed::Data | Owed::Fin | Owed::Keepalive));
+        let tcp_dead = self.facts.tcp[asker].unanswered.is_some_and(|u| {
+            matches!(u.owed, Owed::Data | Owed::Keepalive) || u.owed == Owed::Fin && u.repeats > 0
+        });
         if tcp_dead { 0 } else { self.facts.nats.pings[asker].unanswered }
     }
 

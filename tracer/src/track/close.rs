@@ -304,7 +304,13 @@ fn filter(
         known => known,
     };
     let here = matches!((vantage, silent), (Vantage::Client, Side::Client) | (Vantage::Server, Side::Server));
-    let host_talks = owed.peer_spoke > 0
+    // It repeats its SYN though the SYN-ACK came by: the host is alive, its TCP never got the answer.
+    let client = &facts.tcp.client;
+    let asks_again = owed.owed == Owed::SynAck
+        && client.packets == u64::from(client.syns)
+        && client.last.is_some_and(|m| m.at - owed.first.at > Span::millis(500));
+    let host_talks = asks_again
+        || owed.peer_spoke > 0
         || around.pair_answers.is_some()
         || around.host_answers.is_some()
         || around.server_accepts_others.is_some() && silent == Side::Server;

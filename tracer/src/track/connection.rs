@@ -512,10 +512,12 @@ impl Connection {
             (EndedBy::GaveUp, None)
                 if outcome.answered && Side::BOTH.iter().any(|&s| self.ends[s].facts.fin_answered) =>
             {
-                // The FIN got through after all.
+                // The FIN got through after all. What was told of silence meanwhile is taken back.
                 if let Some(ended) = &mut self.ended {
                     ended.1 = EndedBy::Goodbye;
                 }
+                outcome.revived = self.told;
+                outcome.ended = self.told;
             }
             _ => {}
         }

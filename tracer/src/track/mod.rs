@@ -6,6 +6,7 @@ pub mod close;
 mod connection;
 mod drain;
 mod endpoint;
+mod gone;
 mod inflight;
 mod neighbours;
 mod rtt;
@@ -189,7 +190,7 @@ pub struct TrackConfig {
 }
 
 /// Both endpoints, smaller first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct FlowKey {
     low: Endpoint,
     high: Endpoint,
@@ -211,6 +212,7 @@ pub struct Tracker {
     next_timer: i64,
     now: Timestamp,
     hand: usize,
+    gone: gone::Gone,
 }
 
 const TICK: i64 = 250_000_000;
@@ -228,6 +230,7 @@ impl Tracker {
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
             hand: 0,
+            gone: gone::Gone::default(),
         }
     }
 
@@ -255,6 +258,8 @@ impl Tracker {
         }
         let slot = match slot {
             Some(slot) => slot,
+            // "Later repeats of the same segments belong to the close already written."
+            None if self.gone.owns(key, seg, seen.mark.at) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -388,7 +393,8 @@ impl Tracker {
     ) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
-        if outcome.answered && mark.at - conn.end(from).pulse > Span::secs(1) {
+        // The last ACK of a goodbye is no sign that its sender serves on.
+        if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
             conn.end_mut(from).pulse = mark.at;
             let ended = conn.ended.is_some();
             out.push(Tracked::Answered { id, mark, by: from, client, server, ttl, ended });
@@ -493,7 +499,12 @@ impl Tracker {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let iface = self.config.iface_names.get(&conn.iface()).cloned();
         conn.told = true;
-        let silent = matches!(conn.ended, Some((_, EndedBy::Silence(..))));
+        let silent = match conn.ended {
+            Some((_, EndedBy::Silence(..))) => true,
+            // A goodbye into a hole may still be heard.
+            Some((_, EndedBy::GaveUp)) => !conn.is_attempt(),
+            _ => false,
+        };
         out.push(Tracked::Closed(Box::new(conn.facts(input_ended, now, iface))));
         if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
@@ -514,6 +525,11 @@ impl Tracker {
 
     fn remove(&mut self, slot: u32) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        if conn.told {
+            let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
+            let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
+            self.gone.remember(self.now, ends);
+        }
         let key = FlowKey::new(conn.client, conn.server);
         if self.index.get(&key) == Some(&slot) {
             self.index.remove(&key);

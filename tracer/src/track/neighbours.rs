@@ -335,10 +335,13 @@ impl Neighbours {
         };
         let (me, silent) = (facts.endpoint(asks).addr, facts.endpoint(asks.other()).addr);
         let id = facts.first_frame;
-        // An answer counts only between two of the unanswered segments: later it may be a path that healed.
-        if let Some((mark, port)) =
-            self.pairs.get(&(silent, me)).and_then(|p| p.by_other(id, owed.first.at, owed.last.at))
-        {
+        // An answer counts only between two of the unanswered segments, whoever sent them: later it may be a path that healed.
+        let both = Side::BOTH.into_iter().filter_map(|s| facts.tcp[s].unanswered);
+        let (from, to) = both
+            .fold((owed.first.at, owed.last.at), |(from, to), u| (from.min(u.first.at), to.max(u.last.at)));
+        let answers =
+            |by: Addr, to_whom: Addr| self.pairs.get(&(by, to_whom)).and_then(|p| p.by_other(id, from, to));
+        if let Some((mark, port)) = answers(silent, me).or_else(|| answers(me, silent)) {
             around.pair_answers = Some(mark);
             around.pair_answers_same_port = port == facts.server.port;
         }

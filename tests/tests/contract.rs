@@ -1,0 +1,23 @@
+//! CONTRACT.md section 3, sentence by sentence, as lists of packets. Every expectation is written from the contract and from
+//! what hosts do (reference/nats-wire.md), never from what natstrace says.
+
+/// A test for each script, named by what it shows.
+macro_rules! scenarios {
+    ($($(#[$meta:meta])* $name:ident $script:literal)+) => {
+        $($(#[$meta])* #[test] fn $name() { tests::script::check($script); })+
+    };
+}
+
+mod scripts {
+    mod dead;
+    mod figures;
+    mod filters;
+    mod goodbyes;
+    mod handshakes;
+    mod healthy;
+    mod icmp;
+    mod libraries;
+    mod reasons;
+    mod reconnects;
+    mod slow;
+}

@@ -1,0 +1,57 @@
+//! A frame costs no allocation once its connection is known. One test alone in its program: the counting allocator sees
+//! every thread.
+use natstrace::base::{PortSet, Span, Timestamp};
+use natstrace::cause::Settings;
+use natstrace::event::Frame;
+use natstrace::pipeline::{Config, Pipeline};
+use natstrace::wire::LinkType;
+use tests::counting::{self, Counting};
+use tests::generate::Set;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Frames until every buffer has its size.
+const WARM_UP: usize = 50_000;
+/// Frames that are counted.
+const COUNTED: usize = 100_000;
+/// Allocations allowed for them: tables that grow, not frames.
+const ALLOWED: u64 = 20;
+
+#[test]
+fn a_frame_costs_no_allocation() {
+    for set in [Set::Bulk, Set::Small, Set::Noise] {
+        let mut frames: Vec<(i64, Vec<u8>)> = Vec::new();
+        set.each(1.0, &mut |at, frame| {
+            frames.push((at, frame.to_vec()));
+            frames.len() < WARM_UP + COUNTED
+        });
+        let mut pipeline = Pipeline::new(Config {
+            ports: PortSet::default(),
+            idle_timeout: Span::secs(120),
+            settle: Span::secs(60),
+            offline: true,
+            max_connections: 1_000_000,
+            settings: Settings::default(),
+        });
+        let mut before = 0;
+        for (number, (at, bytes)) in (1..).zip(&frames) {
+            if number == WARM_UP as u64 {
+                before = counting::calls();
+            }
+            let frame = Frame {
+                capture: 0,
+                iface: 0,
+                number,
+                at: Timestamp(*at),
+                wire_len: bytes.len() as u32,
+                link: LinkType::ETHERNET,
+                bytes,
+            };
+            pipeline.handle_frame(&frame, true, &mut |event| unreachable!("nothing ends here: {event:?}"));
+        }
+        let calls = counting::calls() - before;
+        println!("{}: {calls} allocations for {COUNTED} frames", set.name());
+        assert!(calls <= ALLOWED, "{}: {calls} allocations for {COUNTED} frames", set.name());
+    }
+}

@@ -1,0 +1,3 @@
+//! cargo-fuzz's way into the body `nats` of `tests::hammer`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::hammer::nats(data));
