@@ -319,8 +319,12 @@ impl Pipeline {
             message.push_str(&format!(", {} bytes sent to it are not acknowledged", window.waiting));
         }
         let told = if told { "" } else { " by default" };
-        let passed = if mark.at - window.since.at < write_deadline { "drops" } else { "has dropped" };
-        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed} it"));
+        let passed = if mark.at - window.since.at < write_deadline {
+            "drops it"
+        } else {
+            "may have dropped it already"
+        };
+        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
         message
     }
 
