@@ -83,6 +83,17 @@ pub fn frozen(ndjson: &str) -> Result<String> {
     Ok(text)
 }
 
+/// Text output without its summary sentence, which tells how long the run took.
+#[must_use]
+pub fn steady(text: &str) -> String {
+    let mut inside = false;
+    let kept = text.lines().filter(|line| {
+        inside = line.starts_with("Summary:") || inside && !line.is_empty() && !line.starts_with(" ─");
+        !inside
+    });
+    kept.flat_map(|line| [line, "\n"]).collect()
+}
+
 fn word<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
 }

@@ -151,7 +151,6 @@ fn is_there(program: &str) -> bool {
 }
 
 /// Runs a program with its output thrown away, for its wall time and the most memory it had.
-#[expect(clippy::zombie_processes, reason = "wait4 below waits for it")]
 fn measure(mut command: Command) -> Result<Took> {
     let begun = Instant::now();
     let child = command

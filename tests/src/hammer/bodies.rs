@@ -210,7 +210,7 @@ impl World {
             let line = usize::from(choices.u8());
             payload = LINES.get(line % LINES.len()).copied().unwrap_or_default();
             if line >= 240 {
-                payload = choices.take(usize::from(line - 239) * 16);
+                payload = choices.take((line - 239) * 16);
             }
         }
         let mut window = 0x2000u16;

@@ -65,8 +65,11 @@ impl Segment {
     }
 }
 
+/// Type and code.
+type Numbers = (u8, u8);
+
 /// What an ICMP error says: its name, and type and code for IPv4 and IPv6.
-const ERRORS: [(&str, (u8, u8), (u8, u8)); 7] = [
+const ERRORS: [(&str, Numbers, Numbers); 7] = [
     ("net", (3, 0), (1, 0)),
     ("host", (3, 1), (1, 3)),
     ("proto", (3, 2), (4, 1)),
@@ -83,16 +86,8 @@ pub fn icmp(from: IpAddr, ttl: u8, kind: &str, about: &Segment) -> Option<Vec<u8
     let (kind, code) = if is_v6 { v6 } else { v4 };
     let mut body = vec![kind, code, 0, 0];
     // The next hop's MTU, where it has a place.
-    body.extend(
-        if is_v6 {
-            1400u32
-        } else if kind == 3 && code == 4 {
-            1400
-        } else {
-            0
-        }
-        .to_be_bytes(),
-    );
+    let mtu: u32 = if is_v6 || (kind, code) == (3, 4) { 1400 } else { 0 };
+    body.extend(mtu.to_be_bytes());
     let quoted = about.packet();
     body.extend(&quoted[..quoted.len().min(68)]);
     Some(ethernet(from, about.from.0, ttl, 0, if is_v6 { 58 } else { 1 }, &body))

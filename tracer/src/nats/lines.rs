@@ -70,10 +70,12 @@ impl Lines {
                     };
                     self.held.extend_from_slice(end);
                     let line = mem::take(&mut self.held);
-                    match line::parse(&line, || dialect(session, from)) {
+                    let next = match line::parse(&line, || dialect(session, from)) {
                         Ok(op) => self.accept(op, session, from, after, emit),
                         Err(what) => self.fault(what, &line, from, after, emit),
-                    }
+                    };
+                    self.give_back(line);
+                    next
                 }
                 Step::Payload => self.skip(from, rest, emit),
                 Step::Cr | Step::Lf => self.terminator(from, rest, emit),
@@ -82,6 +84,14 @@ impl Lines {
             };
         }
         None
+    }
+
+    /// A stream whose segments end in lines does so again and again: a short buffer is kept, a long one is not.
+    fn give_back(&mut self, mut line: Vec<u8>) {
+        if self.held.capacity() == 0 && line.capacity() <= 256 {
+            line.clear();
+            self.held = line;
+        }
     }
 
     /// Bytes that will never come.
