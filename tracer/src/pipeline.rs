@@ -1,13 +1,16 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
-use crate::base::{PortSet, Span, Timestamp};
+use crate::base::{Addr, Endpoint, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
+use crate::nats::Info;
 use crate::track::close::decide;
-use crate::track::{Clients, ConnId, Limits, Neighbours, Seen, TrackConfig, Tracked, Tracker};
+use crate::track::{
+    Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
+};
 use crate::wire::{Decoder, Packet};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
@@ -38,6 +41,36 @@ struct Waiting {
     since: Timestamp,
 }
 
+/// `clock_step` notices at most.
+const STEPS_MAX: u32 = 10;
+/// Captures whose clocks are watched.
+const CLOCKS_MAX: usize = 1024;
+
+/// The clocks of the captures, to see them jump.
+#[derive(Default)]
+struct Clocks {
+    last: Vec<Option<Timestamp>>,
+    told: u32,
+}
+
+impl Clocks {
+    /// By how much time jumped between this frame and the one before it of the same capture: back by more than a second,
+    /// or ahead by more than an hour.
+    fn step(&mut self, capture: u32, at: Timestamp) -> Option<Span> {
+        let place = capture as usize;
+        if place >= self.last.len() {
+            self.last.resize((place + 1).min(CLOCKS_MAX), None);
+        }
+        let last = self.last.get_mut(place)?.replace(at)?;
+        let step = at - last;
+        if step >= Span::secs(-1) && step <= Span::secs(3600) || self.told >= STEPS_MAX {
+            return None;
+        }
+        self.told += 1;
+        Some(step)
+    }
+}
+
 /// The core from frames to events.
 pub struct Pipeline {
     config: Config,
@@ -52,10 +85,10 @@ pub struct Pipeline {
     ordinal: u64,
     now: Timestamp,
     next_prune: Timestamp,
+    clocks: Clocks,
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
-    storms:
-        HashMap<(crate::base::Endpoint, Option<crate::base::Addr>), Timestamp, foldhash::fast::RandomState>,
+    storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
 }
 
 impl Pipeline {
@@ -64,6 +97,7 @@ impl Pipeline {
     pub fn new(config: Config) -> Self {
         let limits = Limits {
             idle_timeout: config.idle_timeout,
+            window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
             linger: if config.offline { Span::secs(3) } else { Span(config.settle.0 * 8 / 10) },
             linger_doubtful: if config.offline { Span::secs(30) } else { Span(config.settle.0 * 8 / 10) },
         };
@@ -86,6 +120,7 @@ impl Pipeline {
             ordinal: 0,
             now: Timestamp(i64::MIN),
             next_prune: Timestamp(i64::MIN),
+            clocks: Clocks::default(),
             summary: Summary::default(),
             closes_by_client: BTreeMap::new(),
             storms: HashMap::default(),
@@ -104,6 +139,9 @@ impl Pipeline {
         self.summary.bytes += u64::from(frame.wire_len);
         if frame.at > self.now {
             self.now = frame.at;
+        }
+        if let Some(step) = self.clocks.step(frame.capture, frame.at) {
+            emit(Event::Notice(clock_step(frame, step)));
         }
         let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
         match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
@@ -163,6 +201,7 @@ impl Pipeline {
     fn digest(&mut self, emit: &mut impl FnMut(Event)) {
         let mut tracked = std::mem::take(&mut self.tracked);
         for item in tracked.drain(..) {
+            let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
             match item {
@@ -216,6 +255,29 @@ impl Pipeline {
                         server: Some(server),
                     }));
                 }
+                Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
+                    let flow = self.flows.get(&id).copied();
+                    emit(Event::Notice(Notice {
+                        at: mark.at,
+                        code: NoticeCode::SlowConsumerBuilding,
+                        message: self.not_reading(client, mark, window),
+                        flow,
+                        client: Some(client),
+                        server: Some(server),
+                    }));
+                }
+                Tracked::Greeted { mark, server, info, .. } => {
+                    if let Some(restart) = restart {
+                        emit(Event::Notice(Notice {
+                            at: mark.at,
+                            code: NoticeCode::ServerRestarted,
+                            message: another_server(server, &info, &restart, mark.at),
+                            flow: None,
+                            client: None,
+                            server: Some(server),
+                        }));
+                    }
+                }
                 Tracked::Resumed { id, mark } => {
                     let waiting = self.waiting.iter().position(|w| w.facts.first_frame == id);
                     // Not written yet: there was no close.
@@ -240,14 +302,34 @@ impl Pipeline {
         self.tracked = tracked;
     }
 
+    /// What a window that stays closed says, with its figures.
+    fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
+        let Settings { write_deadline, told, .. } = self.config.settings;
+        let mut message = format!(
+            "{client} has not read for {}: its receive window is closed since {}",
+            mark.at - window.since.at,
+            window.since.at
+        );
+        match window.probes {
+            0 => {}
+            1 => message.push_str(", the server probed it once"),
+            n => message.push_str(&format!(", the server probed it {n} times")),
+        }
+        if window.waiting > 0 {
+            message.push_str(&format!(", {} bytes sent to it are not acknowledged", window.waiting));
+        }
+        let told = if told { "" } else { " by default" };
+        let passed = if mark.at - window.since.at < write_deadline {
+            "drops it"
+        } else {
+            "may have dropped it already"
+        };
+        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
+        message
+    }
+
     /// Tells of a storm of attempts, once in ten seconds for each client and server.
-    fn storm(
-        &mut self,
-        mark: Mark,
-        client: crate::base::Endpoint,
-        server: crate::base::Endpoint,
-        emit: &mut impl FnMut(Event),
-    ) {
+    fn storm(&mut self, mark: Mark, client: Endpoint, server: Endpoint, emit: &mut impl FnMut(Event)) {
         let by_client = self.neighbours.attempts(server, Some(client.addr), mark.at, Span::secs(10));
         let by_all = self.neighbours.attempts(server, None, mark.at, Span::secs(1));
         let (who, message) = if by_client >= 20 {
@@ -273,7 +355,7 @@ impl Pipeline {
             code: NoticeCode::ReconnectStorm,
             message,
             flow: None,
-            client: who.map(|addr| crate::base::Endpoint { addr, port: client.port }),
+            client: who.map(|addr| Endpoint { addr, port: client.port }),
             server: Some(server),
         }));
     }
@@ -364,3 +446,35 @@ impl Pipeline {
         }
     }
 }
+
+fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {
+    let (way, by) = if step < Span::ZERO { ("back", Span(step.0.saturating_neg())) } else { ("ahead", step) };
+    Notice {
+        at: frame.at,
+        code: NoticeCode::ClockStep,
+        message: format!(
+            "capture time jumped {way} by {by} at frame {}: times and durations across it are not certain",
+            frame.number
+        ),
+        flow: None,
+        client: None,
+        server: None,
+    }
+}
+
+/// Who answers at an endpoint now, who did before, and how long nobody was heard.
+fn another_server(server: Endpoint, now: &Info, restart: &Restart, at: Timestamp) -> String {
+    let who = |info: &Info| {
+        let words = [info.server_id.as_str(), info.server_name.as_str(), info.version.as_str()];
+        words.into_iter().filter(|w| !w.is_empty() && w.len() <= 128).collect::<Vec<_>>().join(" ")
+    };
+    let mut message =
+        format!("{server} is another server than before: {} now, {} then", who(now), who(&restart.before));
+    if let Some(heard) = restart.heard {
+        message.push_str(&format!("; the old one was last heard {} before", at - heard));
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

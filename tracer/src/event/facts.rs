@@ -310,7 +310,8 @@ pub struct NatsFacts {
     pub pings: PerSide<PingFacts>,
     /// Header status `409 Server Shutdown` seen.
     pub server_shutdown_status: Option<Mark>,
-    /// The client asked to drain: UNSUB of all then PING, or its last operation was a PING answered by PONG.
+    /// The client drained: its last words were UNSUB (of all, or the last one less than a second before) and a PING, that was
+    /// answered, and it closed soon after.
     pub drained: bool,
     /// Largest publish announced: bytes and when.
     pub largest_pub: Option<(u64, Mark)>,

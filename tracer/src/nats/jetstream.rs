@@ -7,14 +7,14 @@ const ACK_MAX: u64 = 512;
 const HEADERS_ROOM: usize = 512;
 
 /// Whether a message, with the bytes behind its line, shows that it is JetStream's. The data path pays two comparisons:
-/// only publishes with headers and short messages that begin with an object are looked into.
+/// only publishes with headers, and short messages that begin like a PubAck, are looked into.
 #[inline(always)]
 pub(super) fn shows(op: &Op<'_>, after: &[u8]) -> bool {
     match *op {
         Op::Pub { header, .. } if header > 0 => names_stream_header(after, header),
         Op::Msg { header, total, .. } if total <= ACK_MAX => {
             let payload = after.get(header as usize..).unwrap_or(b"");
-            payload.starts_with(b"{\"") && is_pub_ack(payload, total - u64::from(header))
+            matches!(payload, [b'{', b'"', b's' | b't', ..]) && is_pub_ack(payload, total - u64::from(header))
         }
         _ => false,
     }

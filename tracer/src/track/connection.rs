@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub struct Limits {
     /// How long something may stay unanswered.
     pub idle_timeout: Span,
+    /// How long a client's window may stay closed while octets wait, until that is told.
+    pub window_closed: Span,
     /// How long a connection is watched after its end was seen.
     pub linger: Span,
     /// How long where the end is a reset that a stranger may have made.
@@ -75,6 +77,17 @@ pub struct Connection {
     ignored_resets: u32,
     went_on: PerSide<u32>,
     session: Option<Box<Session>>,
+}
+
+/// A receive window that stays closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClosedWindow {
+    /// Since when.
+    pub since: Mark,
+    /// Probes of the peer since.
+    pub probes: u32,
+    /// Octets sent and not acknowledged; what waits in the peer's memory is not seen.
+    pub waiting: u32,
 }
 
 /// What handling a segment brought up.
@@ -427,8 +440,9 @@ impl Connection {
         }
         let peer_closed = self.ends[from.other()].facts.zero_window.since.is_some();
         if peer_closed {
-            let zero = &mut self.ends[from.other()].facts.zero_window;
-            zero.probes = zero.probes.saturating_add(1);
+            let peer = &mut self.ends[from.other()];
+            peer.facts.zero_window.probes = peer.facts.zero_window.probes.saturating_add(1);
+            peer.window_probes = peer.window_probes.saturating_add(1);
             return;
         }
         let end = &mut self.ends[from];
@@ -454,6 +468,23 @@ impl Connection {
             && self.opening != Opening::Syn
             && end.facts.packets > 1
             && end.iss.is_none_or(|iss| seg.seq != iss)
+    }
+
+    /// The client's window has been closed for long while the server has something for it; told once until it opens.
+    pub fn slow_consumer(&mut self, now: Timestamp, limits: &Limits) -> Option<ClosedWindow> {
+        let client = &self.ends.client;
+        let since = client.facts.zero_window.since?;
+        if client.window_told || self.ended.is_some() || now - since.at < limits.window_closed {
+            return None;
+        }
+        let server = &self.ends.server;
+        let probes = client.window_probes;
+        if probes == 0 && server.inflight.oldest().is_none() {
+            return None;
+        }
+        let waiting = server.snd_nxt.diff(server.snd_una).max(0).unsigned_abs();
+        self.ends.client.window_told = true;
+        Some(ClosedWindow { since, probes, waiting })
     }
 
     /// Segments after an end: a late RST or ACK is its echo, but new life on both sides takes it back.
@@ -584,7 +615,10 @@ impl Connection {
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
         let nats = match &self.session {
-            Some(session) => session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked),
+            Some(session) => {
+                let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
+                session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
+            }
             None => NatsFacts::default(),
         };
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);

@@ -26,6 +26,10 @@ pub struct End {
     pub window_scaling: bool,
     /// Window it last offered, octets.
     pub window: u32,
+    /// Probes of the peer since it is closed.
+    pub window_probes: u32,
+    /// That it stays closed was told.
+    pub window_told: bool,
     /// Segments under way.
     pub inflight: InFlight,
     /// Sequence number after its FIN.
@@ -226,7 +230,11 @@ impl End {
         self.window = octets;
         let zero = &mut self.facts.zero_window;
         match (octets, zero.since) {
-            (0, None) => zero.since = Some(mark),
+            (0, None) => {
+                zero.since = Some(mark);
+                self.window_probes = 0;
+                self.window_told = false;
+            }
             (1.., Some(from)) => {
                 zero.since = None;
                 close_window(zero, from, mark.at);

@@ -4,6 +4,7 @@ mod at_risk;
 mod clients;
 pub mod close;
 mod connection;
+mod drain;
 mod endpoint;
 mod gone;
 mod inflight;
@@ -14,8 +15,8 @@ mod stream;
 mod vantage;
 
 pub use clients::Clients;
-pub use connection::{Limits, Seen};
-pub use neighbours::Neighbours;
+pub use connection::{ClosedWindow, Limits, Seen};
+pub use neighbours::{Neighbours, Restart};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, IcmpFact, Mark};
@@ -59,6 +60,8 @@ pub enum Tracked {
         server: Endpoint,
         /// TTL of the answer.
         ttl: u8,
+        /// The connection has ended already: a goodbye was answered.
+        ended: bool,
     },
     /// The server took the client (PONG, +OK, message or second INFO after CONNECT; TLS: both ends exchange data).
     Accepted {
@@ -96,6 +99,19 @@ pub enum Tracked {
         mark: Mark,
         /// Who listens.
         server: Endpoint,
+    },
+    /// The client does not read although the server has something for it; once until its window opens.
+    SlowConsumerBuilding {
+        /// Which.
+        id: ConnId,
+        /// When it showed.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// The window.
+        window: ClosedWindow,
     },
     /// It seems to have ended.
     Ending(Ending),
@@ -380,7 +396,11 @@ impl Tracker {
         // The last ACK of a goodbye is no sign that its sender serves on.
         if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
             conn.end_mut(from).pulse = mark.at;
-            out.push(Tracked::Answered { id, mark, by: from, client, server, ttl });
+            let ended = conn.ended.is_some();
+            out.push(Tracked::Answered { id, mark, by: from, client, server, ttl, ended });
+        }
+        if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
+            out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });
         }
         let news = outcome.news;
         if news.accepted || news.info || news.lame_duck {

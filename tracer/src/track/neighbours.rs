@@ -81,7 +81,18 @@ struct Server {
     /// Connections that have not ended: when each was first seen, and last heard from the server.
     live: BTreeMap<ConnId, (Timestamp, Timestamp)>,
     lame_duck: Option<Mark>,
+    /// Last frame on a connection whose INFO was seen, or that was there before; to a second or so.
+    heard: Option<Timestamp>,
     identities: VecDeque<(ConnId, Mark, Identity)>,
+}
+
+/// Another server answers at an endpoint.
+#[derive(Debug, Clone)]
+pub struct Restart {
+    /// INFO of the one before.
+    pub before: Arc<Info>,
+    /// Since when that one was not heard.
+    pub heard: Option<Timestamp>,
 }
 
 /// What makes the server replace an older connection by a newer one.
@@ -124,12 +135,16 @@ impl Neighbours {
                     entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 }
             }
-            Tracked::Answered { id, mark, by, client, server, ttl } => {
-                self.answered(*id, *mark, *by, *client, *server, *ttl)
+            &Tracked::Answered { id, mark, by, client, server, ttl, ended } => {
+                self.answered(id, mark, by, client, server, ttl);
+                if by == Side::Server {
+                    self.server_answered(id, mark, server, ended);
+                }
             }
             Tracked::Greeted { id, mark, server, info } => {
                 let entry = slot(&mut self.servers, *server);
                 entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
+                entry.heard = entry.heard.max(Some(mark.at));
                 entry.mute.remove(id);
                 keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
             }
@@ -148,7 +163,7 @@ impl Neighbours {
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Closed(facts) => self.closed(facts),
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => self.forget(*id),
-            Tracked::Evicted { .. } | Tracked::Open { .. } => {}
+            Tracked::SlowConsumerBuilding { .. } | Tracked::Evicted { .. } | Tracked::Open { .. } => {}
         }
     }
 
@@ -159,19 +174,28 @@ impl Neighbours {
         if self.ttls.len() < MAP_MAX || self.ttls.contains_key(&me.addr) {
             self.ttls.insert(me.addr, ttl);
         }
-        if by == Side::Server {
-            let entry = slot(&mut self.servers, server);
+    }
+
+    fn server_answered(&mut self, id: ConnId, mark: Mark, server: Endpoint, ended: bool) {
+        let entry = slot(&mut self.servers, server);
+        if !ended {
             if !entry.live.contains_key(&id) && entry.mute.len() < LIST_MAX {
                 entry.mute.insert(id, mark.at);
             }
             entry.live.entry(id).or_insert((mark.at, mark.at)).1 = mark.at;
+        }
+        if !entry.mute.contains_key(&id) {
+            entry.heard = entry.heard.max(Some(mark.at));
         }
     }
 
     fn ending(&mut self, ending: &Ending) {
         let at = ending.mark.at;
         let entry = slot(&mut self.servers, ending.server);
-        entry.live.remove(&ending.id);
+        let was_live = entry.live.remove(&ending.id).is_some();
+        if was_live && ending.goodbye == Some(Side::Server) && !entry.mute.contains_key(&ending.id) {
+            entry.heard = entry.heard.max(Some(at));
+        }
         if ending.refused {
             keep(&mut entry.refused, (ending.id, ending.mark), LIST_MAX);
         } else if ending.goodbye == Some(Side::Server) && ending.by == EndedBy::Goodbye {
@@ -330,6 +354,24 @@ impl Neighbours {
         {
             if other.asks == me { around.pair_silent += 1 } else { around.host_silent += 1 }
         }
+    }
+
+    /// Whether a greeting, not yet noted, is that of another server than the last one at its endpoint, one never seen
+    /// there. While connections of the other live and are heard, both are behind one address: that is no restart.
+    #[must_use]
+    pub fn restarted(&self, tracked: &Tracked) -> Option<Restart> {
+        let Tracked::Greeted { mark, server, info, .. } = tracked else { return None };
+        let server = self.servers.get(server)?;
+        let before = &server.greeted.back()?.2;
+        if before.server_id == info.server_id || before.server_id.is_empty() || info.server_id.is_empty() {
+            return None;
+        }
+        let known = server.greeted.iter().any(|g| g.2.server_id == info.server_id);
+        let serves = |id: &ConnId| server.live.get(id).is_some_and(|l| mark.at - l.1 <= Span::secs(2));
+        if known || server.greeted.iter().any(|g| serves(&g.0)) {
+            return None;
+        }
+        Some(Restart { before: Arc::clone(before), heard: server.heard })
     }
 
     /// Drops what is too old to matter; called now and then.

@@ -1,6 +1,7 @@
 //! The NATS session of a connection: operations in, facts out.
 use super::at_risk::Risk;
-use crate::base::{PerSide, Seq, Side, Span};
+use super::drain::Drain;
+use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub struct Session {
     conversation: Conversation,
     facts: NatsFacts,
     risk: Risk,
+    drain: Drain,
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
     verbose: bool,
     /// News for the tracker since it last looked.
@@ -54,24 +56,27 @@ impl Session {
 
     /// Octets in order.
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
-        let Self { conversation, facts, risk, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, ping_times, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
         }
-        let mut state = Reading { facts, risk, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, ping_times, verbose, news, place };
         conversation.push(from, bytes, &mut |side, op| state.op(side, op));
     }
 
     /// Octets that never come.
     pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
-        let Self { conversation, facts, risk, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, ping_times, verbose, news } = self;
+        if from == Side::Client {
+            drain.spoiled();
+        }
         // A PONG may have been in the hole: what is unanswered is no longer known.
         ping_times[from.other()].clear();
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
-        let mut state = Reading { facts, risk, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
     }
 
@@ -98,10 +103,17 @@ impl Session {
         &self.facts
     }
 
-    /// The facts at the end.
+    /// The facts at the end. `client_left`: when the client said goodbye, where it was the first to.
     #[must_use]
-    pub fn finish(&self, client_una: Seq, server_una: Seq, unacked_bytes: u64) -> NatsFacts {
+    pub fn finish(
+        &self,
+        client_una: Seq,
+        server_una: Seq,
+        unacked_bytes: u64,
+        client_left: Option<Timestamp>,
+    ) -> NatsFacts {
         let mut facts = self.facts.clone();
+        facts.drained = client_left.is_some_and(|left| self.drain.is_done(left));
         facts.protocol = self.conversation.protocol();
         facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
         for side in Side::BOTH {
@@ -115,6 +127,7 @@ impl Session {
 struct Reading<'a> {
     facts: &'a mut NatsFacts,
     risk: &'a mut Risk,
+    drain: &'a mut Drain,
     ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
     verbose: &'a mut bool,
     news: &'a mut News,
@@ -137,7 +150,11 @@ impl Reading<'_> {
             Op::Err { text } => self.error(side, text),
             Op::Info { json } => self.info(side, json),
             Op::Connect { json } => self.connect(json),
-            Op::Sub { .. } => self.facts.subs += 1,
+            Op::Sub { .. } => {
+                self.facts.subs += 1;
+                self.drain.spoiled();
+            }
+            Op::Unsub { max, .. } => self.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at),
             Op::Routed { subject, total, .. } => match side {
                 Side::Client => {
                     self.facts.pubs += 1;
@@ -158,6 +175,9 @@ impl Reading<'_> {
             Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
                 self.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
+                if side == Side::Client {
+                    self.drain.spoiled();
+                }
             }
             Op::Foreign(what) => {
                 self.facts.foreign[side].get_or_insert((self.place.mark, what));
@@ -175,8 +195,13 @@ impl Reading<'_> {
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
-            Op::MessageEnd | Op::Unsub { .. } | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
+            Op::MessageEnd | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
         }
+    }
+
+    /// Subscriptions of the client, where all of them were seen.
+    fn all_subs(&self) -> Option<u64> {
+        self.facts.connect.as_ref().map(|_| self.facts.subs)
     }
 
     fn accepted(&mut self) {
@@ -218,6 +243,7 @@ impl Reading<'_> {
         if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
             facts.headers_unannounced = true;
         }
+        self.drain.publish(self.all_subs());
         self.risk.publish(subject, reply, self.place.end, self.place.una);
     }
 
@@ -225,6 +251,7 @@ impl Reading<'_> {
         let mark = self.place.mark;
         if side == Side::Client {
             self.risk.ping();
+            self.drain.ping(self.all_subs(), mark.at);
         }
         let ping = &mut self.facts.pings[side];
         if let Some(last) = ping.last {
@@ -260,6 +287,10 @@ impl Reading<'_> {
         ping.first_unanswered = self.ping_times[asked].front().copied();
         if ping.unanswered == 0 {
             ping.first_unanswered = None;
+        }
+        let last = ping.unanswered == 0;
+        if side == Side::Server {
+            self.drain.pong(last, self.place.mark.at);
         }
     }
 
@@ -380,5 +411,58 @@ fn printable(bytes: &[u8], max: usize) -> String {
 fn truncate(text: &mut String, max: usize) {
     if text.chars().count() > max {
         *text = text.chars().take(max).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays lines, a millisecond each; gives what is told of a client that left then.
+    fn play(lines: &[(Side, &str)]) -> NatsFacts {
+        let mut session = Session::default();
+        let mut at = Timestamp(0);
+        for (from, line) in lines {
+            at = at + Span::millis(1);
+            let place = Place { mark: Mark { at, ..Mark::default() }, end: Seq(1), una: Seq(1) };
+            session.bytes(*from, line.as_bytes(), place);
+        }
+        session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)))
+    }
+
+    const INFO: (Side, &str) = (Side::Server, "INFO {\"server_id\":\"N1\",\"headers\":true} \r\n");
+    const CONNECT: (Side, &str) = (Side::Client, "CONNECT {\"headers\":true}\r\nSUB _R.* 1\r\n");
+
+    #[test]
+    fn publishes_to_a_stream_are_told_from_requests() {
+        use Side::{Client, Server};
+        let facts = play(&[
+            INFO,
+            CONNECT,
+            (Client, "HPUB orders _R.1 30 32\r\nNATS/1.0\r\nNats-Msg-Id: 7\r\n\r\nhi\r\n"),
+            (Client, "PUB parts _R.2 2\r\nhi\r\n"),
+            (Client, "PUB nobody _R.3 2\r\nhi\r\n"),
+            (Client, "PUB $JS.API.INFO _R.4 0\r\n\r\n"),
+            (Server, "MSG _R.2 1 26\r\n{\"stream\":\"PARTS\",\"seq\":8}\r\n"),
+            (Server, "HMSG _R.3 1 16 16\r\nNATS/1.0 503\r\n\r\n\r\n"),
+            (Client, "PUB parts _R.5 2\r\nhi\r\n"),
+        ]);
+        assert_eq!((facts.at_risk.requests, facts.at_risk.jetstream_publishes), (3, 2));
+    }
+
+    #[test]
+    fn drained() {
+        use Side::{Client, Server};
+        let unsub = (Client, "UNSUB 1\r\nPING\r\n");
+        let pong = (Server, "PONG\r\n");
+        let publish = (Client, "PUB a 2\r\nhi\r\n");
+        let told = |lines: &[(Side, &str)]| play(&[&[INFO, CONNECT], lines].concat()).drained;
+        assert!(told(&[unsub, pong]));
+        assert!(told(&[unsub, (Server, "PING\r\n"), (Client, "PONG\r\n"), pong]));
+        assert!(!told(&[unsub]));
+        assert!(!told(&[unsub, pong, (Client, "SUB b 2\r\n")]));
+        assert!(!told(&[unsub, pong, publish]));
+        assert!(told(&[unsub, pong, publish, (Client, "PING\r\n"), pong]));
+        assert!(!told(&[(Client, "PING\r\n"), pong]));
     }
 }
