@@ -1,4 +1,5 @@
 //! A short run of the hammer under `cargo test`; `cargo xtask fuzz` runs it for longer.
+#![allow(clippy::expect_used, reason = "a test")]
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -9,7 +10,9 @@ const SEEDS: std::ops::Range<u64> = 10_000..10_120;
 
 fn seeds() -> &'static Seeds {
     static SEEDS: OnceLock<Seeds> = OnceLock::new();
-    SEEDS.get_or_init(|| Seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")).expect("captures"))
+    SEEDS.get_or_init(|| {
+        Seeds::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")).expect("captures")
+    })
 }
 
 fn strike(target: Target) {

@@ -49,7 +49,8 @@ fn nats(c: &mut Criterion) {
         let (mut decoder, mut flow) = (Decoder::new(), None);
         let mut pieces = Vec::new();
         for (at, bytes) in &frames(set) {
-            let Packet::Tcp(seg) = decoder.decode(LinkType::ETHERNET, Timestamp(*at), bytes, bytes.len() as u32)
+            let Packet::Tcp(seg) =
+                decoder.decode(LinkType::ETHERNET, Timestamp(*at), bytes, bytes.len() as u32)
             else {
                 continue;
             };

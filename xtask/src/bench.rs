@@ -43,13 +43,18 @@ impl Bench {
     /// Does it.
     pub fn run(&self) -> Result<()> {
         setup::build()?;
-        let sets: Vec<&str> = if self.sets.is_empty() {
-            SETS.to_vec()
-        } else {
-            self.sets.iter().map(String::as_str).collect()
-        };
+        let sets: Vec<&str> =
+            if self.sets.is_empty() { SETS.to_vec() } else { self.sets.iter().map(String::as_str).collect() };
         ensure!(sets.iter().all(|s| SETS.contains(s)), "sets: {}", SETS.join(", "));
-        sh::run(sh::cargo().args(["build", "--release", "--package", "natstrace", "--package", "tests", "--bins"]))?;
+        sh::run(sh::cargo().args([
+            "build",
+            "--release",
+            "--package",
+            "natstrace",
+            "--package",
+            "tests",
+            "--bins",
+        ]))?;
         let (tcpdump, tshark) = (is_there("tcpdump"), is_there("tshark"));
         println!(
             "{:6} {:>8} {:>10} {:>10} {:>7} {:>6} {:>6} {:>9} {:>9} {:>8}",
@@ -123,7 +128,9 @@ impl Bench {
         let folder = sh::target().join(format!("bench/{}", self.scale));
         let (file, note) = (folder.join(format!("{set}.pcap")), folder.join(format!("{set}.txt")));
         let generator = sh::target().join("release/generate");
-        let newer = |a: &Path, b: &Path| Some(a.metadata().ok()?.modified().ok()? > b.metadata().ok()?.modified().ok()?);
+        let newer = |a: &Path, b: &Path| {
+            Some(a.metadata().ok()?.modified().ok()? > b.metadata().ok()?.modified().ok()?)
+        };
         if newer(&note, &generator) != Some(true) {
             eprintln!("making {}", file.display());
             let mut command = Command::new(&generator);
@@ -133,7 +140,8 @@ impl Bench {
             std::fs::write(&note, made.stdout)?;
         }
         let text = std::fs::read_to_string(&note)?;
-        let frames = text.split_whitespace().nth(1).and_then(|n| n.parse().ok()).context("generate told no frames")?;
+        let frames =
+            text.split_whitespace().nth(1).and_then(|n| n.parse().ok()).context("generate told no frames")?;
         Ok((file, frames))
     }
 }
@@ -143,10 +151,13 @@ fn is_there(program: &str) -> bool {
 }
 
 /// Runs a program with its output thrown away, for its wall time and the most memory it had.
-#[expect(clippy::zombie_processes, reason = "wait4 below waits for it")]
 fn measure(mut command: Command) -> Result<Took> {
     let begun = Instant::now();
-    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().with_context(|| format!("{command:?}"))?;
+    let child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .with_context(|| format!("{command:?}"))?;
     let (mut status, mut usage) = (0, MaybeUninit::<libc::rusage>::zeroed());
     // SAFETY: the child is ours and not waited for otherwise; both places outlive the call.
     let pid = unsafe { libc::wait4(child.id() as libc::pid_t, &raw mut status, 0, usage.as_mut_ptr()) };

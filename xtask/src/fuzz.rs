@@ -29,7 +29,11 @@ impl Fuzz {
     /// Does it.
     pub fn run(&self) -> Result<()> {
         setup::build()?;
-        if self.guided { self.guided() } else { hammer(self.seconds, self.seed.unwrap_or_else(today), &self.target) }
+        if self.guided {
+            self.guided()
+        } else {
+            hammer(self.seconds, self.seed.unwrap_or_else(today), &self.target)
+        }
     }
 
     fn guided(&self) -> Result<()> {
@@ -46,8 +50,17 @@ impl Fuzz {
         for target in targets {
             // Stable's compiler takes the sanitizer's options only so.
             let mut command: Command = sh::cargo();
-            command.env("RUSTC_BOOTSTRAP", "1").args(["fuzz", "run", "--fuzz-dir", "tracer/fuzz", target, "--"]);
-            sh::run(command.arg(format!("-max_total_time={share}")).args(["-timeout=10", "-rss_limit_mb=1024"]))?;
+            command.env("RUSTC_BOOTSTRAP", "1").args([
+                "fuzz",
+                "run",
+                "--fuzz-dir",
+                "tracer/fuzz",
+                target,
+                "--",
+            ]);
+            sh::run(
+                command.arg(format!("-max_total_time={share}")).args(["-timeout=10", "-rss_limit_mb=1024"]),
+            )?;
         }
         Ok(())
     }

@@ -245,7 +245,13 @@ fn noise(frames: u64, take: &mut Take<'_>) -> bool {
         if n % 10 == 0 {
             let Some(conn) = conns.get_mut((n / 20 % 20) as usize) else { return false };
             let from = (n / 10 % 2) as usize;
-            return conn.segment(from, Conn::PSH | Conn::ACK, if from == 0 { &publish } else { &message }, at, take);
+            return conn.segment(
+                from,
+                Conn::PSH | Conn::ACK,
+                if from == 0 { &publish } else { &message },
+                at,
+                take,
+            );
         }
         let len = [0, 0, 64, 200, 1000, 1448, 1448][rng.below(7) as usize];
         let from = rng.below(2048) as usize;

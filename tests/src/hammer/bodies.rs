@@ -17,9 +17,10 @@ pub fn frame(data: &[u8]) {
     let mut at = EPOCH;
     while !choices.is_over() {
         let link = match choices.u8() {
-            known @ 0..=251 => {
-                LinkType::KNOWN.get(usize::from(known) % LinkType::KNOWN.len()).copied().unwrap_or(LinkType::RAW)
-            }
+            known @ 0..=251 => LinkType::KNOWN
+                .get(usize::from(known) % LinkType::KNOWN.len())
+                .copied()
+                .unwrap_or(LinkType::RAW),
             _ => LinkType(choices.u32()),
         };
         let len = usize::from(choices.u16());
@@ -122,7 +123,9 @@ pub fn files(data: &[u8]) {
     let mut choices = Choices(data);
     let mut run = Checked::new(&mut choices);
     let rest = Cursor::new(choices.0.to_vec());
-    let Ok(mut source) = FileSource::from_reader(Box::new(rest), Path::new("hammered"), 0, None) else { return };
+    let Ok(mut source) = FileSource::from_reader(Box::new(rest), Path::new("hammered"), 0, None) else {
+        return;
+    };
     let mut last = 0;
     // A packed file may hold a great many frames.
     while let Ok(Some(frame)) = source.next() {
@@ -207,7 +210,7 @@ impl World {
             let line = usize::from(choices.u8());
             payload = LINES.get(line % LINES.len()).copied().unwrap_or_default();
             if line >= 240 {
-                payload = choices.take(usize::from(line - 239) * 16);
+                payload = choices.take((line - 239) * 16);
             }
         }
         let mut window = 0x2000u16;

@@ -97,7 +97,11 @@ impl Told {
                 assert!(report.flow > 0, "a close without a flow: {report:?}");
                 assert!(*times <= 1, "flow {} closed twice without having resumed", report.flow);
                 let cause = &report.cause;
-                assert!(!cause.summary.is_empty() && !cause.evidence.is_empty(), "{} says nothing", cause.code);
+                assert!(
+                    !cause.summary.is_empty() && !cause.evidence.is_empty(),
+                    "{} says nothing",
+                    cause.code
+                );
                 assert!((0.0..=1.0).contains(&cause.confidence), "{}: {}", cause.code, cause.confidence);
             }
             Event::Notice(notice) if notice.code == NoticeCode::ConnectionResumed => {
@@ -131,7 +135,10 @@ impl Told {
             let kind = value["type"].as_str();
             assert!(kind.is_some() && value["ts"].is_string(), "no type or time: {value}");
             let keys = ["flow", "client", "server", "start", "handshake", "close", "cause"];
-            assert!(kind != Some("close") || keys.iter().all(|k| !value[k].is_null()), "a close lacks a field: {value}");
+            assert!(
+                kind != Some("close") || keys.iter().all(|k| !value[k].is_null()),
+                "a close lacks a field: {value}"
+            );
         }
         assert!(!self.text.take().contains(&0x1b), "text has control characters");
     }
@@ -140,7 +147,11 @@ impl Told {
         assert_eq!(summary.closed, self.closes, "the summary counts other closes than were told");
         let (ended, seen) = (summary.closed + summary.open + summary.evicted, summary.seen);
         assert!(ended >= seen, "{seen} connections, but {ended} closed, open or evicted");
-        assert!(ended <= seen + self.resumed, "{seen} connections and {} resumed, but {ended} ends", self.resumed);
+        assert!(
+            ended <= seen + self.resumed,
+            "{seen} connections and {} resumed, but {ended} ends",
+            self.resumed
+        );
         let sums = [&summary.kinds, &summary.sides].map(|m| m.values().sum::<u64>());
         assert!(sums.iter().all(|&s| s == summary.closed), "kinds and sides don't add up: {sums:?}");
     }

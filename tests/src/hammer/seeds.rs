@@ -160,8 +160,14 @@ impl Seeds {
 
 /// How capture files and packed files begin.
 const MAGICS: [&[u8]; 8] = [
-    &[0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 28, 0, 0, 0],
-    &[0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 1],
+    &[
+        0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, 255, 255, 255, 255, 255,
+        255, 255, 255, 28, 0, 0, 0,
+    ],
+    &[
+        0x0a, 0x0d, 0x0d, 0x0a, 0, 0, 0, 28, 0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255,
+        255, 255, 255, 0, 0, 0, 28, 0, 0, 0, 1,
+    ],
     &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0],
     &[0xa1, 0xb2, 0xc3, 0xd4, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 1],
     &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3],
@@ -268,9 +274,8 @@ fn bend(bytes: &mut Vec<u8>, rng: &mut Rng) {
 
 /// The frames of a pcap in this machine's usual byte order, µs or ns.
 fn frames(file: &[u8]) -> Vec<(i64, Vec<u8>)> {
-    let word = |at: usize| {
-        file.get(at..).and_then(|b| b.first_chunk::<4>()).map_or(0, |b| u32::from_le_bytes(*b))
-    };
+    let word =
+        |at: usize| file.get(at..).and_then(|b| b.first_chunk::<4>()).map_or(0, |b| u32::from_le_bytes(*b));
     let unit = if word(0) == 0xa1b2_3c4d { 1 } else { 1_000 };
     let (mut found, mut at) = (Vec::new(), 24);
     while let Some(frame) = file.get(at + 16..at + 16 + word(at + 8) as usize) {
