@@ -1,5 +1,5 @@
 //! A short run of the hammer under `cargo test`; `cargo xtask fuzz` runs it for longer.
-#![allow(clippy::expect_used, reason = "a test without its captures has nothing to bend")]
+#![allow(clippy::expect_used, reason = "a test")]
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::OnceLock;

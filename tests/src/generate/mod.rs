@@ -27,6 +27,7 @@ impl Rng {
     }
 
     /// The next number.
+    #[must_use = "the number"]
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
