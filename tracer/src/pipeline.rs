@@ -1,5 +1,7 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
+mod folding;
+
 use crate::base::{Addr, Endpoint, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
@@ -12,6 +14,7 @@ use crate::track::{
     Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
 };
 use crate::wire::{Decoder, Packet};
+use folding::Folding;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -89,6 +92,7 @@ pub struct Pipeline {
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
+    folding: Folding,
 }
 
 impl Pipeline {
@@ -108,6 +112,7 @@ impl Pipeline {
             iface_names: BTreeMap::new(),
         };
         Self {
+            folding: Folding::default(),
             config,
             decoder: Decoder::new(),
             tracker: Tracker::new(track),
@@ -181,6 +186,7 @@ impl Pipeline {
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, emit);
         }
+        self.folding.pass(Timestamp(i64::MAX), emit);
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
         let mut clients: Vec<(String, u64)> =
@@ -378,6 +384,7 @@ impl Pipeline {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
             self.neighbours.prune(now);
+            self.folding.pass(now, emit);
         }
     }
 
@@ -414,6 +421,11 @@ impl Pipeline {
             self.flows.remove(&id);
         }
         self.count(&facts, &close, &cause);
+        let failed =
+            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
+        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
+            return;
+        }
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
