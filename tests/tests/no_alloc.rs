@@ -2,7 +2,7 @@
 //! turns.
 use natstrace::base::{PortSet, Span, Timestamp};
 use natstrace::cause::Settings;
-use natstrace::event::Frame;
+use natstrace::event::{Event, Frame};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::wire::LinkType;
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use tests::generate::Set;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Frames until every buffer has its size.
+/// Frames until every connection is open and every buffer has its size.
 const WARM_UP: usize = 50_000;
 /// Frames that are counted.
 const COUNTED: usize = 100_000;
@@ -62,7 +62,9 @@ fn held(sets: &[Set]) {
                 link: LinkType::ETHERNET,
                 bytes,
             };
-            pipeline.handle_frame(&frame, true, &mut |event| unreachable!("nothing ends here: {event:?}"));
+            pipeline.handle_frame(&frame, true, &mut |event| {
+                assert!(matches!(event, Event::Notice(_)), "nothing ends here: {event:?}");
+            });
         }
         let calls = counting::calls() - before;
         println!("{}: {calls} allocations for {COUNTED} frames", set.name());
