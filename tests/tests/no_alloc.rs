@@ -27,7 +27,6 @@ fn a_frame_costs_no_allocation() {
 }
 
 #[test]
-#[ignore = "a control line cut by a segment's end costs an allocation: Lines::push gives its buffer up with each line"]
 fn a_cut_line_costs_no_allocation() {
     held(&[Set::Bulk]);
 }

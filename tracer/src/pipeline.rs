@@ -93,6 +93,8 @@ pub struct Pipeline {
     closes_by_client: BTreeMap<String, u64>,
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
     folding: Folding,
+    /// The close whose outcome was asked for last, and when.
+    asked: (ConnId, Timestamp),
 }
 
 impl Pipeline {
@@ -113,6 +115,7 @@ impl Pipeline {
         };
         Self {
             folding: Folding::default(),
+            asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
             tracker: Tracker::new(track),
@@ -371,9 +374,17 @@ impl Pipeline {
         while let Some(first) = self.waiting.front() {
             let waited = self.now - first.since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
-            let early =
-                !due && self.config.offline && waited >= Span::secs(4) && self.outcome_known(&first.facts);
+            let asked = (first.facts.first_frame, self.now);
+            let again = self.asked.0 != asked.0 || self.now - self.asked.1 > Span::millis(100);
+            let early = !due
+                && again
+                && self.config.offline
+                && waited >= Span::secs(4)
+                && self.outcome_known(&first.facts);
             if !due && !early {
+                if again {
+                    self.asked = asked;
+                }
                 break;
             }
             if let Some(waiting) = self.waiting.pop_front() {
@@ -415,7 +426,7 @@ impl Pipeline {
             r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
             r
         });
-        self.clients.settled(id, facts.client.addr, self.now);
+        self.clients.settled(id, facts.client.addr);
         let flow = self.flows.get(&id).copied().unwrap_or(0);
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);

@@ -47,6 +47,8 @@ struct Loss {
 struct Chain {
     who: Option<Who>,
     losses: Vec<Loss>,
+    /// Losses not settled.
+    open: u32,
     attempts: Vec<(ConnId, Timestamp)>,
     uncounted: u32,
     worked: Option<(ConnId, Timestamp, Option<Arc<str>>)>,
@@ -71,6 +73,8 @@ struct Host {
 pub struct Clients {
     hosts: HashMap<Addr, Host, foldhash::fast::RandomState>,
     next_chain: u64,
+    /// The chain of each loss that is not settled.
+    chain_of: HashMap<ConnId, (Addr, u64), foldhash::fast::RandomState>,
 }
 
 impl Clients {
@@ -86,10 +90,11 @@ impl Clients {
             }
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
-                for host in self.hosts.values_mut() {
-                    for chain in host.chains.values_mut() {
-                        chain.losses.retain(|l| l.id != *id);
-                    }
+                let Some((addr, no)) = self.chain_of.remove(id) else { return };
+                let chain = self.hosts.get_mut(&addr).and_then(|host| host.chains.get_mut(&no));
+                if let Some(chain) = chain {
+                    chain.losses.retain(|l| l.id != *id);
+                    chain.open = chain.open.saturating_sub(1);
                 }
             }
             _ => {}
@@ -166,13 +171,23 @@ impl Clients {
             loss.uncounted_before = if own == chain.attempts.len() { chain.uncounted } else { 0 };
             if chain.losses.len() < ATTEMPTS_MAX {
                 chain.losses.push(loss);
+                chain.open += 1;
+                if let Some(no) = chain_no {
+                    self.chain_of.insert(ending.id, (ending.client.addr, no));
+                }
             }
             return;
         }
         let no = self.next_chain;
         self.next_chain += 1;
-        let mut chain =
-            Chain { who: who.clone(), losses: Vec::new(), attempts: Vec::new(), uncounted: 0, worked: None };
+        let mut chain = Chain {
+            who: who.clone(),
+            losses: Vec::new(),
+            open: 1,
+            attempts: Vec::new(),
+            uncounted: 0,
+            worked: None,
+        };
         let lost_at = loss.at;
         chain.losses.push(loss);
         // The end may show later than the client noticed: what it tried since belongs here.
@@ -192,10 +207,15 @@ impl Clients {
                 chain.worked = Some((recent.id, recent.at, server_id.clone()));
             }
         }
-        if host.chains.len() >= CHAINS_MAX {
-            host.chains.pop_first();
+        if host.chains.len() >= CHAINS_MAX
+            && let Some((_, old)) = host.chains.pop_first()
+        {
+            old.losses.iter().for_each(|loss| {
+                self.chain_of.remove(&loss.id);
+            });
         }
         host.chains.insert(no, chain);
+        self.chain_of.insert(ending.id, (ending.client.addr, no));
     }
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
@@ -207,21 +227,20 @@ impl Clients {
         until: Timestamp,
         input_ended: bool,
     ) -> Option<Reconnect> {
-        let host = self.hosts.get(&addr)?;
-        let chain = host.chains.values().rev().find(|c| c.losses.iter().any(|l| l.id == id))?;
-        chain.report(id, until, input_ended)
+        let (_, no) = self.chain_of.get(&id)?;
+        self.hosts.get(&addr)?.chains.get(no)?.report(id, until, input_ended)
     }
 
     /// A loss is settled: its chain is dropped once nobody asks for it.
-    pub fn settled(&mut self, id: ConnId, addr: Addr, now: Timestamp) {
+    pub fn settled(&mut self, id: ConnId, addr: Addr) {
+        let Some((_, no)) = self.chain_of.remove(&id) else { return };
         let Some(host) = self.hosts.get_mut(&addr) else { return };
-        for chain in host.chains.values_mut() {
-            chain.losses.retain(|l| l.id != id || chain.worked.is_none());
+        let Some(chain) = host.chains.get_mut(&no) else { return };
+        chain.open = chain.open.saturating_sub(1);
+        // Only the newest loss of a chain that goes on trying may still be asked about.
+        if chain.open == 0 && (chain.worked.is_some() || chain.attempts.is_empty()) {
+            host.chains.remove(&no);
         }
-        host.chains.retain(|_, c| {
-            let last = c.attempts.last().map(|a| a.1).into_iter().chain(c.losses.last().map(|l| l.at)).max();
-            !c.losses.is_empty() && last.is_some_and(|l| now - l < Span::secs(600))
-        });
     }
 
     /// Failed attempts of the same client right before this one.

@@ -75,7 +75,9 @@ struct Server {
     refused: VecDeque<(ConnId, Mark)>,
     accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
     greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
-    attempts: VecDeque<(Timestamp, Addr)>,
+    /// SYNs of all clients, oldest first, and those of each.
+    attempts: VecDeque<Timestamp>,
+    by_client: Map<Addr, VecDeque<Timestamp>>,
     /// Handshakes done, no INFO so far.
     mute: BTreeMap<ConnId, Timestamp>,
     /// Connections that have not ended: when each was first seen, and last heard from the server.
@@ -130,7 +132,8 @@ impl Neighbours {
             Tracked::Opened { id, mark, client, server, syn } => {
                 let entry = slot(&mut self.servers, *server);
                 if *syn {
-                    keep(&mut entry.attempts, (mark.at, client.addr), 4096);
+                    keep(&mut entry.attempts, mark.at, 4096);
+                    keep(slot(&mut entry.by_client, client.addr), mark.at, LIST_MAX);
                 } else {
                     entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 }
@@ -289,7 +292,7 @@ impl Neighbours {
             .iter()
             .take_while(|(_, seen)| seen.0 <= at)
             .filter(|&(&other, seen)| other != id && (!gone || seen.1 - at > Span::secs(1)));
-        around.server_serves_others = count(others.take(1000));
+        around.server_serves_others = count(others.take(100));
         let early = facts.start.at;
         let mute = server
             .mute
@@ -297,14 +300,9 @@ impl Neighbours {
             .filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
         around.server_mute = count(mute);
         around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
-        around.attempts_client_10s = count(
-            server
-                .attempts
-                .iter()
-                .filter(|a| a.1 == facts.client.addr && a.0 <= at && at - a.0 <= Span::secs(10)),
-        );
-        around.attempts_server_1s =
-            count(server.attempts.iter().filter(|a| a.0 <= at && at - a.0 <= Span::secs(1)));
+        around.attempts_client_10s =
+            server.by_client.get(&facts.client.addr).map_or(0, |times| within(times, at, Span::secs(10)));
+        around.attempts_server_1s = within(&server.attempts, at, Span::secs(1));
         around.server_accepts_others = accepts_others(server, facts);
         let me = identity(
             facts.nats.connect.as_ref().map(|c| &*c.1),
@@ -380,7 +378,8 @@ impl Neighbours {
         self.pairs.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
         self.hosts.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
         for server in self.servers.values_mut() {
-            server.attempts.retain(|a| a.0 > now - Span::secs(75));
+            server.attempts.retain(|&at| at > now - Span::secs(75));
+            server.by_client.retain(|_, times| times.back().is_some_and(|&at| at > now - Span::secs(75)));
             server.closed.retain(|c| c.1 > old);
             server.mute.retain(|_, since| *since > now - Span::secs(180));
         }
@@ -394,18 +393,14 @@ impl Neighbours {
         });
     }
 
-    /// How far back attempts of one client at one server are counted, for storms.
+    /// Attempts at one server, of one client or of all, in the span before `now`.
     #[must_use]
-    pub fn attempts(&self, server: Endpoint, client: Option<Addr>, now: Timestamp, within: Span) -> u32 {
-        self.servers.get(&server).map_or(0, |s| {
-            count(
-                s.attempts
-                    .iter()
-                    .rev()
-                    .take_while(|a| now - a.0 <= within)
-                    .filter(|a| client.is_none_or(|c| c == a.1)),
-            )
-        })
+    pub fn attempts(&self, server: Endpoint, client: Option<Addr>, now: Timestamp, span: Span) -> u32 {
+        let Some(server) = self.servers.get(&server) else { return 0 };
+        match client {
+            Some(client) => server.by_client.get(&client).map_or(0, |times| within(times, now, span)),
+            None => within(&server.attempts, now, span),
+        }
     }
 }
 
@@ -433,6 +428,12 @@ fn identity(connect: Option<&Connect>, mqtt_id: Option<&str>) -> Option<Identity
         return Some(Identity::Mqtt(id.to_owned()));
     }
     connect.filter(|c| c.lang.is_empty() && !c.server_id.is_empty()).map(|c| Identity::Leaf(c.name.clone()))
+}
+
+/// How many of these times, oldest first, lie in the span up to `at`.
+fn within(times: &VecDeque<Timestamp>, at: Timestamp, span: Span) -> u32 {
+    let (from, to) = (times.partition_point(|&t| at - t > span), times.partition_point(|&t| t <= at));
+    u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX)
 }
 
 fn near(a: Timestamp, b: Timestamp, within: Span) -> bool {
