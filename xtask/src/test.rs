@@ -29,6 +29,15 @@ impl Test {
         })?;
         // Unit and property tests, golden captures, and, as root, live scenarios of the lab.
         stage("tests", || cargo(&["test", "--workspace", "--no-fail-fast"]))?;
+        // The same bodies as libFuzzer targets: they must compile; running them wants cargo-fuzz.
+        stage("fuzzers", || {
+            let target = sh::target().join("fuzz");
+            sh::run(
+                sh::cargo()
+                    .args(["check", "--quiet", "--manifest-path", "tracer/fuzz/Cargo.toml", "--target-dir"])
+                    .arg(target),
+            )
+        })?;
         // Bent captures and chance, other ones every day: what breaks is told with the number that gives it again.
         stage("hammer", || fuzz::hammer(if self.quick { 8 } else { 60 }, fuzz::today(), &[]))
     }
