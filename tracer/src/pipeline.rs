@@ -405,14 +405,14 @@ impl Pipeline {
             return false;
         }
         self.clients
-            .reconnect(facts.first_frame, facts.client.addr, self.now, false)
+            .reconnect(facts.first_frame, facts.client.addr, self.now)
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
     fn judge(&mut self, facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
         let id = facts.first_frame;
         let mut around = self.neighbours.around(&facts, self.now);
-        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now, input_ended);
+        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);

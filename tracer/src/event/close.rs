@@ -186,18 +186,6 @@ pub struct Reconnect {
     pub flow: Option<u64>,
 }
 
-/// `at_risk` in the contract: see [`crate::event::AtRisk`].
-pub type AtRiskReport = super::AtRisk;
-
-/// A name and id of one end's process, user, version: ECS leaf names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ecs {
-    /// Process id in natstrace's own pid namespace.
-    pub pid: Option<u32>,
-    /// The kernel's comm.
-    pub process_name: Option<String>,
-}
-
 /// One `close` line: everything known of a connection that ended.
 #[derive(Clone, Debug)]
 pub struct CloseReport {

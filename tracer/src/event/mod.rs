@@ -8,8 +8,7 @@ mod notice;
 
 pub use around::{Around, ProcessEnd, ServerReason};
 pub use close::{
-    AtRiskReport, Cause, Close, CloseReport, Ecs, Family, Handshake, Kind, Party, Reconnect,
-    ReconnectOutcome, Summary,
+    Cause, Close, CloseReport, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{

@@ -220,15 +220,9 @@ impl Clients {
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
     #[must_use]
-    pub fn reconnect(
-        &self,
-        id: ConnId,
-        addr: Addr,
-        until: Timestamp,
-        input_ended: bool,
-    ) -> Option<Reconnect> {
+    pub fn reconnect(&self, id: ConnId, addr: Addr, until: Timestamp) -> Option<Reconnect> {
         let (_, no) = self.chain_of.get(&id)?;
-        self.hosts.get(&addr)?.chains.get(no)?.report(id, until, input_ended)
+        self.hosts.get(&addr)?.chains.get(no)?.report(id, until)
     }
 
     /// A loss is settled: its chain is dropped once nobody asks for it.
@@ -264,7 +258,7 @@ impl Chain {
         }
     }
 
-    fn report(&self, id: ConnId, until: Timestamp, input_ended: bool) -> Option<Reconnect> {
+    fn report(&self, id: ConnId, until: Timestamp) -> Option<Reconnect> {
         let loss = self.losses.iter().find(|l| l.id == id)?;
         let attempts: Vec<Timestamp> = self
             .attempts
@@ -284,7 +278,6 @@ impl Chain {
         let outcome = match &self.worked {
             Some(_) => ReconnectOutcome::Reconnected,
             None if quiet > patience => ReconnectOutcome::GaveUp,
-            None if input_ended => ReconnectOutcome::Trying,
             None => ReconnectOutcome::Trying,
         };
         let count = u32::try_from(attempts.len()).unwrap_or(u32::MAX);

@@ -336,7 +336,7 @@ impl Connection {
             }
             if !started {
                 end.stream.start(seq);
-                self.begin_session(from);
+                self.begin_session();
             }
             let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark, Feed::Octets);
             if sent == Sent::Old && !fresh {
@@ -529,7 +529,7 @@ impl Connection {
         outcome.revived = true;
     }
 
-    fn begin_session(&mut self, _from: Side) {
+    fn begin_session(&mut self) {
         if self.opening == Opening::Midstream && self.session.is_none() {
             let mut session = Box::<Session>::default();
             session.midstream();

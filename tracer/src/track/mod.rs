@@ -164,8 +164,6 @@ pub struct Ending {
     pub lost_at: Timestamp,
     /// Since when nothing was answered, and by whom.
     pub silent: Option<(Side, Timestamp)>,
-    /// Idle time before the last exchange.
-    pub idle: Span,
     /// The server had taken the client.
     pub accepted: bool,
     /// It began with a SYN.
@@ -617,7 +615,6 @@ fn ending(conn: &Connection, mark: Mark) -> Ending {
         server: conn.server,
         lost_at: if by == EndedBy::Goodbye { at } else { heard },
         silent: since,
-        idle: Span::ZERO,
         accepted: conn.accepted,
         syn: conn.has_syn(),
         connect: facts.and_then(|f| f.connect.as_ref()).map(|c| Arc::clone(&c.1)),
