@@ -2,12 +2,13 @@
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 mod folding;
 
-use crate::base::{Addr, Endpoint, PortSet, Span, Timestamp};
+use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
+use crate::kernel::{FilterRule, KernelRecord};
 use crate::nats::Info;
 use crate::track::close::decide;
 use crate::track::{
@@ -182,6 +183,46 @@ impl Pipeline {
         }));
     }
 
+    /// The host that a live trace runs on; again where its addresses change.
+    pub fn set_host(&mut self, host: Host) {
+        self.tracker.set_host(host);
+    }
+
+    /// One record of this host's kernel.
+    pub fn handle_kernel(&mut self, record: &KernelRecord) {
+        self.ordinal += 1;
+        self.summary.kernel_records += 1;
+        self.tracker.handle_kernel(record, self.ordinal);
+    }
+
+    /// A rule of this host's filters that a packet met.
+    pub fn handle_rule(&mut self, rule: FilterRule) {
+        self.tracker.handle_rule(rule);
+    }
+
+    /// Time passes without a frame (live).
+    pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
+        if now <= self.now {
+            return;
+        }
+        self.now = now;
+        self.tracker.advance(now, &mut self.tracked);
+        if !self.tracked.is_empty() {
+            self.digest(emit);
+        }
+        self.settle(emit);
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.summary.clone();
+        summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
+        summary.open = self.tracker.living();
+        summary.clients = busiest(self.closes_by_client.clone());
+        summary
+    }
+
     /// The input is over: what settles is judged, then the summary is given.
     pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
         self.tracker.finish(&mut self.tracked);
@@ -192,11 +233,7 @@ impl Pipeline {
         self.folding.pass(Timestamp(i64::MAX), emit);
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        let mut clients: Vec<(String, u64)> =
-            std::mem::take(&mut self.closes_by_client).into_iter().collect();
-        clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        clients.truncate(10);
-        summary.clients = clients;
+        summary.clients = busiest(std::mem::take(&mut self.closes_by_client));
         summary
     }
 
@@ -414,6 +451,7 @@ impl Pipeline {
         let mut around = self.neighbours.around(&facts, self.now);
         let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         let cause = cause::judge(&Case {
@@ -468,6 +506,14 @@ impl Pipeline {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// The ten with most closes, most first.
+fn busiest(closes: BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let mut clients: Vec<(String, u64)> = closes.into_iter().collect();
+    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    clients.truncate(10);
+    clients
 }
 
 fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {

@@ -247,5 +247,6 @@ fn facts() -> Facts {
         ended: Timestamp(0),
         ended_by: crate::event::EndedBy::Goodbye,
         ignored_resets: 0,
+        host: None,
     }
 }
