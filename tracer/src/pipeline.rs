@@ -45,6 +45,19 @@ struct Waiting {
     since: Timestamp,
 }
 
+/// A close that is written, whose client may still come back.
+struct Lost {
+    id: ConnId,
+    flow: u64,
+    client: Addr,
+    at: Timestamp,
+}
+
+/// Of them at most.
+const LOST_MAX: usize = 16 * 1024;
+/// How long they are waited for.
+const LOST_FOR: Span = Span::secs(600);
+
 /// `clock_step` notices at most.
 const STEPS_MAX: u32 = 10;
 /// Captures whose clocks are watched.
@@ -94,6 +107,7 @@ pub struct Pipeline {
     closes_by_client: BTreeMap<String, u64>,
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
     folding: Folding,
+    lost: VecDeque<Lost>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
 }
@@ -116,6 +130,7 @@ impl Pipeline {
         };
         Self {
             folding: Folding::default(),
+            lost: VecDeque::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
@@ -246,6 +261,7 @@ impl Pipeline {
     /// Takes in what the tracker told, in order.
     fn digest(&mut self, emit: &mut impl FnMut(Event)) {
         let mut tracked = std::mem::take(&mut self.tracked);
+        let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked.drain(..) {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
@@ -312,6 +328,7 @@ impl Pipeline {
                         server: Some(server),
                     }));
                 }
+                Tracked::Accepted { client, .. } if !self.lost.is_empty() => came_back.push(client.addr),
                 Tracked::Greeted { mark, server, info, .. } => {
                     if let Some(restart) = restart {
                         emit(Event::Notice(Notice {
@@ -346,6 +363,9 @@ impl Pipeline {
             }
         }
         self.tracked = tracked;
+        for addr in came_back {
+            self.tell_reconnects(Some(addr), emit);
+        }
     }
 
     /// What a window that stays closed says, with its figures.
@@ -432,8 +452,35 @@ impl Pipeline {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
             self.neighbours.prune(now);
+            self.tell_reconnects(None, emit);
             self.folding.pass(now, emit);
         }
+    }
+
+    /// Live: what became of clients whose close is written already, `addr`'s or all.
+    fn tell_reconnects(&mut self, addr: Option<Addr>, emit: &mut impl FnMut(Event)) {
+        let mut lost = std::mem::take(&mut self.lost);
+        let full = lost.len().saturating_sub(LOST_MAX);
+        let mut place = 0;
+        lost.retain(|one| {
+            place += 1;
+            if addr.is_some_and(|a| a != one.client) && place > full {
+                return true;
+            }
+            let told = self.clients.reconnect(one.id, one.client, self.now);
+            let old = place <= full || self.now - one.at > LOST_FOR;
+            let outcome = told.as_ref().map(|r| r.outcome);
+            if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
+                return true;
+            }
+            if let Some(mut reconnect) = told {
+                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
+            }
+            self.clients.settled(one.id, one.client);
+            false
+        });
+        self.lost = lost;
     }
 
     /// Nothing that can still come changes this verdict.
@@ -464,14 +511,19 @@ impl Pipeline {
             r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
             r
         });
-        self.clients.settled(id, facts.client.addr);
         let flow = self.flows.get(&id).copied().unwrap_or(0);
+        let failed =
+            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
+        let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
+        if self.config.offline || input_ended || failed || known {
+            self.clients.settled(id, facts.client.addr);
+        } else {
+            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+        }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
         }
         self.count(&facts, &close, &cause);
-        let failed =
-            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
             return;
         }

@@ -443,6 +443,12 @@ impl Facts {
         }
     }
 
+    /// No frame shows this connection: only the kernel told of it.
+    #[must_use]
+    pub const fn frameless(&self) -> bool {
+        self.host.is_some() && self.tcp.client.packets == 0 && self.tcp.server.packets == 0
+    }
+
     /// The last `-ERR` the server sent, if any.
     #[must_use]
     pub fn last_server_error(&self) -> Option<&ErrorText> {

@@ -31,6 +31,8 @@ pub struct Coverage {
     pub every_reset: bool,
     /// `skb:kfree_skb`.
     pub drops: bool,
+    /// `sched:sched_process_exit`.
+    pub exits: bool,
     /// Frames are captured as well.
     pub frames: bool,
 }

@@ -15,6 +15,7 @@ mod rtt;
 mod session;
 mod sockets;
 mod stream;
+mod testimony;
 mod vantage;
 
 pub use clients::Clients;
