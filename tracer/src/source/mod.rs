@@ -5,6 +5,8 @@ pub mod hosts;
 pub mod live;
 pub mod merge;
 pub mod netns;
+pub mod processes;
+pub mod sockets;
 
 mod blocks;
 mod error;
