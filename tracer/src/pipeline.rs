@@ -8,11 +8,12 @@ use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
-use crate::kernel::{FilterRule, KernelRecord};
+use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::nats::Info;
 use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
+    questions,
 };
 use crate::wire::{Decoder, Packet};
 use folding::Folding;
@@ -55,6 +56,10 @@ struct Lost {
     at: Timestamp,
 }
 
+/// Questions to the rule sets that wait to be taken away.
+const QUESTIONS_MAX: usize = 256;
+/// A close waits so long for the answer.
+const ANSWERED: Span = Span::millis(500);
 /// Times of loss by the capture that are remembered.
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
@@ -113,6 +118,7 @@ pub struct Pipeline {
     folding: Folding,
     lost: VecDeque<Lost>,
     losses: VecDeque<Timestamp>,
+    questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
 }
@@ -137,6 +143,7 @@ impl Pipeline {
             folding: Folding::default(),
             lost: VecDeque::new(),
             losses: VecDeque::new(),
+            questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
@@ -223,8 +230,20 @@ impl Pipeline {
         self.tracker.handle_kernel(record, self.ordinal);
     }
 
+    /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
+    pub fn questions(&mut self) -> Vec<FilterQuestion> {
+        std::mem::take(&mut self.questions)
+    }
+
     /// A rule of this host's filters that a packet met.
     pub fn handle_rule(&mut self, rule: FilterRule) {
+        let ends = [rule.src, rule.dst];
+        let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
+        for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
+            if let Some(host) = &mut waiting.facts.host {
+                host.add_rule(rule.clone());
+            }
+        }
         self.tracker.handle_rule(rule);
     }
 
@@ -289,7 +308,12 @@ impl Pipeline {
                     }
                 }
                 Tracked::Closed(facts) => {
-                    let since = facts.ended;
+                    let mut since = facts.ended;
+                    let asked = questions(&facts);
+                    if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
+                        self.questions.extend(asked);
+                        since = since.max(self.now) + ANSWERED - self.config.settle;
+                    }
                     let place = self
                         .waiting
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));

@@ -2,4 +2,4 @@
 mod record;
 pub mod ruleset;
 
-pub use record::{FilterRule, KernelEvent, KernelRecord, Process, TcpState, Verdict};
+pub use record::{FilterQuestion, FilterRule, KernelEvent, KernelRecord, Process, TcpState, Verdict};
