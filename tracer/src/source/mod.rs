@@ -2,6 +2,7 @@
 pub mod file;
 pub mod filter;
 pub mod merge;
+pub mod privileges;
 
 mod blocks;
 mod error;
