@@ -1,6 +1,7 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
 pub mod file;
 pub mod filter;
+pub mod host;
 pub mod merge;
 pub mod privileges;
 

@@ -169,7 +169,7 @@ pub enum DropError {
     Capabilities(#[from] caps::errors::CapsError),
     /// prctl(2) failed.
     #[error("can't set no_new_privs: {0}")]
-    NoNewPrivileges(#[from] rustix::io::Errno),
+    NoNewPrivileges(#[from] nix::errno::Errno),
 }
 
 /// Gives up every capability but those in `keep` that this thread holds: effective, permitted, inheritable and ambient
@@ -199,7 +199,7 @@ pub fn drop_unused(keep: &[Capability]) -> Result<usize, DropError> {
     if caps::read(None, CapSet::Ambient).is_ok_and(|left| !left.is_empty()) {
         ambient?;
     }
-    rustix::thread::set_no_new_privs(true)?;
+    nix::sys::prctl::set_no_new_privs()?;
     Ok(other_threads())
 }
 
@@ -256,7 +256,7 @@ mod tests {
         let seen = std::thread::spawn(move || {
             let threads = drop_unused(&keep).unwrap();
             let sets = [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable, CapSet::Ambient];
-            (threads, sets.map(|set| caps::read(None, set).unwrap()), rustix::thread::no_new_privs())
+            (threads, sets.map(|set| caps::read(None, set).unwrap()), nix::sys::prctl::get_no_new_privs())
         });
         let (threads, [effective, permitted, inheritable, ambient], locked) = seen.join().unwrap();
         assert!(threads > 0, "the test's main thread was not counted");
