@@ -2,22 +2,22 @@
 use super::Failure;
 use crate::base::Timestamp;
 use crate::cli::{self, Format, Surroundings};
-use crate::source::host::Host;
+use crate::source::survey::Survey;
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Examines this host and tells.
 pub fn run(format: Format, out: &mut impl Write) -> Result<(), Failure> {
-    let host = Host::examine();
+    let survey = Survey::examine();
     match format {
-        Format::Json => cli::doctor_json(&host, now(), out)?,
+        Format::Json => cli::doctor_json(&survey, now(), out)?,
         Format::Text => {
             let columns = Surroundings::of_process().columns.unwrap_or(100);
-            cli::doctor(&host, columns, out)?;
+            cli::doctor(&survey, columns, out)?;
         }
     }
     out.flush()?;
-    if host.main_job {
+    if survey.main_job {
         return Ok(());
     }
     Err(Failure::Run("live tracing can't run here: no capture opens (doctor says why)".to_owned()))

@@ -1,7 +1,9 @@
 //! F8: wiring: arguments to a run, a run to an exit status. Everything outside the process is touched here or below
 //! `source` and `sink`, never above.
 mod doctor;
+mod live;
 mod offline;
+mod output;
 
 use crate::cause::RULES;
 use crate::cli::{self, Args, Command, Input, Surroundings};
@@ -93,8 +95,7 @@ fn trace(args: Args) -> Result<(), Failure> {
             let files = files.clone();
             offline::run(&plan, &files)
         }
-        // `not_yet` named it.
-        Input::Live { .. } => Ok(()),
+        Input::Live { ifaces, netns } => live::run(&plan, ifaces, netns.as_deref()),
     }
 }
 

@@ -1,21 +1,24 @@
 //! `natstrace doctor`: what a host allows, as tables for people and as one JSON object.
 use crate::base::Timestamp;
-use crate::source::host::{Allowed, Area, Check, Host, Status};
-use comfy_table::{ContentArrangement, Table, presets};
+use crate::source::survey::{Allowed, Area, Check, Status, Survey};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 use std::io::{self, Write};
 
 /// Columns at least, however narrow the terminal says it is.
 const WIDTH_MIN: usize = 60;
 
+/// A rule below the header, none between rows: they are many and short.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// Writes tables for people, `width` columns wide. Commands are never broken over lines: they are there to be copied.
 ///
 /// # Errors
 /// When `out` can't be written.
-pub fn doctor(host: &Host, width: usize, out: &mut impl Write) -> io::Result<()> {
+pub fn doctor(survey: &Survey, width: usize, out: &mut impl Write) -> io::Result<()> {
     let width = width.max(WIDTH_MIN);
-    writeln!(out, "{}\n", checks(&host.checks, width))?;
-    let lacking = lacking(&host.checks);
+    writeln!(out, "{}\n", checks(&survey.checks, width))?;
+    let lacking = lacking(&survey.checks);
     if !lacking.is_empty() {
         writeln!(out, "What is missing, what it costs, what mends it:")?;
     }
@@ -26,10 +29,10 @@ pub fn doctor(host: &Host, width: usize, out: &mut impl Write) -> io::Result<()>
             writeln!(out, "    mend: {mend}")?;
         }
     }
-    writeln!(out, "\nWhat each feature takes:\n{}", features(&host.features, width))?;
+    writeln!(out, "\nWhat each feature takes:\n{}", features(&survey.features, width))?;
     writeln!(out, "\nAll of it but CAP_SYS_ADMIN, without root (setcap replaces what the file had):")?;
-    writeln!(out, "  {}\n", host.setcap)?;
-    let verdict = if host.main_job { "Live tracing can run here." } else { "Live tracing can't run here." };
+    writeln!(out, "  {}\n", survey.setcap)?;
+    let verdict = if survey.main_job { "Live tracing can run here." } else { "Live tracing can't run here." };
     writeln!(out, "{verdict}")
 }
 
@@ -37,23 +40,23 @@ pub fn doctor(host: &Host, width: usize, out: &mut impl Write) -> io::Result<()>
 ///
 /// # Errors
 /// When `out` can't be written.
-pub fn doctor_json(host: &Host, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
+pub fn doctor_json(survey: &Survey, at: Timestamp, out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Line<'a> {
         r#type: &'static str,
         ts: String,
         version: &'static str,
         #[serde(flatten)]
-        host: &'a Host,
+        survey: &'a Survey,
     }
-    let line = Line { r#type: "doctor", ts: at.to_string(), version: env!("CARGO_PKG_VERSION"), host };
+    let line = Line { r#type: "doctor", ts: at.to_string(), version: env!("CARGO_PKG_VERSION"), survey };
     serde_json::to_writer(&mut *out, &line)?;
     writeln!(out)
 }
 
 fn table(width: usize, header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(RULED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(width - 1).unwrap_or(u16::MAX));
     table.set_header(header.to_vec());
@@ -68,7 +71,7 @@ fn checks(checks: &[Check], width: usize) -> String {
         last = Some(check.area);
         table.add_row([area, &check.name, status(check.status), &check.found]);
     }
-    table.to_string()
+    trimmed(&table)
 }
 
 fn features(features: &[Allowed], width: usize) -> String {
@@ -83,7 +86,12 @@ fn features(features: &[Allowed], width: usize) -> String {
         };
         table.add_row([name, feature.takes.join(" "), here]);
     }
-    table.to_string()
+    trimmed(&table)
+}
+
+/// As text without blanks at the ends of lines.
+fn trimmed(table: &Table) -> String {
+    table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }
 
 /// What doesn't work: names, price, remedy. Neighbours with one price and one remedy are one.
@@ -148,9 +156,9 @@ mod tests {
         }
     }
 
-    fn host() -> Host {
+    fn survey() -> Survey {
         let no_probes = Some("a drop by this host's firewall is guessed from silence, not proven");
-        Host {
+        Survey {
             kernel: "6.1.0".to_owned(),
             uid: 1000,
             main_job: true,
@@ -173,7 +181,7 @@ mod tests {
     #[test]
     fn people_get_the_price_and_the_remedy_once() {
         let mut out = Vec::new();
-        doctor(&host(), 70, &mut out).unwrap();
+        doctor(&survey(), 70, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert!(text.contains("\n  CAP_BPF, CAP_PERFMON\n    costs: a drop by"), "{text}");
         assert_eq!(text.matches("guessed").count(), 1, "{text}");
@@ -188,7 +196,7 @@ mod tests {
     #[test]
     fn programs_get_one_object() {
         let mut out = Vec::new();
-        doctor_json(&host(), Timestamp(0), &mut out).unwrap();
+        doctor_json(&survey(), Timestamp(0), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.matches('\n').count(), 1);
         let line: Value = serde_json::from_str(&text).unwrap();

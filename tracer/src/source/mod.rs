@@ -1,9 +1,12 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
 pub mod file;
 pub mod filter;
-pub mod host;
+pub mod hosts;
+pub mod live;
 pub mod merge;
+pub mod netns;
 pub mod privileges;
+pub mod survey;
 
 mod blocks;
 mod error;

@@ -64,11 +64,7 @@ fn tracefs(held: &CapsHashSet) -> Check {
             NO_PROBES,
             Some(privileges::setcap_command(&[Feature::Tracefs])),
         ),
-        None => check("not mounted".to_owned()).lacks(
-            Status::Missing,
-            NO_PROBES,
-            Some(mount(held)),
-        ),
+        None => check("not mounted".to_owned()).lacks(Status::Missing, NO_PROBES, Some(mount(held))),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Live capture: libpcap, and a capture opened for real.
 use super::{Area, Check, Status};
+use crate::source::live::{ANY, route::default_interface};
 use crate::source::privileges::{self, Feature};
 use pcap::Capture;
 use std::fs;
@@ -9,8 +10,8 @@ const RINGS: [i32; 2] = [64 << 20, 2 << 20];
 
 /// The interface that is captured unless told otherwise; `any` where there is no default route.
 #[must_use]
-pub fn default_name() -> String {
-    "any".to_owned()
+fn default_name() -> String {
+    default_interface().unwrap_or_else(|| ANY.to_owned())
 }
 
 pub(super) fn checks() -> Vec<Check> {

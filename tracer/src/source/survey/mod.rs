@@ -5,8 +5,6 @@ mod processes;
 mod system;
 mod tracing;
 
-pub use capture::default_name;
-
 use super::privileges::{self, Feature};
 use caps::CapsHashSet;
 use serde::Serialize;
@@ -85,7 +83,7 @@ pub struct Allowed {
 
 /// What this host allows.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Host {
+pub struct Survey {
     /// Kernel release, as `uname -r` prints it.
     pub kernel: String,
     /// Effective user id.
@@ -100,7 +98,7 @@ pub struct Host {
     pub setcap: String,
 }
 
-impl Host {
+impl Survey {
     /// Looks at this host. Takes a second or two; opens and closes a capture and the probes.
     #[must_use]
     pub fn examine() -> Self {
