@@ -33,6 +33,8 @@ pub struct Config {
     pub settle: Span,
     /// The input is a file: a close may wait until its outcome is known.
     pub offline: bool,
+    /// Only protocol headers are looked at: what the ends say is left unread.
+    pub headers_only: bool,
     /// Connections kept at most.
     pub max_connections: usize,
     /// Server settings.
@@ -53,6 +55,8 @@ struct Lost {
     at: Timestamp,
 }
 
+/// Times of loss by the capture that are remembered.
+const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
 /// How long they are waited for.
@@ -108,6 +112,7 @@ pub struct Pipeline {
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
     folding: Folding,
     lost: VecDeque<Lost>,
+    losses: VecDeque<Timestamp>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
 }
@@ -131,6 +136,7 @@ impl Pipeline {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            losses: VecDeque::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
@@ -169,7 +175,10 @@ impl Pipeline {
         }
         let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
         match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(seg) if wanted => {
+            Packet::Tcp(mut seg) if wanted => {
+                if self.config.headers_only {
+                    seg.payload = &[];
+                }
                 let seen = Seen { mark, place: (frame.capture, frame.iface) };
                 self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
             }
@@ -188,6 +197,10 @@ impl Pipeline {
             return;
         }
         self.summary.capture_lost_packets += frames;
+        if self.losses.len() >= LOSSES_MAX {
+            self.losses.pop_front();
+        }
+        self.losses.push_back(at);
         emit(Event::Notice(Notice {
             at,
             code: NoticeCode::CaptureLoss,
@@ -493,8 +506,11 @@ impl Pipeline {
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
-    fn judge(&mut self, facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
+    fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
         let id = facts.first_frame;
+        // A loss is noticed when the counters are looked at, up to a second late.
+        facts.capture_loss |=
+            self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
         let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());

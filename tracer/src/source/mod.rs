@@ -6,6 +6,8 @@ pub mod live;
 pub mod merge;
 pub mod netns;
 pub mod privileges;
+pub mod processes;
+pub mod sockets;
 pub mod survey;
 
 mod blocks;

@@ -74,6 +74,13 @@ impl Feature {
         }
     }
 
+    /// Whether it takes them again while a trace runs: an interface that comes back is opened anew, rule sets and owners
+    /// are read when they are wanted. Probes and the tracing rule stay as they were opened.
+    #[must_use]
+    pub const fn again(self) -> bool {
+        matches!(self, Self::Capture | Self::RuleSets | Self::Owners)
+    }
+
     /// What of [`Self::takes`] is not among `held`.
     #[must_use]
     pub fn lacks(self, held: &CapsHashSet) -> Vec<Capability> {
@@ -161,6 +168,12 @@ fn names(capabilities: &[Capability]) -> String {
     names.join(" and ")
 }
 
+/// What a run with `features` still takes once everything is open: the argument of [`drop_unused`].
+#[must_use]
+pub fn still_needed(features: &[Feature]) -> Vec<Capability> {
+    features.iter().filter(|feature| feature.again()).flat_map(|feature| feature.takes()).copied().collect()
+}
+
 /// What kept privileges from being dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
@@ -239,6 +252,14 @@ mod tests {
         assert_eq!(check(&[Feature::Capture, Feature::Probes], &held, Path::new("n")), Ok(()));
         assert!(check(&[Feature::RuleSets], &held, Path::new("n")).is_err());
         assert_eq!(check(&[], &some(&[]), Path::new("n")), Ok(()));
+    }
+
+    #[test]
+    fn what_was_opened_needs_no_more() {
+        let all = still_needed(&Feature::ALL);
+        let (kept, gone) = (Capability::CAP_NET_RAW, Capability::CAP_SYS_ADMIN);
+        assert!(all.contains(&kept) && !all.contains(&gone) && !all.contains(&Capability::CAP_BPF));
+        assert_eq!(still_needed(&[Feature::Capture, Feature::Probes]), [kept]);
     }
 
     #[test]

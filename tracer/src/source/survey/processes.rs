@@ -1,6 +1,8 @@
 //! Sockets, their owners, containers and network namespaces.
 use super::{Area, Check, Status};
+use crate::base::PortSet;
 use crate::source::privileges::{self, Feature};
+use crate::source::sockets;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +10,20 @@ const OWNERS: &str =
     "connections of other users' processes that stand already are told without the process's name";
 
 pub(super) fn checks() -> Vec<Check> {
-    vec![descriptors(), containers(), namespaces()]
+    vec![standing(), descriptors(), containers(), namespaces()]
+}
+
+/// Sockets that stand already, from sock_diag(7).
+fn standing() -> Check {
+    let check = |found: String| Check::works(Area::Processes, "socket list", found);
+    match sockets::standing(&PortSet::default()) {
+        Ok(found) => check(format!("sock_diag works; {} sockets on port 4222 stand now", found.len())),
+        Err(error) => check(format!("sock_diag: {error}")).lacks(
+            Status::Missing,
+            "connections that stand already are known once a packet of theirs is seen, and listeners have no owner",
+            Some("sudo modprobe -a inet_diag tcp_diag".to_owned()),
+        ),
+    }
 }
 
 /// `/proc/PID/fd` of this process and of others.
