@@ -5,8 +5,10 @@ pub mod hosts;
 pub mod live;
 pub mod merge;
 pub mod netns;
+pub mod privileges;
 pub mod processes;
 pub mod sockets;
+pub mod survey;
 
 mod blocks;
 mod error;
