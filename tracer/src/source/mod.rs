@@ -1,6 +1,8 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
 pub mod file;
 pub mod filter;
+#[cfg(target_os = "linux")]
+pub mod firewall;
 pub mod merge;
 
 mod blocks;
