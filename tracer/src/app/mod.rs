@@ -1,6 +1,8 @@
 //! F8: wiring: arguments to a run, a run to an exit status. Everything outside the process is touched here or below
 //! `source` and `sink`, never above.
+mod live;
 mod offline;
+mod output;
 
 use crate::cause::RULES;
 use crate::cli::{self, Args, Command, Input, Surroundings};
@@ -94,8 +96,7 @@ fn trace(args: Args) -> Result<(), Failure> {
             let files = files.clone();
             offline::run(&plan, &files)
         }
-        // `not_yet` named it.
-        Input::Live { .. } => Ok(()),
+        Input::Live { ifaces, netns } => live::run(&plan, ifaces, netns.as_deref()),
     }
 }
 

@@ -141,6 +141,7 @@ impl Scene {
             ended: mark(END).at,
             ended_by: EndedBy::Goodbye,
             ignored_resets: 0,
+            host: None,
         };
         let close = Close {
             kind: Kind::Fin,

@@ -1,7 +1,10 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
 pub mod file;
 pub mod filter;
+pub mod hosts;
+pub mod live;
 pub mod merge;
+pub mod netns;
 
 mod blocks;
 mod error;
