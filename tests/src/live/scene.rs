@@ -91,17 +91,17 @@ impl Scene {
     /// Starts those who watch, all modes in both places, and waits until they are ready. `options` are natstrace's.
     ///
     /// # Errors
-    /// Where one doesn't get ready.
+    /// Where one can't be started.
     pub fn watch(&mut self, options: &str) -> Result<()> {
         let observers =
             EVERYWHERE.iter().flat_map(|&at_server| Mode::ALL.map(|mode| Observer { at_server, mode }));
         self.watch_by(&observers.collect::<Vec<_>>(), options)
     }
 
-    /// Starts these.
+    /// Starts these; one that doesn't get ready is told as wrong.
     ///
     /// # Errors
-    /// Where one doesn't get ready.
+    /// Where one can't be started.
     pub fn watch_by(&mut self, observers: &[Observer], options: &str) -> Result<()> {
         let all = format!("--settle 1s --idle-timeout 4s {options}");
         let all: Vec<String> = all.split_whitespace().map(str::to_owned).collect();
@@ -110,9 +110,15 @@ impl Scene {
             let watcher = Watcher::start(&self.stage.net, &self.binary, &folder, observer, &all)?;
             self.watchers.push(watcher);
         }
-        for watcher in &mut self.watchers {
-            watcher.ready()?;
-            self.ready_after.push(watcher.ready_after);
+        for mut watcher in std::mem::take(&mut self.watchers) {
+            // The others watch on: they have something to tell, too.
+            match watcher.ready() {
+                Ok(()) => {
+                    self.ready_after.push(watcher.ready_after);
+                    self.watchers.push(watcher);
+                }
+                Err(e) => self.rows.push(judge::broken(&self.known(), watcher.observer, &e)),
+            }
         }
         Ok(())
     }
@@ -147,7 +153,7 @@ impl Scene {
         for mut watcher in watchers {
             let ended = watcher.finish();
             let wants = self.wanted(watcher.observer);
-            let known = Known { fault: self.fault, server: self.server.as_ref(), made: self.made };
+            let known = self.known();
             let mut rows = judge::judge(&known, watcher.observer, &wants, &watcher.lines());
             if let Err(e) = ended {
                 rows.push(judge::broken(&known, watcher.observer, &e));
@@ -158,6 +164,10 @@ impl Scene {
             }
             self.rows.extend(rows);
         }
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { fault: self.fault, server: self.server.as_ref(), made: self.made }
     }
 
     fn wanted(&self, observer: Observer) -> Vec<&Want> {
