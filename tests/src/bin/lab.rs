@@ -24,6 +24,15 @@ struct Options {
     /// Faults with natstrace watching live on the hosts, instead of recordings
     #[arg(long)]
     live: bool,
+    /// What natstrace costs a NATS load, in pairs, beside tcpdump
+    #[arg(long)]
+    measure: bool,
+    /// Pairs of runs, for --measure
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of a run, for --measure
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
     /// Install what is missing, and end
     #[arg(long)]
     setup: bool,
@@ -53,6 +62,11 @@ fn main() -> Result<()> {
     }
     ensure!(tools::is_root(), "the lab makes network namespaces: run it as root");
     run::clean_up_on_signals()?;
+    if options.measure {
+        let (pairs, seconds, only) = (options.pairs, options.seconds, options.only);
+        let plan = live::measure::Plan { pairs, seconds, only };
+        return live::measure::run(&plan, &tools, &tests::check::natstrace()?);
+    }
     if options.live {
         return watch(&faults, &tools, options.jobs);
     }

@@ -4,6 +4,7 @@
 //! What is wanted follows from what was done and from the contract, never from what natstrace says.
 pub mod faults;
 pub mod judge;
+pub mod measure;
 pub mod run;
 pub mod scene;
 pub mod table;
