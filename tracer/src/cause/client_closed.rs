@@ -57,7 +57,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let client = case.client();
     let silent = nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0;
-    if silent && case.facts.handshake == Handshake::Complete && !case.facts.frameless() {
+    if silent && case.facts.handshake == Handshake::Complete && !case.facts.unread() {
         return Yes(never_spoke(case));
     }
     let (confidence, how) = how(case, java_abort);

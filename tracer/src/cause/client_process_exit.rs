@@ -141,7 +141,8 @@ mod cases {
         || {
             Scene::new()
                 .with(|s| {
-                    let end = ProcessEnd { pid: 812, name: "billing".into(), signal: Some(9), ..ProcessEnd::default() };
+                    let mut end = ProcessEnd { pid: 812, name: "billing".into(), ..ProcessEnd::default() };
+                    (end.signal, end.exited, end.before_close) = (Some(9), true, true);
                     s.around.process_end.client = Some(end);
                 })
                 .fires()

@@ -28,6 +28,7 @@ impl Case<'_> {
         let nats = &self.facts.nats;
         self.attempt_failed()
             || (self.facts.handshake == Handshake::Complete
+                && !self.facts.unread()
                 && nats.accepted.is_none()
                 && nats.msgs == 0
                 && !self.tls_up()

@@ -449,6 +449,15 @@ impl Facts {
         self.host.is_some() && self.tcp.client.packets == 0 && self.tcp.server.packets == 0
     }
 
+    /// What the ends said can't be told: only the kernel shows the connection, or its payload was never captured. Then the
+    /// absence of INFO, CONNECT or a PONG says nothing.
+    #[must_use]
+    pub fn unread(&self) -> bool {
+        let said = self.tcp.client.bytes + self.tcp.server.bytes > 0;
+        let read = self.nats.first_byte.client.is_some() || self.nats.first_byte.server.is_some();
+        self.frameless() || said && !read
+    }
+
     /// The last `-ERR` the server sent, if any.
     #[must_use]
     pub fn last_server_error(&self) -> Option<&ErrorText> {

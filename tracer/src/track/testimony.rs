@@ -62,7 +62,11 @@ pub fn filter_at(drop: &DropFact) -> Side {
 pub fn drop_evidence(drop: &DropFact) -> Evidence {
     let packets = if drop.count == 1 { "a packet".to_owned() } else { format!("{} packets", drop.count) };
     let place = drop.place.as_ref().map_or(String::new(), |p| format!(" in {p}"));
-    let way = if drop.inbound { "that came in" } else { "on its way out" };
+    let way = match (drop.inbound, drop.count) {
+        (true, _) => "that came in",
+        (false, 1) => "on its way out",
+        (false, _) => "on their way out",
+    };
     Evidence::kernel(
         drop.first,
         format!("this host's kernel discarded {packets} of the {} {way}: {}{place}", drop.from, drop.reason),
