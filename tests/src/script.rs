@@ -26,7 +26,7 @@ mod play;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
 use natstrace::base::{Endpoint, Span, Timestamp};
-use natstrace::cli::{Args, Plan, Settle, Surroundings};
+use natstrace::cli::{Args, Capture, Plan, Settle, Surroundings};
 use natstrace::event::{Coverage, Event, Frame, Host};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::sink::{Json, Sink as _};
@@ -144,6 +144,7 @@ fn config(arguments: &[String]) -> Result<Config> {
         idle_timeout: plan.idle_timeout,
         settle: settle.max(Span::ZERO),
         offline: true,
+        headers_only: plan.capture == Capture::Headers,
         max_connections: plan.max_connections,
         settings: plan.settings,
     })

@@ -8,11 +8,12 @@ use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
-use crate::kernel::{FilterRule, KernelRecord};
+use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::nats::Info;
 use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
+    questions,
 };
 use crate::wire::{Decoder, Packet};
 use folding::Folding;
@@ -33,6 +34,8 @@ pub struct Config {
     pub settle: Span,
     /// The input is a file: a close may wait until its outcome is known.
     pub offline: bool,
+    /// Only protocol headers are looked at: what the ends say is left unread.
+    pub headers_only: bool,
     /// Connections kept at most.
     pub max_connections: usize,
     /// Server settings.
@@ -53,6 +56,12 @@ struct Lost {
     at: Timestamp,
 }
 
+/// Questions to the rule sets that wait to be taken away.
+const QUESTIONS_MAX: usize = 256;
+/// A close waits so long for the answer.
+const ANSWERED: Span = Span::millis(500);
+/// Times of loss by the capture that are remembered.
+const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
 /// How long they are waited for.
@@ -108,6 +117,8 @@ pub struct Pipeline {
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
     folding: Folding,
     lost: VecDeque<Lost>,
+    losses: VecDeque<Timestamp>,
+    questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
 }
@@ -131,6 +142,8 @@ impl Pipeline {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            losses: VecDeque::new(),
+            questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
@@ -169,7 +182,10 @@ impl Pipeline {
         }
         let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
         match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(seg) if wanted => {
+            Packet::Tcp(mut seg) if wanted => {
+                if self.config.headers_only {
+                    seg.payload = &[];
+                }
                 let seen = Seen { mark, place: (frame.capture, frame.iface) };
                 self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
             }
@@ -188,6 +204,10 @@ impl Pipeline {
             return;
         }
         self.summary.capture_lost_packets += frames;
+        if self.losses.len() >= LOSSES_MAX {
+            self.losses.pop_front();
+        }
+        self.losses.push_back(at);
         emit(Event::Notice(Notice {
             at,
             code: NoticeCode::CaptureLoss,
@@ -210,8 +230,20 @@ impl Pipeline {
         self.tracker.handle_kernel(record, self.ordinal);
     }
 
+    /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
+    pub fn questions(&mut self) -> Vec<FilterQuestion> {
+        std::mem::take(&mut self.questions)
+    }
+
     /// A rule of this host's filters that a packet met.
     pub fn handle_rule(&mut self, rule: FilterRule) {
+        let ends = [rule.src, rule.dst];
+        let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
+        for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
+            if let Some(host) = &mut waiting.facts.host {
+                host.add_rule(rule.clone());
+            }
+        }
         self.tracker.handle_rule(rule);
     }
 
@@ -276,7 +308,12 @@ impl Pipeline {
                     }
                 }
                 Tracked::Closed(facts) => {
-                    let since = facts.ended;
+                    let mut since = facts.ended;
+                    let asked = questions(&facts);
+                    if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
+                        self.questions.extend(asked);
+                        since = since.max(self.now) + ANSWERED - self.config.settle;
+                    }
                     let place = self
                         .waiting
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
@@ -493,8 +530,11 @@ impl Pipeline {
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
-    fn judge(&mut self, facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
+    fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
         let id = facts.first_frame;
+        // A loss is noticed when the counters are looked at, up to a second late.
+        facts.capture_loss |=
+            self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
         let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());

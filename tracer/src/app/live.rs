@@ -8,7 +8,7 @@ use crate::event::{Coverage, Event, Frame, Host, Notice, NoticeCode};
 use crate::pipeline::Pipeline;
 use crate::source::hosts;
 use crate::source::live::{
-    ANY, HEADERS, HEADERS_IN_TUNNELS, OpenError, Pressure, RING, Taps, Turn, WHOLE, Wanted,
+    ANY, HEADERS, HEADERS_IN_TUNNELS, Inventory, OpenError, Pressure, RING, Taps, Turn, WHOLE, Wanted,
 };
 use crate::source::{Filter, netns};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -52,6 +52,7 @@ pub fn run(plan: &Plan, ifaces: &[String], namespace: Option<&str>) -> Result<()
 struct Live<'a> {
     plan: &'a Plan,
     taps: Option<Taps>,
+    inventory: Inventory,
     pipeline: Pipeline,
     out: Output,
     host: Host,
@@ -78,13 +79,16 @@ impl<'a> Live<'a> {
             Capture::On => Some(Taps::open(ifaces, wanted, RING, WHOLE)?),
             Capture::Headers => Some(Taps::open(ifaces, wanted, RING, headers(plan))?),
         };
+        let netns = netns::own().unwrap_or(0);
+        let (inventory, standing) = Inventory::start(plan.ports.clone(), netns);
         let mut live = Self {
             plan,
+            inventory,
             pipeline: Pipeline::new(config(plan)),
             out,
             host: Host {
                 addresses: Vec::new(),
-                netns: netns::own().unwrap_or(0),
+                netns,
                 probes: Coverage { frames: taps.is_some(), ..Coverage::default() },
             },
             any: taps.iter().flat_map(Taps::taps).any(|tap| tap.name() == ANY),
@@ -101,6 +105,9 @@ impl<'a> Live<'a> {
             live.pipeline.name_iface(capture, 0, tap.name());
         }
         live.look_at_host();
+        for record in &standing {
+            live.pipeline.handle_kernel(record);
+        }
         Ok(live)
     }
 
@@ -124,6 +131,9 @@ impl<'a> Live<'a> {
     fn step(&mut self) {
         self.wait(WAIT);
         let more = self.read_frames();
+        for record in self.inventory.news() {
+            self.pipeline.handle_kernel(&record);
+        }
         if !more {
             let Self { pipeline, out, .. } = self;
             pipeline.advance(late(wall()), &mut |event| out.take(&event));

@@ -1,7 +1,7 @@
 //! What live and offline traces share: where results go, the core's settings, how a run is stopped.
 use super::{Failure, say};
 use crate::base::Span;
-use crate::cli::{Format, Plan, Settle};
+use crate::cli::{Capture, Format, Plan, Settle};
 use crate::event::Event;
 use crate::pipeline::Config;
 use crate::sink::{Json, Redact, Select, Sink, Text};
@@ -57,6 +57,7 @@ pub(super) fn config(plan: &Plan) -> Config {
         idle_timeout: plan.idle_timeout,
         settle: settle.max(Span::ZERO),
         offline: !plan.is_live(),
+        headers_only: plan.capture == Capture::Headers,
         max_connections: plan.max_connections,
         settings: plan.settings,
     }

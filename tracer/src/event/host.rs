@@ -3,6 +3,9 @@ use crate::base::{Addr, PerSide, Side, Span, Timestamp};
 use crate::kernel::{FilterRule, Process, TcpState};
 use std::sync::Arc;
 
+/// Rules kept for a connection.
+const RULES_MAX: usize = 4;
+
 /// The host that a live trace runs on: one network namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
@@ -159,6 +162,15 @@ impl HostFacts {
             (true, false) => Some(Side::Client),
             (false, true) => Some(Side::Server),
             _ => None,
+        }
+    }
+
+    /// One more rule that concerns it, at most four.
+    pub fn add_rule(&mut self, rule: FilterRule) {
+        if let Some(known) = self.rules.iter_mut().find(|r| r.text == rule.text && r.src == rule.src) {
+            known.certain |= rule.certain;
+        } else if self.rules.len() < RULES_MAX {
+            self.rules.push(rule);
         }
     }
 

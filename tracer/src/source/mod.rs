@@ -1,10 +1,15 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
+pub mod ebpf;
 pub mod file;
 pub mod filter;
 pub mod hosts;
 pub mod live;
 pub mod merge;
 pub mod netns;
+pub mod privileges;
+pub mod processes;
+pub mod sockets;
+pub mod survey;
 
 mod blocks;
 mod error;
@@ -16,6 +21,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use ebpf::{ProbeOptions, ProbeState, ProbeStatus, Probes, ProbesError};
 pub use error::SourceError;
 pub use file::FileSource;
 pub use filter::{Filter, FilterError};

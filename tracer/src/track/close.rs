@@ -279,14 +279,18 @@ fn silence(facts: &Facts, around: &Around) -> Close {
 /// A filter of this host, shown by the kernel's own records.
 fn filtered_here(facts: &Facts) -> Option<Close> {
     let owed = asking(facts);
-    let drop = testimony::fatal_drop(facts, owed.map(|o| o.1.first))?;
-    let mut evidence = vec![testimony::drop_evidence(drop)];
+    let drop = testimony::fatal_drop(facts, owed.map(|o| o.1.first));
+    let mut evidence: Vec<Evidence> = drop.map(testimony::drop_evidence).into_iter().collect();
+    let (side, confidence) = match drop {
+        Some(drop) => (testimony::filter_at(drop), 0.98),
+        None => (testimony::fatal_rule(facts)?.1, 0.9),
+    };
     evidence.extend(owed.map(|(asks, u)| Evidence::packet(u.first, unanswered_text(asks, &u))));
     Some(Close {
         kind: Kind::FirewallDrop,
-        side: testimony::filter_at(drop).into(),
+        side: side.into(),
         detail: Some(owed.map_or("filtered", |o| detail_of(o.1.owed))),
-        confidence: 0.98,
+        confidence,
         at: facts.ended,
         evidence,
     })

@@ -21,6 +21,7 @@ mod vantage;
 pub use clients::Clients;
 pub use connection::{ClosedWindow, Limits, Seen};
 pub use neighbours::{Neighbours, Restart};
+pub use testimony::questions;
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Host, IcmpFact, Mark, ProcessEnd};

@@ -11,8 +11,6 @@ use std::sync::Arc;
 
 /// Kinds of drops kept for a connection.
 const DROPS_MAX: usize = 8;
-/// Rules kept for a connection.
-const RULES_MAX: usize = 4;
 /// Listening sockets known.
 const LISTENERS_MAX: usize = 1024;
 /// What a frame may be behind the kernel's record of the same thing.
@@ -128,12 +126,7 @@ impl Sockets {
     pub fn rule(&mut self, rule: FilterRule) {
         let key = FlowKey::new(rule.src, rule.dst);
         let Some(flow) = self.flows.get_mut(&key) else { return };
-        let rules = &mut flow.facts.rules;
-        if let Some(known) = rules.iter_mut().find(|r| r.text == rule.text && r.src == rule.src) {
-            known.certain |= rule.certain;
-        } else if rules.len() < RULES_MAX {
-            rules.push(rule);
-        }
+        flow.facts.add_rule(rule);
     }
 
     fn state(

@@ -1,8 +1,13 @@
 //! What this host's kernel testifies about a close: which goodbye was really said, which was lost, who did it.
 use crate::base::{Side, Span};
-use crate::event::{Close, DropFact, Evidence, Facts, HostEnd, HostFacts, Kind, Mark, Party};
+use crate::event::{
+    Close, DropFact, EndedBy, Evidence, Facts, Handshake, HostEnd, HostFacts, Kind, Mark, Party,
+};
+use crate::kernel::{FilterQuestion, FilterRule, Verdict};
 
 const FIN: u8 = 1;
+const SYN: u8 = 2;
+const ACK: u8 = 16;
 const RST: u8 = 4;
 
 /// Whose a reset is that was seen in the name of one end.
@@ -51,6 +56,49 @@ pub fn fatal_drop(facts: &Facts, since: Option<Mark>) -> Option<&DropFact> {
     let host = facts.host.as_ref()?;
     let since = since.map_or(facts.ended - Span::secs(30), |m| m.at - Span::secs(1));
     host.filtered().filter(|d| d.last >= since).min_by_key(|d| d.first)
+}
+
+/// What this host's rule sets should be asked about a connection that ended: a reset or ICMP error that a filter here may have
+/// made, a silence in which a filter here may have discarded segments.
+pub fn questions(facts: &Facts) -> Vec<FilterQuestion> {
+    let Some(host) = facts.host.as_ref().filter(|h| h.rules.is_empty()) else { return Vec::new() };
+    let of = |from: Side, flags: u8, inbound: bool, rejected: bool| FilterQuestion {
+        src: facts.endpoint(from),
+        dst: facts.endpoint(from.other()),
+        flags,
+        at: facts.ended,
+        inbound,
+        rejected,
+    };
+    let syn = |from: Side| {
+        let attempt = !matches!(facts.handshake, Handshake::Complete | Handshake::Midstream);
+        if attempt && from == Side::Client { SYN } else { ACK }
+    };
+    let mut asked = Vec::new();
+    for here in Side::BOTH.into_iter().filter(|&s| host.ends[s].here) {
+        let there = here.other();
+        let foreign = facts.tcp[here].rst.is_some_and(|r| maker(facts, here, r.mark) == Maker::Foreign);
+        let icmp = facts.icmp.iter().any(|i| i.from == facts.endpoint(here).addr);
+        if foreign || icmp {
+            asked.push(of(there, syn(there), true, true));
+        }
+        // What came was captured before the filter; what was to leave and was discarded never was.
+        let unheard = facts.tcp[there].unanswered.is_some_and(|u| u.repeats > 0);
+        if unheard && facts.ended_by != EndedBy::Goodbye {
+            asked.push(of(there, syn(there), true, false));
+            asked.push(of(here, ACK, false, false));
+        }
+    }
+    asked
+}
+
+/// A rule of this host that discards the packets of this connection, where no record shows it.
+pub fn fatal_rule(facts: &Facts) -> Option<(&FilterRule, Side)> {
+    let host = facts.host.as_ref()?;
+    let rule = host.rules.iter().find(|r| r.verdict == Verdict::Drop)?;
+    let from = if rule.src == facts.client { Side::Client } else { Side::Server };
+    let filter_at = if host.ends[from.other()].here { from.other() } else { from };
+    host.ends[filter_at].here.then_some((rule, filter_at))
 }
 
 /// On whose host the filter sits: where the packet was to leave it its sender's, else its receiver's.

@@ -1,6 +1,7 @@
 //! Live capture through libpcap: one ring for each interface, read by whoever calls, in one thread. The ring is the buffer
 //! between the wire and the core: frames are borrowed from it straight into the pipeline.
 pub mod expression;
+pub mod inventory;
 pub mod pressure;
 pub mod route;
 
@@ -11,6 +12,7 @@ mod tap;
 mod tests;
 
 pub use expression::Wanted;
+pub use inventory::Inventory;
 pub use pressure::{Pressure, Turn};
 pub use tap::{ANY, Tap};
 
@@ -187,7 +189,11 @@ impl Taps {
 
     /// Keeps so many octets of each frame from now on; `false` where the kernel does not do it for all interfaces.
     pub fn keep(&mut self, octets: u32) -> bool {
-        self.taps.iter_mut().fold(true, |all, tap| tap.keep(octets) && all)
+        let mut all = true;
+        for tap in &mut self.taps {
+            all &= tap.keep(octets);
+        }
+        all
     }
 
     /// Follows interfaces that go and come back; `say` is told once each way. Cheap where it is not time yet.

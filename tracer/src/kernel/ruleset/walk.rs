@@ -1,0 +1,209 @@
+//! A packet's way through the chains, in the order of the kernel (`net/netfilter/core.c`, `nf_tables_core.c`).
+use super::condition::{Atom, Truth, matches_element};
+use super::packet::{ConnState, Direction, Packet};
+use super::{Action, Chain, Hook, Rule, Ruleset};
+use crate::kernel::Verdict;
+
+/// nftables' `NFT_JUMP_STACK_SIZE`; the kernel refuses deeper jumps.
+const DEPTH_MAX: usize = 16;
+/// Rules looked at for one packet; a rule set of loops could hold us for ever.
+const STEPS_MAX: u32 = 200_000;
+/// Candidates kept for one packet.
+const FOUND_MAX: usize = 64;
+
+/// A rule (none: a policy) that discards the packet, or may.
+#[derive(Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub chain: &'a Chain,
+    pub rule: Option<&'a Rule>,
+    pub verdict: Verdict,
+    /// All that it and the jumps to it ask is so.
+    pub exact: bool,
+}
+
+/// Every rule that may have discarded the packet, in the order it meets them.
+pub(super) fn walk<'a>(rules: &'a Ruleset, packet: &Packet) -> Vec<Candidate<'a>> {
+    let mut walk = Walk { rules, packet, found: Vec::new(), steps: STEPS_MAX };
+    let hooks: &[Hook] = match packet.direction {
+        Direction::Input => &[Hook::Ingress, Hook::Prerouting, Hook::Input],
+        Direction::Output => &[Hook::Output, Hook::Postrouting],
+        Direction::Forward => &[Hook::Ingress, Hook::Prerouting, Hook::Forward, Hook::Postrouting],
+    };
+    let mut exact = true;
+    for hook in hooks {
+        for chain in on_hook(rules, *hook, packet) {
+            match walk.base(chain, exact) {
+                After::Dropped => return walk.found,
+                After::FallsPerhaps => exact = false,
+                After::Accepted | After::Falls => {}
+            }
+        }
+    }
+    walk.found
+}
+
+/// The base chains of a hook that see the packet, by priority.
+fn on_hook<'a>(rules: &'a Ruleset, hook: Hook, packet: &Packet) -> Vec<&'a Chain> {
+    let sees = |chain: &&Chain| {
+        chain.family.version().has(packet)
+            && chain.base.as_ref().is_some_and(|base| {
+                let device = match (&base.device, packet.iif) {
+                    (Some(device), Some(iif)) => **device == *iif,
+                    _ => true,
+                };
+                base.hook == hook && device && (!base.nat || packet.state == ConnState::New)
+            })
+    };
+    let mut chains: Vec<&Chain> = rules.chains.iter().filter(sees).collect();
+    chains.sort_by_key(|chain| chain.base.as_ref().map_or(0, |base| base.priority));
+    chains
+}
+
+/// How the packet leaves a chain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum After {
+    /// Discarded for certain, if it came to the chain.
+    Dropped,
+    /// Let through, at least by this base chain.
+    Accepted,
+    /// Back to the caller (at the base chain: to its policy).
+    Falls,
+    /// Back to the caller only if a rule matched of which it can't be told.
+    FallsPerhaps,
+}
+
+struct Walk<'a, 'p> {
+    rules: &'a Ruleset,
+    packet: &'p Packet<'p>,
+    found: Vec<Candidate<'a>>,
+    steps: u32,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn base(&mut self, chain: &'a Chain, exact: bool) -> After {
+        let Some(base) = &chain.base else { return After::Falls };
+        // Where a listing doesn't name the interface of an ingress chain, it may be another's.
+        let exact =
+            exact && (base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some()));
+        let after = self.chain(chain, exact, 0);
+        if matches!(after, After::Falls | After::FallsPerhaps) && base.drops {
+            self.push(Candidate {
+                chain,
+                rule: None,
+                verdict: Verdict::Drop,
+                exact: exact && after == After::Falls,
+            });
+            return if exact { After::Dropped } else { After::FallsPerhaps };
+        }
+        if exact || after != After::Dropped { after } else { After::FallsPerhaps }
+    }
+
+    fn chain(&mut self, chain: &'a Chain, mut exact: bool, depth: usize) -> After {
+        let mut returned = false;
+        for rule in &chain.rules {
+            if self.steps == 0 || depth > DEPTH_MAX {
+                return After::FallsPerhaps;
+            }
+            self.steps -= 1;
+            let packet = self.packet;
+            let truth = rule.conditions.iter().map(|c| c.holds(packet)).fold(Truth::Yes, Truth::and);
+            if truth == Truth::No {
+                continue;
+            }
+            match self.act(chain, rule, &rule.action, truth, exact, depth) {
+                Step::On => {}
+                Step::OnIfReturned => exact = false,
+                Step::MayLeave => returned = true,
+                Step::Leave(After::Falls) => return After::Falls,
+                Step::Leave(after) => return if returned { After::FallsPerhaps } else { after },
+            }
+        }
+        After::Falls
+    }
+
+    /// What a rule that matches (`truth`: or may) does.
+    fn act(
+        &mut self,
+        chain: &'a Chain,
+        rule: &'a Rule,
+        action: &'a Action,
+        truth: Truth,
+        exact: bool,
+        depth: usize,
+    ) -> Step {
+        let (sure, was_exact) = (truth == Truth::Yes, exact);
+        let exact = exact && sure;
+        match action {
+            // Who takes a packet away may give it back elsewhere: what follows need not have met it.
+            Action::Opaque if sure => Step::OnIfReturned,
+            Action::Continue | Action::Opaque => Step::On,
+            Action::Accept if sure => Step::Leave(After::Accepted),
+            Action::Accept => Step::On,
+            Action::Drop | Action::Reject => {
+                let verdict = if *action == Action::Drop { Verdict::Drop } else { Verdict::Reject };
+                self.push(Candidate { chain, rule: Some(rule), verdict, exact });
+                if sure { Step::Leave(After::Dropped) } else { Step::On }
+            }
+            Action::Return if sure => Step::Leave(After::Falls),
+            Action::Return => Step::MayLeave,
+            Action::Jump(name) | Action::Goto(name) => {
+                let Some(target) = self.rules.chain(chain, name) else { return Step::On };
+                let after = self.chain(target, exact, depth + 1);
+                match (after, matches!(action, Action::Goto(_)), sure) {
+                    (After::Falls, true, true) | (After::FallsPerhaps, true, true) => Step::Leave(after),
+                    (After::Falls | After::FallsPerhaps, true, false) => Step::MayLeave,
+                    (After::Falls, false, _) | (_, _, false) => Step::On,
+                    (After::FallsPerhaps, false, true) => Step::OnIfReturned,
+                    (after, _, true) => Step::Leave(after),
+                }
+            }
+            Action::Map { parts, entries, open } => {
+                let mut step = Step::On;
+                for (element, action) in entries.iter() {
+                    let wild = matches!(**element, [Atom::Any]);
+                    let matched = match matches_element(parts, element, self.packet) {
+                        Truth::Yes if wild && *open => Truth::Unknown,
+                        other => other,
+                    };
+                    if matched == Truth::No || matches!(action, Action::Map { .. }) {
+                        continue;
+                    }
+                    let one = self.act(chain, rule, action, matched.and(truth), was_exact, depth);
+                    if matched == Truth::Yes {
+                        return one;
+                    }
+                    step = step.or(one);
+                }
+                step
+            }
+        }
+    }
+
+    fn push(&mut self, candidate: Candidate<'a>) {
+        if self.found.len() < FOUND_MAX {
+            self.found.push(candidate);
+        }
+    }
+}
+
+/// What comes after a rule.
+enum Step {
+    /// The next rule.
+    On,
+    /// The next rule, if a return matched of which it can't be told.
+    OnIfReturned,
+    /// Out of the chain.
+    Leave(After),
+    /// The next rule, or back to the caller.
+    MayLeave,
+}
+
+impl Step {
+    /// Either of two that may happen.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::MayLeave, _) | (_, Self::MayLeave) => Self::MayLeave,
+            _ => Self::On,
+        }
+    }
+}
