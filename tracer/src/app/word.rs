@@ -189,6 +189,7 @@ fn covers(probes: &Probes) -> Coverage {
         states: loaded("sock:inet_sock_set_state").is_some(),
         // Kernels that give a reason tell of every reset; older ones leave out those without a socket.
         every_reset: loaded("tcp:tcp_send_reset").is_some_and(|s| s.found.contains(&"reason")),
+        resets_received: loaded("tcp:tcp_receive_reset").is_some(),
         drops: loaded("skb:kfree_skb").is_some(),
         exits: loaded("sched:sched_process_exit").is_some(),
         frames: false,
