@@ -29,17 +29,15 @@ pub(super) fn walk<'a>(rules: &'a Ruleset, packet: &Packet) -> Vec<Candidate<'a>
         Direction::Output => &[Hook::Output, Hook::Postrouting],
         Direction::Forward => &[Hook::Ingress, Hook::Prerouting, Hook::Forward, Hook::Postrouting],
     };
-    let mut exact = true;
     for hook in hooks {
         for chain in on_hook(rules, *hook, packet) {
-            match walk.base(chain, exact) {
-                After::Dropped => return walk.found,
-                After::FallsPerhaps => exact = false,
-                After::Accepted | After::Falls => {}
+            if walk.base(chain) == After::Dropped && walk.steps > 0 {
+                return walk.found;
             }
         }
     }
-    walk.found
+    // A way that was not walked to its end names nothing.
+    if walk.steps == 0 { Vec::new() } else { walk.found }
 }
 
 /// The base chains of a hook that see the packet, by priority.
@@ -80,22 +78,16 @@ struct Walk<'a, 'p> {
 }
 
 impl<'a> Walk<'a, '_> {
-    fn base(&mut self, chain: &'a Chain, exact: bool) -> After {
+    fn base(&mut self, chain: &'a Chain) -> After {
         let Some(base) = &chain.base else { return After::Falls };
         // Where a listing doesn't name the interface of an ingress chain, it may be another's.
-        let exact =
-            exact && (base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some()));
-        let after = self.chain(chain, exact, 0);
+        let ours = base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some());
+        let after = self.chain(chain, ours, 0);
         if matches!(after, After::Falls | After::FallsPerhaps) && base.drops {
-            self.push(Candidate {
-                chain,
-                rule: None,
-                verdict: Verdict::Drop,
-                exact: exact && after == After::Falls,
-            });
-            return if exact { After::Dropped } else { After::FallsPerhaps };
+            self.push(Candidate { chain, rule: None, verdict: Verdict::Drop, exact: ours });
+            return if ours { After::Dropped } else { After::Falls };
         }
-        if exact || after != After::Dropped { after } else { After::FallsPerhaps }
+        if ours || after != After::Dropped { after } else { After::Falls }
     }
 
     fn chain(&mut self, chain: &'a Chain, mut exact: bool, depth: usize) -> After {
@@ -112,7 +104,7 @@ impl<'a> Walk<'a, '_> {
             }
             match self.act(chain, rule, &rule.action, truth, exact, depth) {
                 Step::On => {}
-                Step::OnIfReturned => exact = false,
+                Step::OnElsewhere => exact = false,
                 Step::MayLeave => returned = true,
                 Step::Leave(After::Falls) => return After::Falls,
                 Step::Leave(after) => return if returned { After::FallsPerhaps } else { after },
@@ -135,7 +127,7 @@ impl<'a> Walk<'a, '_> {
         let exact = exact && sure;
         match action {
             // Who takes a packet away may give it back elsewhere: what follows need not have met it.
-            Action::Opaque if sure => Step::OnIfReturned,
+            Action::Opaque if sure => Step::OnElsewhere,
             Action::Continue | Action::Opaque => Step::On,
             Action::Accept if sure => Step::Leave(After::Accepted),
             Action::Accept => Step::On,
@@ -152,8 +144,8 @@ impl<'a> Walk<'a, '_> {
                 match (after, matches!(action, Action::Goto(_)), sure) {
                     (After::Falls, true, true) | (After::FallsPerhaps, true, true) => Step::Leave(after),
                     (After::Falls | After::FallsPerhaps, true, false) => Step::MayLeave,
-                    (After::Falls, false, _) | (_, _, false) => Step::On,
-                    (After::FallsPerhaps, false, true) => Step::OnIfReturned,
+                    // Where a return may have saved the packet from a rule, what follows is as likely as that rule.
+                    (After::Falls | After::FallsPerhaps, false, _) | (_, _, false) => Step::On,
                     (after, _, true) => Step::Leave(after),
                 }
             }
@@ -190,8 +182,8 @@ impl<'a> Walk<'a, '_> {
 enum Step {
     /// The next rule.
     On,
-    /// The next rule, if a return matched of which it can't be told.
-    OnIfReturned,
+    /// The next rule, which the packet need not have met.
+    OnElsewhere,
     /// Out of the chain.
     Leave(After),
     /// The next rule, or back to the caller.

@@ -250,6 +250,45 @@ fn iptables_names_the_rule_among_decoys() {
     named(&nft_backed, &inbound("[2001:db8:1::7]:1", "[2001:db8::1]:4222", SYN), &[v6]);
 }
 
+/// As ufw(8) has it, in short.
+const UFW: &str = "*filter
+:INPUT DROP [9:540]
+:OUTPUT ACCEPT [0:0]
+:ufw-before-input - [0:0]
+:ufw-not-local - [0:0]
+:ufw-limit - [0:0]
+[1:60] -A INPUT -j ufw-before-input
+[0:0] -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+[4:240] -A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+[1:60] -A ufw-before-input -j ufw-not-local
+[0:0] -A ufw-before-input -p tcp -m tcp --dport 22 -j ufw-limit
+[1:60] -A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+[0:0] -A ufw-not-local -m addrtype --dst-type MULTICAST -j RETURN
+[0:0] -A ufw-not-local -m limit --limit 3/min -j RETURN
+[0:0] -A ufw-not-local -j DROP
+[0:0] -A ufw-limit -m recent --set --name DEFAULT -j REJECT --reject-with icmp-port-unreachable
+COMMIT
+";
+
+#[test]
+fn a_policy_behind_many_returns() {
+    let mut rules = Ruleset::new();
+    rules.add_iptables(UFW, Tool::Iptables).unwrap();
+    let policy = "iptables: table filter, chain INPUT: -P INPUT DROP";
+    named(&rules, &inbound("192.0.2.1:5", US, SYN), &[policy]);
+    let mut routed = Ruleset::new();
+    routed.add_iptables(&UFW.replace("INPUT", "FORWARD"), Tool::Iptables).unwrap();
+    // Whether the address is the host's can't be told of a routed packet: either rule, until a counter decides.
+    let forward = packet("192.0.2.1:5", US, SYN, Direction::Forward);
+    assert_eq!(find(&routed, &forward).len(), 2);
+    let mut before = Ruleset::new();
+    before
+        .add_iptables(&UFW.replace("INPUT", "FORWARD").replace("[9:540]", "[8:480]"), Tool::Iptables)
+        .unwrap();
+    let found = routed.find(&forward, Some(&before.counters()), Fate::default());
+    assert_eq!(texts(&found), ["iptables: table filter, chain FORWARD: -P FORWARD DROP"]);
+}
+
 #[test]
 fn where_it_was_dropped_tells_the_tool() {
     let mut rules = iptables();
