@@ -47,8 +47,10 @@ pub enum ReadError {
         /// The tool.
         program: &'static str,
     },
-    /// It failed, mostly for want of CAP_NET_ADMIN.
-    #[error("{program}: {why}; reading rules needs CAP_NET_ADMIN")]
+    /// It failed, mostly for want of a capability.
+    #[error(
+        "{program}: {why}; reading rules needs CAP_NET_ADMIN, legacy iptables CAP_NET_RAW and CAP_DAC_READ_SEARCH as well"
+    )]
     Failed {
         /// The tool.
         program: &'static str,
@@ -145,7 +147,7 @@ impl Firewall {
     }
 
     /// What was found since the last call. A question without a fitting rule gets no answer; one with two that fit alike gets
-    /// both.
+    /// both. With [`Self::trace`] each packet that the trace saw dropped comes too, `certain`, asked for or not.
     pub fn answers(&mut self) -> impl Iterator<Item = FilterRule> {
         let traced = self.trace.as_ref().map(Trace::answers);
         traced.into_iter().flatten().chain(self.answers.try_iter())
