@@ -19,14 +19,15 @@
 //! interfaces, and with sequence numbers that wrap.
 mod expect;
 mod frame;
+mod kernel;
 mod parse;
 mod play;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser as _;
-use natstrace::base::{Span, Timestamp};
-use natstrace::cli::{Args, Plan, Settle, Surroundings};
-use natstrace::event::{Event, Frame};
+use natstrace::base::{Endpoint, Span, Timestamp};
+use natstrace::cli::{Args, Capture, Plan, Settle, Surroundings};
+use natstrace::event::{Coverage, Event, Frame, Host};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::sink::{Json, Sink as _};
 use natstrace::wire::LinkType;
@@ -86,6 +87,15 @@ pub fn run(arguments: &[String], frames: &[Captured]) -> Result<Vec<Value>> {
         };
         let mut pipeline = Pipeline::new(config(arguments)?);
         for (number, frame) in (1..).zip(frames) {
+            if let Some(said) = &frame.said {
+                pipeline.advance(Timestamp(BEGIN + frame.at), &mut write);
+                match said {
+                    kernel::Said::Here(ends) => pipeline.set_host(host(ends)),
+                    kernel::Said::Record(record) => pipeline.handle_kernel(record),
+                    kernel::Said::Rule(rule) => pipeline.handle_rule(rule.clone()),
+                }
+                continue;
+            }
             if frame.bytes.is_empty() {
                 pipeline.handle_lost(1, Timestamp(BEGIN + frame.at), &mut write);
                 continue;
@@ -111,6 +121,12 @@ pub fn run(arguments: &[String], frames: &[Captured]) -> Result<Vec<Value>> {
     text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))).collect()
 }
 
+/// A host all of whose probes tell.
+fn host(ends: &[Endpoint]) -> Host {
+    let probes = Coverage { states: true, every_reset: true, drops: true, exits: true, frames: true };
+    Host { addresses: ends.iter().map(|e| e.addr).collect(), netns: kernel::NETNS, probes }
+}
+
 /// The pipeline's settings from arguments, as an offline run has them.
 fn config(arguments: &[String]) -> Result<Config> {
     let words = ["natstrace", "--read", "script"].into_iter().map(str::to_owned);
@@ -128,6 +144,7 @@ fn config(arguments: &[String]) -> Result<Config> {
         idle_timeout: plan.idle_timeout,
         settle: settle.max(Span::ZERO),
         offline: true,
+        headers_only: plan.capture == Capture::Headers,
         max_connections: plan.max_connections,
         settings: plan.settings,
     })

@@ -16,6 +16,7 @@ mod scripts {
     mod handshakes;
     mod healthy;
     mod icmp;
+    mod kernel;
     mod libraries;
     mod reasons;
     mod reconnects;

@@ -91,6 +91,7 @@ fn pipeline(c: &mut Criterion) {
                     idle_timeout: Span::secs(120),
                     settle: Span::secs(60),
                     offline: true,
+                    headers_only: false,
                     max_connections: 1_000_000,
                     settings: Settings::default(),
                 });

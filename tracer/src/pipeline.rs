@@ -2,16 +2,18 @@
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 mod folding;
 
-use crate::base::{Addr, Endpoint, PortSet, Span, Timestamp};
+use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Mark, Notice, NoticeCode,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
+use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
+    questions,
 };
 use crate::wire::{Decoder, Packet};
 use folding::Folding;
@@ -32,6 +34,8 @@ pub struct Config {
     pub settle: Span,
     /// The input is a file: a close may wait until its outcome is known.
     pub offline: bool,
+    /// Only protocol headers are looked at: what the ends say is left unread.
+    pub headers_only: bool,
     /// Connections kept at most.
     pub max_connections: usize,
     /// Server settings.
@@ -43,6 +47,25 @@ struct Waiting {
     facts: Box<Facts>,
     since: Timestamp,
 }
+
+/// A close that is written, whose client may still come back.
+struct Lost {
+    id: ConnId,
+    flow: u64,
+    client: Addr,
+    at: Timestamp,
+}
+
+/// Questions to the rule sets that wait to be taken away.
+const QUESTIONS_MAX: usize = 256;
+/// A close waits so long for the answer.
+const ANSWERED: Span = Span::millis(500);
+/// Times of loss by the capture that are remembered.
+const LOSSES_MAX: usize = 256;
+/// Of them at most.
+const LOST_MAX: usize = 16 * 1024;
+/// How long they are waited for.
+const LOST_FOR: Span = Span::secs(600);
 
 /// `clock_step` notices at most.
 const STEPS_MAX: u32 = 10;
@@ -93,6 +116,9 @@ pub struct Pipeline {
     closes_by_client: BTreeMap<String, u64>,
     storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
     folding: Folding,
+    lost: VecDeque<Lost>,
+    losses: VecDeque<Timestamp>,
+    questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
 }
@@ -115,6 +141,9 @@ impl Pipeline {
         };
         Self {
             folding: Folding::default(),
+            lost: VecDeque::new(),
+            losses: VecDeque::new(),
+            questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
             config,
             decoder: Decoder::new(),
@@ -153,7 +182,10 @@ impl Pipeline {
         }
         let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
         match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(seg) if wanted => {
+            Packet::Tcp(mut seg) if wanted => {
+                if self.config.headers_only {
+                    seg.payload = &[];
+                }
                 let seen = Seen { mark, place: (frame.capture, frame.iface) };
                 self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
             }
@@ -172,6 +204,10 @@ impl Pipeline {
             return;
         }
         self.summary.capture_lost_packets += frames;
+        if self.losses.len() >= LOSSES_MAX {
+            self.losses.pop_front();
+        }
+        self.losses.push_back(at);
         emit(Event::Notice(Notice {
             at,
             code: NoticeCode::CaptureLoss,
@@ -180,6 +216,58 @@ impl Pipeline {
             client: None,
             server: None,
         }));
+    }
+
+    /// The host that a live trace runs on; again where its addresses change.
+    pub fn set_host(&mut self, host: Host) {
+        self.tracker.set_host(host);
+    }
+
+    /// One record of this host's kernel.
+    pub fn handle_kernel(&mut self, record: &KernelRecord) {
+        self.ordinal += 1;
+        self.summary.kernel_records += u64::from(!matches!(record.event, KernelEvent::Socket { .. }));
+        self.tracker.handle_kernel(record, self.ordinal);
+    }
+
+    /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
+    pub fn questions(&mut self) -> Vec<FilterQuestion> {
+        std::mem::take(&mut self.questions)
+    }
+
+    /// A rule of this host's filters that a packet met.
+    pub fn handle_rule(&mut self, rule: FilterRule) {
+        let ends = [rule.src, rule.dst];
+        let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
+        for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
+            if let Some(host) = &mut waiting.facts.host {
+                host.add_rule(rule.clone());
+            }
+        }
+        self.tracker.handle_rule(rule);
+    }
+
+    /// Time passes without a frame (live).
+    pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
+        if now <= self.now {
+            return;
+        }
+        self.now = now;
+        self.tracker.advance(now, &mut self.tracked);
+        if !self.tracked.is_empty() {
+            self.digest(emit);
+        }
+        self.settle(emit);
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mut summary = self.summary.clone();
+        summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
+        summary.open = self.tracker.living();
+        summary.clients = busiest(self.closes_by_client.clone());
+        summary
     }
 
     /// The input is over: what settles is judged, then the summary is given.
@@ -192,11 +280,7 @@ impl Pipeline {
         self.folding.pass(Timestamp(i64::MAX), emit);
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        let mut clients: Vec<(String, u64)> =
-            std::mem::take(&mut self.closes_by_client).into_iter().collect();
-        clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        clients.truncate(10);
-        summary.clients = clients;
+        summary.clients = busiest(std::mem::take(&mut self.closes_by_client));
         summary
     }
 
@@ -209,6 +293,7 @@ impl Pipeline {
     /// Takes in what the tracker told, in order.
     fn digest(&mut self, emit: &mut impl FnMut(Event)) {
         let mut tracked = std::mem::take(&mut self.tracked);
+        let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked.drain(..) {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
@@ -223,7 +308,12 @@ impl Pipeline {
                     }
                 }
                 Tracked::Closed(facts) => {
-                    let since = facts.ended;
+                    let mut since = facts.ended;
+                    let asked = questions(&facts);
+                    if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
+                        self.questions.extend(asked);
+                        since = since.max(self.now) + ANSWERED - self.config.settle;
+                    }
                     let place = self
                         .waiting
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
@@ -275,6 +365,7 @@ impl Pipeline {
                         server: Some(server),
                     }));
                 }
+                Tracked::Accepted { client, .. } if !self.lost.is_empty() => came_back.push(client.addr),
                 Tracked::Greeted { mark, server, info, .. } => {
                     if let Some(restart) = restart {
                         emit(Event::Notice(Notice {
@@ -309,6 +400,9 @@ impl Pipeline {
             }
         }
         self.tracked = tracked;
+        for addr in came_back {
+            self.tell_reconnects(Some(addr), emit);
+        }
     }
 
     /// What a window that stays closed says, with its figures.
@@ -395,8 +489,35 @@ impl Pipeline {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
             self.neighbours.prune(now);
+            self.tell_reconnects(None, emit);
             self.folding.pass(now, emit);
         }
+    }
+
+    /// Live: what became of clients whose close is written already, `addr`'s or all.
+    fn tell_reconnects(&mut self, addr: Option<Addr>, emit: &mut impl FnMut(Event)) {
+        let mut lost = std::mem::take(&mut self.lost);
+        let full = lost.len().saturating_sub(LOST_MAX);
+        let mut place = 0;
+        lost.retain(|one| {
+            place += 1;
+            if addr.is_some_and(|a| a != one.client) && place > full {
+                return true;
+            }
+            let told = self.clients.reconnect(one.id, one.client, self.now);
+            let old = place <= full || self.now - one.at > LOST_FOR;
+            let outcome = told.as_ref().map(|r| r.outcome);
+            if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
+                return true;
+            }
+            if let Some(mut reconnect) = told {
+                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
+            }
+            self.clients.settled(one.id, one.client);
+            false
+        });
+        self.lost = lost;
     }
 
     /// Nothing that can still come changes this verdict.
@@ -409,11 +530,15 @@ impl Pipeline {
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
-    fn judge(&mut self, facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
+    fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
         let id = facts.first_frame;
+        // A loss is noticed when the counters are looked at, up to a second late.
+        facts.capture_loss |=
+            self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
         let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         let cause = cause::judge(&Case {
@@ -426,14 +551,19 @@ impl Pipeline {
             r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
             r
         });
-        self.clients.settled(id, facts.client.addr);
         let flow = self.flows.get(&id).copied().unwrap_or(0);
+        let failed =
+            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
+        let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
+        if self.config.offline || input_ended || failed || known {
+            self.clients.settled(id, facts.client.addr);
+        } else {
+            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+        }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
         }
         self.count(&facts, &close, &cause);
-        let failed =
-            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
             return;
         }
@@ -468,6 +598,14 @@ impl Pipeline {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// The ten with most closes, most first.
+fn busiest(closes: BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let mut clients: Vec<(String, u64)> = closes.into_iter().collect();
+    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    clients.truncate(10);
+    clients
 }
 
 fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {

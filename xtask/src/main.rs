@@ -2,6 +2,7 @@
 mod bench;
 mod demo;
 mod fuzz;
+mod kernels;
 mod lab;
 mod setup;
 mod sh;
@@ -24,6 +25,11 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Measure natstrace beside tcpdump and tshark on generated captures
     Bench(bench::Bench),
+    /// Boot Debian's 6.1 and 6.12 kernels in qemu and check natstrace's verdicts there
+    Kernels(kernels::Kernels),
+    /// What happens inside such a kernel
+    #[command(hide = true)]
+    KernelsGuest(kernels::guest::Inside),
     /// Check what the compiler doesn't: floors, clocks and files below the edges, file headers
     Tidy,
     /// Install what a build and the lab need, where it is missing
@@ -37,6 +43,8 @@ fn main() -> anyhow::Result<()> {
         Task::Lab(lab) => lab.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Kernels(kernels) => kernels.run(),
+        Task::KernelsGuest(inside) => inside.run(),
         Task::Tidy => tidy::run(),
         Task::Setup => setup::build().and_then(|()| setup::lab()),
     }

@@ -67,6 +67,7 @@ impl Checked {
             idle_timeout: if kind & 8 == 0 { Span::secs(120) } else { Span::secs(3) },
             settle,
             offline: kind & 16 == 0,
+            headers_only: kind & 32 != 0,
             max_connections: if kind & 96 == 96 { 2 } else { 1_000_000 },
             settings: Settings::default(),
         };

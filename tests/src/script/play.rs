@@ -13,13 +13,17 @@
 //! | `tcp C[:S]`, `hello C[:S] [name= lang= version= user= id= server=]` | handshake; with INFO, CONNECT, PING, PONG |
 //! | `end`, `lost` | a stranger's frame; the capture says that it lost a frame |
 //!
+//! `here …` and `k …` are what a live trace is told by its kernel: see [`kernel`].
+//!
 //! Words after a segment: `drop` (captured, never arrived), `unseen` (arrived, never captured), `twice` (captured once more,
 //! by another interface), `late=TIME` (captured so much later), `xN/TIME` (N times, gaps doubling from TIME), `xN@TIME`
 //! (N times, equal gaps), `times=N` (the octets N times), `len=N` (filler), and what overrides a field: `ttl=`, `id=`,
 //! `win=`, `snap=` (captured octets), `seq=`, `ack=` (absolute, or `+N`/`-N` beside what would be sent).
 use super::frame::{self, ACK, FIN, RST, SYN, Segment};
+use super::kernel::{self, Said};
 use super::parse::{Step, Word, span};
 use anyhow::{Context as _, Result, bail};
+use natstrace::base::Endpoint;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -34,6 +38,8 @@ pub struct Captured {
     pub bytes: Vec<u8>,
     /// Octets on the wire.
     pub wire_len: usize,
+    /// No frame, but what the kernel says.
+    pub said: Option<Said>,
 }
 
 /// Ways to play a script that must not matter.
@@ -124,9 +130,20 @@ impl World {
             [name, "=", addr, rest @ ..] => self.host(name, addr, rest),
             ["end"] => self.capture(0, frame::stranger()),
             ["lost"] => {
-                self.frames.push(Captured { at: self.now, iface: 0, bytes: Vec::new(), wire_len: 0 });
+                self.tell(None);
                 Ok(())
             }
+            ["here", names @ ..] => {
+                let ends = names.iter().map(|name| Ok(self.endpoint(name)?)).collect::<Result<_>>()?;
+                self.tell(Some(Said::Here(ends)));
+                Ok(())
+            }
+            ["k", "rule", way, _] => {
+                let Some(Word::Quoted(text)) = words.last() else { bail!("k rule X>Y \"text\"") };
+                let text = String::from_utf8(text.clone())?;
+                self.kernel(&["rule", way, &text])
+            }
+            ["k", rest @ ..] => self.kernel(rest),
             ["snaplen", octets] => {
                 self.snaplen = Some(octets.parse()?);
                 Ok(())
@@ -254,9 +271,29 @@ impl World {
         self.capture(0, bytes)
     }
 
+    /// The capture lost a frame, or the kernel said something.
+    fn tell(&mut self, said: Option<Said>) {
+        self.frames.push(Captured { at: self.now, iface: 0, bytes: Vec::new(), wire_len: 0, said });
+    }
+
+    fn kernel(&mut self, words: &[&str]) -> Result<()> {
+        let now = self.now;
+        let said = kernel::said(words, now, &mut |who| {
+            let (from, to) = self.ends(who)?;
+            Ok((self.endpoint(&from)?, self.endpoint(&to)?))
+        })?;
+        self.tell(Some(said));
+        Ok(())
+    }
+
+    fn endpoint(&self, name: &str) -> Result<Endpoint> {
+        let (addr, port) = self.hosts.get(name).with_context(|| format!("who is '{name}'?"))?.addr;
+        Ok(Endpoint { addr: addr.into(), port })
+    }
+
     fn capture(&mut self, late: i64, bytes: Vec<u8>) -> Result<()> {
         let wire_len = bytes.len();
-        self.frames.push(Captured { at: self.now + late, iface: 0, bytes, wire_len });
+        self.frames.push(Captured { at: self.now + late, iface: 0, bytes, wire_len, said: None });
         Ok(())
     }
 
@@ -366,8 +403,14 @@ impl World {
             bytes.truncate(snap);
         }
         let at = self.now + how.late;
-        let twin = how.twice.then(|| Captured { at: at + 20_000, iface: 1, bytes: bytes.clone(), wire_len });
-        self.frames.push(Captured { at, iface: 0, bytes, wire_len });
+        let twin = how.twice.then(|| Captured {
+            at: at + 20_000,
+            iface: 1,
+            bytes: bytes.clone(),
+            wire_len,
+            said: None,
+        });
+        self.frames.push(Captured { at, iface: 0, bytes, wire_len, said: None });
         self.frames.extend(twin);
         Ok(())
     }
@@ -521,7 +564,7 @@ impl Sending {
     }
 }
 
-fn flags(text: &str) -> Result<u8> {
+pub fn flags(text: &str) -> Result<u8> {
     text.chars().try_fold(0, |flags, c| {
         Ok(flags
             | match c {

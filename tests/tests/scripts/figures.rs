@@ -185,4 +185,15 @@ c > S unseen   +0.2ms s > SA   +0.1ms c > A unseen
 +5s  c > FA unseen  +0.2ms s > FA   +0.2ms c > A unseen   +60s end
 => fin server * ..0.6
 "#
+
+/// Headers alone: nothing is read of what the ends say, and that counts as no loss.
+headers_alone r#"
+set --capture headers
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++5s    s > msg a 400  +0.2ms c > A
++5s    c > FA  +0.2ms s > FA  +0.2ms c > A
++120s  end
+=> fin client client_closed nats.protocol=unknown tcp.missing_bytes.server=0 cause.why_not.0!="" client.bytes>=1
+"#
 }

@@ -1,6 +1,10 @@
 //! F8: wiring: arguments to a run, a run to an exit status. Everything outside the process is touched here or below
 //! `source` and `sink`, never above.
+mod doctor;
+mod live;
 mod offline;
+mod output;
+mod word;
 
 use crate::cause::RULES;
 use crate::cli::{self, Args, Command, Input, Surroundings};
@@ -73,9 +77,7 @@ fn run(args: Args) -> Result<(), Failure> {
         }
         Some(Command::Completions { shell }) => Ok(cli::completions(*shell, &mut out)?),
         Some(Command::Man) => Ok(cli::man(&mut out)?),
-        Some(Command::Doctor { .. }) => {
-            Err(Failure::Run("doctor comes with live capture; this version reads captures".into()))
-        }
+        Some(Command::Doctor { format }) => doctor::run(*format, &mut out),
         Some(Command::Compare { .. }) => {
             Err(Failure::Run("compare is not in this version yet; read both captures with --read".into()))
         }
@@ -94,8 +96,7 @@ fn trace(args: Args) -> Result<(), Failure> {
             let files = files.clone();
             offline::run(&plan, &files)
         }
-        // `not_yet` named it.
-        Input::Live { .. } => Ok(()),
+        Input::Live { ifaces, netns } => live::run(&plan, ifaces, netns.as_deref()),
     }
 }
 

@@ -1,17 +1,14 @@
 //! `--read`: captures in, events out, one after the other.
+use super::output::{Output, config, stop_flag};
 use super::{Failure, say};
-use crate::base::Span;
-use crate::cli::{Format, Plan, Settle};
+use crate::cli::Plan;
 use crate::event::Event;
-use crate::pipeline::{Config, Pipeline};
-use crate::sink::{Json, Redact, Select, Sink, Text};
+use crate::pipeline::Pipeline;
 use crate::source::{FileSource, Filter, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::fs::File;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Frames between two looks at signals and the clock.
@@ -25,12 +22,11 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         None => None,
     };
     let mut source = open(files)?;
-    let mut sink = Select::new(sink(plan)?, plan.selection.clone());
+    let mut out = Output::open(plan)?;
     let mut pipeline = Pipeline::new(config(plan));
     let stop = stop_flag();
     let bar = progress(&source);
     let mut damage: Option<String> = None;
-    let mut written: io::Result<()> = Ok(());
     let mut frames: u64 = 0;
     let mut began = None;
     loop {
@@ -47,9 +43,9 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
             break;
         }
         let wanted = filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
-        pipeline.handle_frame(&frame, wanted, &mut |event| write(&mut sink, &mut written, &event));
+        pipeline.handle_frame(&frame, wanted, &mut |event| out.take(&event));
         frames += 1;
-        if written.is_err() || sink.done() {
+        if out.is_over() {
             break;
         }
         if frames.is_multiple_of(BREATH) {
@@ -60,18 +56,16 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         }
     }
     bar.finish_and_clear();
-    written?;
-    let mut written: io::Result<()> = Ok(());
+    out.check()?;
     let lost = source.sources().iter().map(FileSource::lost_frames).sum();
     let now = pipeline.now();
-    pipeline.handle_lost(lost, now, &mut |event| write(&mut sink, &mut written, &event));
-    let mut summary = pipeline.finish(&mut |event| write(&mut sink, &mut written, &event));
+    pipeline.handle_lost(lost, now, &mut |event| out.take(&event));
+    let mut summary = pipeline.finish(&mut |event| out.take(&event));
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if frames > 0 {
-        write(&mut sink, &mut written, &Event::Summary(Box::new(summary)));
+        out.take(&Event::Summary(Box::new(summary)));
     }
-    written?;
-    sink.finish()?;
+    out.finish()?;
     for error in filter.iter().flat_map(Filter::unusable) {
         say(&format!("warning: {error}"));
     }
@@ -88,56 +82,6 @@ fn open(files: &[PathBuf]) -> Result<MergedSource, Failure> {
         sources.push(FileSource::open(file, capture).map_err(|e| Failure::Run(e.to_string()))?);
     }
     Ok(MergedSource::new(sources))
-}
-
-fn write(sink: &mut impl Sink, written: &mut io::Result<()>, event: &Event) {
-    if written.is_ok() {
-        *written = sink.event(event);
-    }
-}
-
-/// The core's settings.
-fn config(plan: &Plan) -> Config {
-    let settle = match plan.settle {
-        Settle::For(span) => span,
-        Settle::UntilKnown(most) => most,
-    };
-    Config {
-        ports: plan.ports.clone(),
-        idle_timeout: plan.idle_timeout,
-        settle: settle.max(Span::ZERO),
-        offline: true,
-        max_connections: plan.max_connections,
-        settings: plan.settings,
-    }
-}
-
-/// Where results go and how they look.
-fn sink(plan: &Plan) -> Result<Box<dyn Sink>, Failure> {
-    let out: Box<dyn Write> = match &plan.output {
-        Some(path) => Box::new(
-            File::create(path).map_err(|e| Failure::Run(format!("can't write {}: {e}", path.display())))?,
-        ),
-        None => Box::new(io::stdout()),
-    };
-    let plain: Box<dyn Sink> = match plan.format {
-        Format::Json => Box::new(Json::new(out, false)),
-        Format::Text => Box::new(Text::new(out, plan.look, false)),
-    };
-    Ok(if plan.redact { Box::new(Redact::new(plain)) } else { plain })
-}
-
-/// Set by the first SIGINT or SIGTERM; a second one ends the process as it would by default.
-fn stop_flag() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        let registered = signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)));
-        if let Err(error) = registered {
-            say(&format!("signals end the run without a summary: {error}"));
-        }
-    }
-    stop
 }
 
 /// A bar on a terminal, once the work is long enough to want one.

@@ -32,6 +32,12 @@ impl Addr {
         matches!(self.ip(), IpAddr::V4(_))
     }
 
+    /// 0.0.0.0 or `::`: any address, of a listener.
+    #[must_use]
+    pub fn is_unspecified(self) -> bool {
+        self.ip().is_unspecified()
+    }
+
     /// 127.0.0.0/8 or ::1.
     #[must_use]
     pub fn is_loopback(self) -> bool {

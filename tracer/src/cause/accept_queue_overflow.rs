@@ -52,7 +52,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let unanswered = case.facts.handshake == Handshake::Unanswered && around.server_accepts_others.is_some();
+    let overflow = case.facts.host.as_ref().and_then(|h| h.drops.iter().find(|d| &*d.reason == "TCP_LISTEN_OVERFLOW"));
     let confidence = match case.facts.handshake {
+        _ if overflow.is_some() => 0.97,
         // Elsewhere than at the server the third step may have been lost behind the capture.
         Handshake::Complete if repeated && (case.facts.vantage == crate::event::Vantage::Server || around.server_mute > 0) => 0.87,
         Handshake::Complete if repeated => 0.6,
@@ -70,6 +72,10 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence,
         format!("{} does not accept connections fast enough: the handshake of {} was dropped at its queue", case.server(), case.client()),
     );
+    if let Some(drop) = overflow {
+        let text = format!("the server's kernel discarded {} of its segments: TCP_LISTEN_OVERFLOW, the accept queue was full", drop.count);
+        finding = finding.because([Evidence::kernel(drop.first, text)]);
+    }
     if repeated {
         finding = finding.because([Evidence::packets(format!("the server sent SYN-ACK {} times although the client had answered", tcp.server.syns))]);
     }

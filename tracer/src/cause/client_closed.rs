@@ -49,12 +49,15 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.ended_by(Side::Client) && case.attempt_failed() {
         return half_open(case).map_or(No, Yes);
     }
+    if let Some(finding) = aborted(case) {
+        return Yes(finding);
+    }
     if !case.ended_by(Side::Client) || case.is_told() || (case.close.kind == Kind::Rst && !java_abort) {
         return No;
     }
     let client = case.client();
     let silent = nats.first_byte.client.is_none() && nats.connect.is_none() && nats.pubs == 0;
-    if silent && case.facts.handshake == Handshake::Complete {
+    if silent && case.facts.handshake == Handshake::Complete && !case.facts.unread() {
         return Yes(never_spoke(case));
     }
     let (confidence, how) = how(case, java_abort);
@@ -72,7 +75,25 @@ fn judge(case: &Case<'_>) -> Judgement {
     Yes(finding)
 }
 
-/// How sure, and in what order it was done.
+/// The client's process lives and its kernel says why it sent a reset: it closed in a way that makes one.
+fn aborted(case: &Case<'_>) -> Option<Finding> {
+    if !case.ended_by(Side::Client) || case.is_told() || case.died_with(Side::Client).is_some() {
+        return None;
+    }
+    let (confidence, how) = match case.reset_reason(Side::Client).filter(|_| case.close.kind == Kind::Rst)? {
+        "TCP_ABORT_ON_LINGER" => (0.93, "by an abort (SO_LINGER with 0): what it had not sent yet is thrown away"),
+        "TCP_ABORT_ON_CLOSE" => (0.8, "with messages unread: its kernel resets instead of saying goodbye"),
+        _ => return None,
+    };
+    let mut finding =
+        Finding::new(confidence, format!("{} closed its connection to {} {how}", case.client(), case.server()))
+            .because(case.goodbye_evidence(Side::Client))
+            .fix("let the client drain its connection before it closes: what was under way is lost by an abort")
+            .why_not("not a firewall or a forged reset: the client's own TCP made it");
+    finding.why_not.extend(case.network_fine());
+    Some(finding)
+}
+
 /// SYN, SYN-ACK, RST at once: a port scan or a health check that stops half way.
 fn half_open(case: &Case<'_>) -> Option<Finding> {
     let prompt = case.facts.syn_to_synack.is_some_and(|s| s < Span::millis(500));
@@ -101,6 +122,7 @@ fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
     )
 }
 
+/// How sure, and in what order it was done.
 fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     let nats = &case.facts.nats;
     if nats.ws_close.client.as_ref().is_some_and(|c| c.code == 1000) {

@@ -1,6 +1,5 @@
 //! `client_process_exit`: the client's process ended without closing its connection.
 use super::prelude::*;
-use crate::event::Source;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -41,12 +40,15 @@ again.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
-    let ended = case.around.process_end.client.as_ref();
+    let ended = case.died_with(Side::Client);
     if !case.ended_by(Side::Client) || case.is_told() || case.attempt_failed() {
         return No;
     }
     let client = case.client();
     let (mut confidence, mut how) = weight(case);
+    if case.lives_on(Side::Client) || ended.is_none() && case.around.process_end.client.is_some() {
+        confidence = 0.0;
+    }
     let mut evidence = Vec::new();
     if let Some(end) = ended {
         confidence = if end.signal.is_some() || end.oom { 0.96 } else { 0.9 };
@@ -54,14 +56,14 @@ fn judge(case: &Case<'_>) -> Judgement {
             _ if end.oom => "the kernel's OOM killer ended it".into(),
             (Some((by, pid)), Some(signal)) => format!("{signal} from {by} (pid {pid}) ended it"),
             (None, Some(signal)) => format!("{signal} ended it"),
-            _ => "it exited without closing".into(),
+            _ => match (end.request(), end.status) {
+                (Some(asked), _) => format!("it exited without closing after {asked}"),
+                (None, Some(status)) => format!("it exited with status {status} without closing"),
+                (None, None) => "it exited without closing".into(),
+            },
         };
-        evidence.push(Evidence {
-            at: Some(end.at),
-            frame: None,
-            source: Source::Kernel,
-            text: format!("process {} (pid {}): {how}", end.name, end.pid),
-        });
+        let text = format!("process {} (pid {}): {how}", end.name, end.pid);
+        evidence.push(Evidence::kernel(end.at, text));
     }
     if confidence <= 0.0 {
         return No;
@@ -139,7 +141,8 @@ mod cases {
         || {
             Scene::new()
                 .with(|s| {
-                    let end = ProcessEnd { pid: 812, name: "billing".into(), signal: Some(9), ..ProcessEnd::default() };
+                    let mut end = ProcessEnd { pid: 812, name: "billing".into(), ..ProcessEnd::default() };
+                    (end.signal, end.exited, end.before_close) = (Some(9), true, true);
                     s.around.process_end.client = Some(end);
                 })
                 .fires()

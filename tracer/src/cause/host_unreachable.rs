@@ -46,7 +46,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(icmp) = case.facts.icmp.iter().find(|i| {
         matches!(i.kind, IcmpKind::HostUnreachable | IcmpKind::NetUnreachable | IcmpKind::TimeExceeded)
     }) else {
-        return No;
+        return socket_error(case);
     };
     let (confidence, word) = match icmp.kind {
         IcmpKind::HostUnreachable => (0.94, "host unreachable"),
@@ -67,6 +67,21 @@ fn judge(case: &Case<'_>) -> Judgement {
         "check routes that changed at that time: VPN, peering, cloud route tables".to_owned(),
     ];
     Yes(finding.why_not("not a filter: the router reports a missing route or host, not a prohibition"))
+}
+
+/// No ICMP error was captured, but the socket was told so.
+fn socket_error(case: &Case<'_>) -> Judgement {
+    let Some(host) = case.facts.host.as_ref().filter(|_| case.close.kind == Kind::Timeout) else { return No };
+    let told = Side::BOTH.into_iter().find_map(|s| Some((s, host.ends[s].error.filter(|e| matches!(e.1, 101 | 113))?)));
+    let Some((side, (at, errno))) = told else { return No };
+    let (here, there) = (case.facts.endpoint(side).addr, case.facts.endpoint(side.other()).addr);
+    let word = if errno == 113 { "no route to host" } else { "network unreachable" };
+    Yes(Finding::new(0.85, format!("{} can't be reached from {here}: {word}", case.end(side.other())))
+        .because([Evidence::kernel(at, format!("the {side}'s socket ended with {word}"))])
+        .because(case.debt_evidence())
+        .fix(format!("on {here}: `ip route get {there}` and `ip neigh show {there}` (FAILED: nobody answers there)"))
+        .fix(format!("check that {there} is up and still the right address: DNS, the client's URL list, pod or instance moves"))
+        .why_not("not a filter on this host: the kernel had no way to the other host"))
 }
 
 #[cfg(test)]

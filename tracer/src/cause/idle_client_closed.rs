@@ -64,7 +64,8 @@ fn judge(case: &Case<'_>) -> Judgement {
             .why_not("not a server stop: the FIN came exactly when the keepalive ran out"));
     }
     let age = case.age();
-    let never = case.facts.nats.first_byte.client.is_none() && case.facts.nats.connect.is_none() && mqtt.is_none();
+    let never = !case.facts.unread()
+        && case.facts.nats.first_byte.client.is_none() && case.facts.nats.connect.is_none() && mqtt.is_none();
     if !never || !(Span::millis(4_900)..Span::millis(5_400)).contains(&age) {
         return No;
     }

@@ -1,7 +1,7 @@
 //! What the rules ask of a case, worked out once.
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{Evidence, Handshake, Kind, Mark, Owed, Party, Protocol, Unanswered};
+use crate::event::{Evidence, Handshake, Kind, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered};
 
 impl Case<'_> {
     /// That end sent the FIN or RST that decided.
@@ -28,6 +28,7 @@ impl Case<'_> {
         let nats = &self.facts.nats;
         self.attempt_failed()
             || (self.facts.handshake == Handshake::Complete
+                && !self.facts.unread()
                 && nats.accepted.is_none()
                 && nats.msgs == 0
                 && !self.tls_up()
@@ -44,6 +45,26 @@ impl Case<'_> {
     #[must_use]
     pub fn is_server_link(&self) -> bool {
         matches!(self.facts.nats.protocol, Protocol::Route | Protocol::Gateway | Protocol::Leafnode)
+    }
+
+    /// The probes watch that end's process, and it went on living.
+    #[must_use]
+    pub fn lives_on(&self, side: Side) -> bool {
+        let watched =
+            self.facts.host.as_ref().is_some_and(|h| h.probes.exits && h.ends[side].process.is_some());
+        watched && self.around.process_end[side].as_ref().is_none_or(|e| !e.exited && e.asked.is_none())
+    }
+
+    /// Its process ended while the socket was open: the kernel closed it.
+    #[must_use]
+    pub fn died_with(&self, side: Side) -> Option<&ProcessEnd> {
+        self.around.process_end[side].as_ref().filter(|e| e.exited && e.before_close)
+    }
+
+    /// The kernel's reason for the reset that this end's own TCP made.
+    #[must_use]
+    pub fn reset_reason(&self, side: Side) -> Option<&str> {
+        self.facts.host.as_ref()?.ends[side].reset_sent.as_ref()?.1.as_deref()
     }
 
     /// The first FIN or RST of that end.
@@ -167,6 +188,9 @@ impl Case<'_> {
     pub fn no_filter(&self, side: Side) -> Option<String> {
         let tcp = &self.facts.tcp[side];
         match (self.close.kind, tcp.fin, tcp.rst) {
+            (Kind::Fin, Some(fin), _) if fin.is_kernel() => {
+                Some(format!("not a firewall: {} itself closed its socket", self.end(side)))
+            }
             (Kind::Fin, Some(fin), _) => Some(format!(
                 "not a firewall: {} itself sent FIN in sequence (packet {})",
                 self.end(side),
@@ -233,6 +257,11 @@ pub fn summary(case: &Case<'_>) -> String {
 #[must_use]
 pub fn generic(case: &Case<'_>) -> Vec<Evidence> {
     let facts = case.facts;
+    if facts.frameless() {
+        let text =
+            format!("last record of the connection, {} after its first", facts.last.at - facts.start.at);
+        return vec![Evidence::kernel(facts.last.at, text)];
+    }
     vec![
         Evidence::packet(
             facts.last,

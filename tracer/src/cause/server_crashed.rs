@@ -1,6 +1,6 @@
 //! `server_crashed`: killed, panicked, or host reset: no goodbye.
 use super::prelude::*;
-use crate::event::Source;
+use crate::base::Timestamp;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -48,15 +48,13 @@ published again.
 
 fn judge(case: &Case<'_>) -> Judgement {
     let (client, server) = (case.client(), case.server());
-    if let Some(end) = case.around.process_end.server.as_ref().filter(|e| !e.oom) {
-        let stopped = matches!(end.signal, None | Some(2 | 12 | 15));
-        if !stopped && !case.ended_by(Side::Client) {
-            let by = end.sender.as_ref().map_or(String::new(), |(n, p)| format!(" from {n} (pid {p})"));
-            let signal = end.signal_name().unwrap_or_default();
-            let text = format!("process {} (pid {}) ended by {signal}{by}", end.name, end.pid);
-            return Yes(finish(case, 0.97, format!("{server} was killed by {signal}{by}; {client} lost its connection"))
-                .because([Evidence { at: Some(end.at), frame: None, source: Source::Kernel, text }]));
-        }
+    if let Some((confidence, how, text, at)) = killed(case) {
+        return Yes(finish(case, confidence, format!("{server} {how}; {client} lost its connection"))
+            .because([Evidence::kernel(at, text)])
+            .because(case.goodbye_evidence(Side::Server)));
+    }
+    if case.lives_on(Side::Server) {
+        return No;
     }
     if !case.ended_by(Side::Server) || case.is_told() || case.attempt_failed() {
         return No;
@@ -81,6 +79,25 @@ fn judge(case: &Case<'_>) -> Judgement {
     finding.also.push(("server_shutdown", 0.3));
     finding.why_not.extend(case.network_fine());
     Yes(finding.because(case.goodbye_evidence(Side::Server)))
+}
+
+/// The kernel saw the process end with its sockets open: how sure, how, the evidence and when.
+fn killed(case: &Case<'_>) -> Option<(f64, String, String, Timestamp)> {
+    let end = case.around.process_end.server.as_ref().filter(|e| e.exited && !e.oom)?;
+    if case.ended_by(Side::Client) {
+        return None;
+    }
+    let who = format!("process {} (pid {})", end.name, end.pid);
+    if let Some(signal) = end.signal_name() {
+        let by = end.sender.as_ref().map_or(String::new(), |(n, p)| format!(" from {n} (pid {p})"));
+        return Some((0.97, format!("was killed by {signal}{by}"), format!("{who} ended by {signal}{by}"), end.at));
+    }
+    // A stop in good order closes the connections before the process ends.
+    let status = end.status.filter(|_| end.before_close)?;
+    let panic = if status == 2 { " (a Go panic exits with 2)" } else { "" };
+    let how = format!("exited with status {status} without closing its connections{panic}");
+    let text = format!("{who} {how}");
+    Some((if status == 0 { 0.6 } else { 0.9 }, how, text, end.at))
 }
 
 /// What an orderly stop would have done and this end did not.
@@ -158,7 +175,8 @@ mod cases {
             Scene::new()
                 .ends(Kind::Fin, Party::Server)
                 .with(|s| {
-                    let end = ProcessEnd { pid: 4, name: "nats-server".into(), signal: Some(9), ..ProcessEnd::default() };
+                    let mut end = ProcessEnd { pid: 4, name: "nats-server".into(), ..ProcessEnd::default() };
+                    (end.signal, end.exited) = (Some(9), true);
                     s.around.process_end.server = Some(end);
                 })
                 .fires()

@@ -41,7 +41,7 @@ limit.
 
 fn judge(case: &Case<'_>) -> Judgement {
     let own = case.facts.nats.lame_duck;
-    let Some(mark) = own.or(case.around.lame_duck) else { return No };
+    let Some(mark) = own.or(case.around.lame_duck) else { return by_signal(case) };
     let refused = case.facts.handshake == Handshake::Refused;
     let told = server_error::reason_of(case);
     if told.is_some_and(|t| t.code != "server_shutdown") || mark.at > case.close.at {
@@ -73,6 +73,25 @@ fn judge(case: &Case<'_>) -> Judgement {
         .why_not("not a crash: it was announced beforehand");
     finding.why_not.extend(case.network_fine());
     Yes(finding)
+}
+
+/// No INFO was seen, but the kernel saw the signal that `nats-server --signal ldm` sends.
+fn by_signal(case: &Case<'_>) -> Judgement {
+    let Some(end) = case.around.process_end.server.as_ref().filter(|e| e.asked == Some(12) && e.signal.is_none()) else {
+        return No;
+    };
+    if !case.ended_by(Side::Server) || case.is_told() {
+        return No;
+    }
+    let request = end.request().unwrap_or_default();
+    let (client, server) = (case.client(), case.server());
+    let text = format!("process {} (pid {}) got {request}: lame duck mode", end.name, end.pid);
+    Yes(Finding::new(0.93, format!("{server} was put into lame duck mode and closed the connection of {client}"))
+        .because([Evidence::kernel(end.at, text)])
+        .because(case.goodbye_evidence(Side::Server))
+        .fix("nothing on the server: someone asked it to leave gently (`nats-server --signal ldm`)")
+        .fix(remedy::keep_trying(case.lang()))
+        .why_not("not a crash: the process was asked to leave and closed the connection itself"))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `server_oom_killed`: by the kernel's OOM killer.
 use super::prelude::*;
-use crate::event::Source;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,7 +48,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         0.98,
         format!("{} was killed by the OOM killer; {} lost its connection", case.server(), case.client()),
     )
-    .because([Evidence { at: Some(end.at), frame: None, source: Source::Kernel, text }])
+    .because([Evidence::kernel(end.at, text)])
     .because(case.goodbye_evidence(Side::Server))
     .fix(format!("on {}: `journalctl -k | grep -i 'out of memory'` shows how much nats-server held, and the limit", case.facts.server.addr))
     .fix("set GOMEMLIMIT to 80 to 90 % of the memory limit of the container or unit, and raise that limit")

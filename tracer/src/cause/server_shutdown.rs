@@ -54,6 +54,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let around = case.around;
+    if let Some(finding) = asked(case) {
+        return Yes(finding);
+    }
     let together = around.server_closed_others > 0;
     let gone = around.refused.is_some();
     let restarted = around.server_id_changed == Some(true);
@@ -94,12 +97,39 @@ fn judge(case: &Case<'_>) -> Judgement {
     Yes(finding.because(case.goodbye_evidence(Side::Server)))
 }
 
+/// The kernel saw the signal that asks for a stop, or the process end in its own time after the close.
+fn asked(case: &Case<'_>) -> Option<Finding> {
+    let (client, server) = (case.client(), case.server());
+    let end = case.around.process_end.server.as_ref().filter(|e| e.signal.is_none() && !e.before_close)?;
+    let request = end.request().filter(|_| matches!(end.asked, Some(1 | 2 | 3 | 15)));
+    let (confidence, text) = match (request, end.exited) {
+        (Some(request), true) => (0.97, format!("process {} (pid {}) got {request}, closed and exited", end.name, end.pid)),
+        (Some(request), false) if end.asked != Some(1) => {
+            (0.9, format!("process {} (pid {}) got {request}", end.name, end.pid))
+        }
+        (None, true) if end.asked != Some(12) => {
+            (0.85, format!("process {} (pid {}) exited after it had closed", end.name, end.pid))
+        }
+        _ => return None,
+    };
+    let confidence = if case.facts.nats.lame_duck.is_some() { 0.6 } else { confidence };
+    let mut finding = finish(case, confidence, format!("{server} was stopped and closed the connection of {client}"))
+        .because([Evidence::kernel(end.at, text)])
+        .because(case.goodbye_evidence(Side::Server))
+        .why_not("not a crash: it closed its connections itself");
+    finding.why_not.extend(case.network_fine());
+    Some(finding)
+}
+
 /// What speaks against a stop in good order.
 fn limit(case: &Case<'_>, announced: bool) -> f64 {
     let (nats, around) = (&case.facts.nats, case.around);
     let mut limit: f64 = 1.0;
     if around.server_serves_others > 0 || around.server_id_changed == Some(false) {
         limit = limit.min(0.2);
+    }
+    if case.lives_on(Side::Server) {
+        limit = limit.min(0.12);
     }
     if case.close.kind == Kind::Rst {
         limit = limit.min(0.5);

@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown, weigh};
-use crate::event::{Cause, Evidence};
+use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
 const CERTAIN_ENOUGH: f64 = 0.3;
@@ -90,6 +90,14 @@ fn evidence(case: &Case<'_>, own: Vec<Evidence>) -> Vec<Evidence> {
     if all.is_empty() {
         all = seen::generic(case);
     }
+    // What the kernel or the host says is never pushed out by packets.
+    let told = |e: &Evidence| e.source != Source::Packet;
+    let mut packets = EVIDENCE.saturating_sub(all.iter().filter(|e| told(e)).count()).max(1);
+    all.retain(|e| {
+        let keep = told(e) || packets > 0;
+        packets = packets.saturating_sub(usize::from(!told(e)));
+        keep
+    });
     all.truncate(EVIDENCE);
     all
 }

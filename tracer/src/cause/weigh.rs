@@ -27,7 +27,7 @@ pub fn weaknesses(case: &Case<'_>) -> Vec<Weakness> {
         0.95,
         "observation began in the middle of the connection, its start was not seen",
     );
-    add(facts.handshake == Handshake::Unknown, 0.9, "only kernel records show this connection, no packets");
+    add(facts.frameless(), 0.95, "only kernel records show this connection, no packets");
     add(one_sided(case), 0.7, "only one direction of the connection was captured");
     add(!facts.roles_certain, 0.85, "which end is the server is a guess");
     add(
@@ -40,7 +40,8 @@ pub fn weaknesses(case: &Case<'_>) -> Vec<Weakness> {
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.
 fn one_sided(case: &Case<'_>) -> bool {
-    matches!(case.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
+    !case.facts.frameless()
+        && matches!(case.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
         && Side::BOTH.iter().any(|&s| case.facts.tcp[s].packets == 0)
 }
 

@@ -150,8 +150,8 @@ impl Plan {
     #[must_use]
     pub fn not_yet(&self) -> Option<&'static str> {
         [
-            (self.is_live(), "live capture (without --read)"),
-            (self.capture == Capture::Headers, "--capture headers"),
+            (self.capture == Capture::Off, "--capture off"),
+            (self.ebpf == Ebpf::On, "--ebpf on"),
             (self.write.is_some(), "--write"),
             (self.monitor.is_some(), "--monitor"),
             (self.server_log.is_some(), "--server-log"),

@@ -74,41 +74,66 @@ pub struct ServerReason {
     pub text: String,
 }
 
-/// A process that ended, as the kernel tells it.
+/// How a process ended, or what it was told to do, as the kernel tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessEnd {
-    /// When.
+    /// When it ended; where it lives on, when it was sent the signal.
     pub at: Timestamp,
     /// Process id.
     pub pid: u32,
     /// The kernel's comm.
     pub name: String,
-    /// The signal that ended it, by number (None: it exited by itself).
+    /// The signal that ended it, by number (None: it exited by itself, or lives on).
     pub signal: Option<u8>,
-    /// Who sent the signal: comm and pid.
+    /// The last signal it was sent before, whether it ended it or was taken as a request.
+    pub asked: Option<u8>,
+    /// Who sent that signal: comm and pid.
     pub sender: Option<(String, u32)>,
+    /// Its exit status, where it exited by itself.
+    pub status: Option<u8>,
     /// The OOM killer chose it.
     pub oom: bool,
+    /// It ended (else it was only sent a signal).
+    pub exited: bool,
+    /// It ended before its socket was closed: the kernel closed it, not the process.
+    pub before_close: bool,
 }
 
 impl ProcessEnd {
-    /// `SIGKILL` and its like; the number where the name isn't at hand.
+    /// `SIGTERM from systemd (pid 1)`: the last signal it was sent and by whom.
     #[must_use]
-    pub fn signal_name(&self) -> Option<String> {
-        Some(match self.signal? {
-            1 => "SIGHUP".into(),
-            2 => "SIGINT".into(),
-            3 => "SIGQUIT".into(),
-            4 => "SIGILL".into(),
-            6 => "SIGABRT".into(),
-            7 => "SIGBUS".into(),
-            8 => "SIGFPE".into(),
-            9 => "SIGKILL".into(),
-            11 => "SIGSEGV".into(),
-            12 => "SIGUSR2".into(),
-            13 => "SIGPIPE".into(),
-            15 => "SIGTERM".into(),
-            other => format!("signal {other}"),
+    pub fn request(&self) -> Option<String> {
+        let name = signal_name(self.asked?);
+        Some(match &self.sender {
+            Some((by, pid)) => format!("{name} from {by} (pid {pid})"),
+            None => name,
         })
     }
+
+    /// `SIGKILL` and its like, where a signal ended it.
+    #[must_use]
+    pub fn signal_name(&self) -> Option<String> {
+        self.signal.map(signal_name)
+    }
+}
+
+/// POSIX name; the number where the name isn't at hand.
+fn signal_name(number: u8) -> String {
+    match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        10 => "SIGUSR1",
+        11 => "SIGSEGV",
+        12 => "SIGUSR2",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        other => return format!("signal {other}"),
+    }
+    .to_owned()
 }

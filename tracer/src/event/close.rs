@@ -228,6 +228,8 @@ pub struct Summary {
     pub clients: Vec<(String, u64)>,
     /// Frames the capture lost.
     pub capture_lost_packets: u64,
+    /// Records of the kernel's probes.
+    pub kernel_records: u64,
     /// Wall time of the run in milliseconds; set at the edge.
     pub elapsed_ms: u64,
 }

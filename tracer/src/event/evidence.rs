@@ -58,11 +58,40 @@ pub struct Evidence {
     pub text: String,
 }
 
+impl Mark {
+    /// Told by the kernel: there is no frame.
+    #[must_use]
+    pub const fn kernel(at: Timestamp) -> Self {
+        Self { at, frame: FrameRef { capture: 0, number: 0 } }
+    }
+
+    /// The kernel told it, no frame shows it.
+    #[must_use]
+    pub const fn is_kernel(self) -> bool {
+        self.frame.number == 0
+    }
+}
+
 impl Evidence {
-    /// Seen in a frame.
+    /// Seen in a frame, or told by the kernel in its place.
     #[must_use]
     pub fn packet(mark: Mark, text: impl Into<String>) -> Self {
+        if mark.is_kernel() {
+            return Self::kernel(mark.at, text);
+        }
         Self { at: Some(mark.at), frame: Some(mark.frame), source: Source::Packet, text: text.into() }
+    }
+
+    /// Told by the kernel.
+    #[must_use]
+    pub fn kernel(at: Timestamp, text: impl Into<String>) -> Self {
+        Self { at: Some(at), frame: None, source: Source::Kernel, text: text.into() }
+    }
+
+    /// Read on this host: processes, rule sets.
+    #[must_use]
+    pub fn host(at: Timestamp, text: impl Into<String>) -> Self {
+        Self { at: Some(at), frame: None, source: Source::Host, text: text.into() }
     }
 
     /// Seen in the packets, but in no single one.

@@ -1,5 +1,5 @@
 //! Facts of one connection: what was seen, never what it means. `track` fills them, `cause` reads them.
-use super::{FrameRef, Handshake, Mark};
+use super::{FrameRef, Handshake, HostFacts, Mark};
 use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
 pub use crate::nats::{Foreign, Protocol};
@@ -414,6 +414,8 @@ pub struct Facts {
     pub ended_by: EndedBy,
     /// Resets that neither end heeded.
     pub ignored_resets: u32,
+    /// What this host's kernel said of it; live only.
+    pub host: Option<Box<HostFacts>>,
 }
 
 /// What ended a connection, before anything is said about whose doing it was.
@@ -439,6 +441,21 @@ impl Facts {
             Side::Client => self.client,
             Side::Server => self.server,
         }
+    }
+
+    /// No frame shows this connection: only the kernel told of it.
+    #[must_use]
+    pub const fn frameless(&self) -> bool {
+        self.host.is_some() && self.tcp.client.packets == 0 && self.tcp.server.packets == 0
+    }
+
+    /// What the ends said can't be told: only the kernel shows the connection, or its payload was never captured. Then the
+    /// absence of INFO, CONNECT or a PONG says nothing.
+    #[must_use]
+    pub fn unread(&self) -> bool {
+        let said = self.tcp.client.bytes + self.tcp.server.bytes > 0;
+        let read = self.nats.first_byte.client.is_some() || self.nats.first_byte.server.is_some();
+        self.frameless() || said && !read
     }
 
     /// The last `-ERR` the server sent, if any.

@@ -3,6 +3,7 @@ mod around;
 mod close;
 mod evidence;
 mod facts;
+mod host;
 mod input;
 mod notice;
 
@@ -15,5 +16,6 @@ pub use facts::{
     AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts,
     Protocol, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
 };
+pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
 pub use input::Frame;
 pub use notice::{Event, Notice, NoticeCode};

@@ -187,6 +187,23 @@ pub enum KernelEvent {
     },
 }
 
+/// Which rule of this host's filters would a packet have met?
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FilterQuestion {
+    /// Who sent it.
+    pub src: Endpoint,
+    /// To whom.
+    pub dst: Endpoint,
+    /// Its TCP flags as on the wire.
+    pub flags: u8,
+    /// When.
+    pub at: Timestamp,
+    /// It came to this host (else it was to leave it).
+    pub inbound: bool,
+    /// It was answered with a reset or an ICMP error.
+    pub rejected: bool,
+}
+
 /// A filter rule of this host that concerns a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FilterRule {

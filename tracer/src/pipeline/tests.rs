@@ -59,6 +59,7 @@ fn notices(steps: &[Step]) -> Vec<Notice> {
         idle_timeout: Span::secs(60),
         settle: Span::secs(5),
         offline: true,
+        headers_only: false,
         max_connections: 100,
         settings: Settings::default(),
     });

@@ -117,6 +117,7 @@ pub(super) fn summary() -> Event {
         sides: [("server", 3), ("client", 1)].into(),
         causes: [("slow_consumer", 3), ("client_closed", 1)].into(),
         clients: vec![("billing (10.0.0.7)".into(), 3), ("10.0.0.9".into(), 1)],
+        kernel_records: 0,
         capture_lost_packets: 3,
         elapsed_ms: 210,
     }))
@@ -247,5 +248,6 @@ fn facts() -> Facts {
         ended: Timestamp(0),
         ended_by: crate::event::EndedBy::Goodbye,
         ignored_resets: 0,
+        host: None,
     }
 }

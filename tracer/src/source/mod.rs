@@ -1,9 +1,17 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
+pub mod ebpf;
 pub mod file;
 pub mod filter;
 #[cfg(target_os = "linux")]
 pub mod firewall;
+pub mod hosts;
+pub mod live;
 pub mod merge;
+pub mod netns;
+pub mod privileges;
+pub mod processes;
+pub mod sockets;
+pub mod survey;
 
 mod blocks;
 mod error;
@@ -15,6 +23,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use ebpf::{ProbeOptions, ProbeState, ProbeStatus, Probes, ProbesError};
 pub use error::SourceError;
 pub use file::FileSource;
 pub use filter::{Filter, FilterError};

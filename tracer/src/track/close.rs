@@ -1,5 +1,6 @@
 //! How a connection ended and whose doing it was: the contract's order of precedence over the facts. Why is another floor's
 //! question.
+use super::testimony::{self, Maker};
 use crate::base::{Addr, Side, Span};
 use crate::event::{
     Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party,
@@ -9,13 +10,9 @@ use crate::event::{
 /// States the close.
 #[must_use]
 pub fn decide(facts: &Facts, around: &Around) -> Close {
-    if let Some(close) = goodbye(facts, around) {
-        return close;
-    }
-    if let Some(close) = icmp(facts) {
-        return close;
-    }
-    silence(facts, around)
+    let mut close = goodbye(facts, around).or_else(|| icmp(facts)).unwrap_or_else(|| silence(facts, around));
+    testimony::join(facts, &mut close);
+    close
 }
 
 /// Rule 1: the first FIN or RST that was heard, or can't be shown to be lost.
@@ -27,13 +24,15 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
     for side in Side::BOTH {
         let tcp = &facts.tcp[side];
         if let Some(fin) = tcp.fin {
-            let lost = !tcp.fin_answered && (tcp.fin_into_hole || tcp.fin_repeats > 0);
+            let lost = !tcp.fin_answered
+                && (tcp.fin_into_hole || tcp.fin_repeats > 0 || testimony::fin_filtered(facts, side));
             if !lost {
                 candidates.push((fin, side, false));
             }
         }
         if let Some(rst) = tcp.rst
             && !rst.into_hole
+            && !testimony::reset_unheard(facts, side)
         {
             candidates.push((rst.mark, side, true));
         }
@@ -80,11 +79,23 @@ fn reset(facts: &Facts, around: &Around, side: Side, mark: Mark) -> Close {
     let Some(rst) = tcp.rst else { return silence(facts, around) };
     let refused = facts.handshake == Handshake::Refused;
     let mut evidence = Vec::new();
-    let forged = forged(facts, around, side, &rst, &mut evidence);
+    let maker = testimony::maker(facts, side, mark);
+    let forged = match maker {
+        Maker::Own => None,
+        Maker::Foreign => {
+            evidence.push(Evidence::kernel(
+                mark.at,
+                format!("the TCP of the {side}'s host made no reset: what left it in its name is a filter's"),
+            ));
+            Some(0.97)
+        }
+        Maker::Unknown => forged(facts, around, side, &rst, &mut evidence),
+    };
     if let Some(confidence) = forged {
-        let answers_one_side = rst.answers.is_some()
-            && (refused || !rst.has_ack)
-            && facts.tcp[side.other()].rst.is_none_or(|r| r.mark.at > rst.mark.at);
+        let answers_one_side = maker == Maker::Foreign
+            || rst.answers.is_some()
+                && (refused || !rst.has_ack)
+                && facts.tcp[side.other()].rst.is_none_or(|r| r.mark.at > rst.mark.at);
         let detail = if answers_one_side { "reject" } else { "injected" };
         return Close {
             kind: Kind::Rst,
@@ -218,6 +229,9 @@ fn asking(facts: &Facts) -> Option<(Side, Unanswered)> {
 /// Rules 3 and 4: nobody said goodbye, or nobody heard it.
 fn silence(facts: &Facts, around: &Around) -> Close {
     let at = facts.ended;
+    if let Some(close) = filtered_here(facts) {
+        return close;
+    }
     if let EndedBy::Silence(silent, owed @ (Owed::Pong | Owed::Window)) = facts.ended_by {
         return unread(facts, silent, owed);
     }
@@ -260,6 +274,26 @@ fn silence(facts: &Facts, around: &Around) -> Close {
         0.75
     };
     Close { kind: Kind::Timeout, side, detail: Some(detail_of(owed.owed)), confidence, at, evidence }
+}
+
+/// A filter of this host, shown by the kernel's own records.
+fn filtered_here(facts: &Facts) -> Option<Close> {
+    let owed = asking(facts);
+    let drop = testimony::fatal_drop(facts, owed.map(|o| o.1.first));
+    let mut evidence: Vec<Evidence> = drop.map(testimony::drop_evidence).into_iter().collect();
+    let (side, confidence) = match drop {
+        Some(drop) => (testimony::filter_at(drop), 0.98),
+        None => (testimony::fatal_rule(facts)?.1, 0.9),
+    };
+    evidence.extend(owed.map(|(asks, u)| Evidence::packet(u.first, unanswered_text(asks, &u))));
+    Some(Close {
+        kind: Kind::FirewallDrop,
+        side: side.into(),
+        detail: Some(owed.map_or("filtered", |o| detail_of(o.1.owed))),
+        confidence,
+        at: facts.ended,
+        evidence,
+    })
 }
 
 /// The peer's kernel answers, its process does not: PINGs without PONG, a window that stays closed.

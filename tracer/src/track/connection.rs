@@ -652,6 +652,7 @@ impl Connection {
             ended,
             ended_by,
             ignored_resets: self.ignored_resets,
+            host: None,
         }
     }
 

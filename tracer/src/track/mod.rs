@@ -6,20 +6,26 @@ pub mod close;
 mod connection;
 mod drain;
 mod endpoint;
+mod frameless;
 mod gone;
 mod inflight;
 mod neighbours;
+mod processes;
 mod rtt;
 mod session;
+mod sockets;
 mod stream;
+mod testimony;
 mod vantage;
 
 pub use clients::Clients;
 pub use connection::{ClosedWindow, Limits, Seen};
 pub use neighbours::{Neighbours, Restart};
+pub use testimony::questions;
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
-use crate::event::{EndedBy, Facts, IcmpFact, Mark};
+use crate::event::{EndedBy, Facts, Host, IcmpFact, Mark, ProcessEnd};
+use crate::kernel::{FilterRule, KernelRecord};
 use crate::nats::{Connect, Info};
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
@@ -189,7 +195,7 @@ pub struct TrackConfig {
 
 /// Both endpoints, smaller first.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct FlowKey {
+pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,
 }
@@ -211,6 +217,7 @@ pub struct Tracker {
     now: Timestamp,
     hand: usize,
     gone: gone::Gone,
+    sockets: sockets::Sockets,
 }
 
 const TICK: i64 = 250_000_000;
@@ -220,6 +227,7 @@ impl Tracker {
     #[must_use]
     pub fn new(config: TrackConfig) -> Self {
         Self {
+            sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
             config,
             index: HashMap::default(),
             slots: Vec::new(),
@@ -289,6 +297,77 @@ impl Tracker {
         }
     }
 
+    /// The host that a live trace runs on; again where its addresses change.
+    pub fn set_host(&mut self, host: Host) {
+        self.sockets.set_host(host);
+    }
+
+    /// One record of this host's kernel. It may be ahead of the frames, so no time passes by it.
+    pub fn handle_kernel(&mut self, record: &KernelRecord, ordinal: u64) {
+        self.sockets.note(record, ordinal, self.config.limits.idle_timeout);
+    }
+
+    /// A rule of this host's filters that a packet met.
+    pub fn handle_rule(&mut self, rule: FilterRule) {
+        self.sockets.rule(rule);
+    }
+
+    /// How the process that owns one end of a connection ended, or what it was told, about the connection's end.
+    #[must_use]
+    pub fn process_end(&self, facts: &Facts, side: Side) -> Option<ProcessEnd> {
+        let end = &facts.host.as_ref()?.ends[side];
+        let at = end.closed.or(end.over).unwrap_or(facts.ended);
+        self.sockets.processes.around(end.process.as_ref()?.pid, at)
+    }
+
+    /// Looks at a connection of which the kernel said something that matters.
+    fn look_at_socket(&mut self, key: FlowKey, out: &mut Vec<Tracked>) {
+        let now = self.now;
+        let Some(flow) = self.sockets.get(key) else { return };
+        if flow.told {
+            if flow.last + Span::secs(25) < now {
+                self.sockets.forget(key);
+            } else {
+                self.sockets.look_later(key, now + Span::secs(30));
+            }
+            return;
+        }
+        if let Some(&slot) = self.index.get(&key) {
+            return self.socket_over(slot, key, out);
+        }
+        let Some(host) = self.sockets.facts(flow.client, flow.server, flow.first, now) else { return };
+        let Some(facts) = frameless::facts(flow, host, now, self.config.limits.idle_timeout) else { return };
+        let (id, mark) = (facts.first_frame, facts.start);
+        let ending = frameless::ending(&facts);
+        let syn = ending.syn;
+        out.push(Tracked::Opened { id, mark, client: facts.client, server: facts.server, syn });
+        out.push(Tracked::Ending(ending));
+        out.push(Tracked::Closed(Box::new(facts)));
+        self.sockets.told(key, now);
+    }
+
+    /// This host's socket of a connection is gone: it has ended, whatever the frames show.
+    fn socket_over(&mut self, slot: u32, key: FlowKey, out: &mut Vec<Tracked>) {
+        let now = self.now;
+        let Some(over) = self.sockets.get(key).and_then(|f| frameless::is_over(&f.facts)) else { return };
+        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if conn.told || over < conn.start().at {
+            return;
+        }
+        match conn.ended {
+            None => {
+                conn.ended = Some((over, EndedBy::GaveUp));
+                let mark = Mark { at: over, frame: conn.last().frame };
+                self.note_ending(slot, mark, out);
+            }
+            Some((_, EndedBy::Goodbye)) if goodbye_lost(conn) => {
+                conn.ended = Some((over, EndedBy::GaveUp));
+                self.plan(slot, now);
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Time passes.
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Tracked>) {
         if now > self.now {
@@ -309,6 +388,18 @@ impl Tracker {
             }
             self.next_timer = self.timers.first_key_value().map_or(i64::MAX, |(&at, _)| at);
         }
+        if self.sockets.is_due(self.now) {
+            for key in self.sockets.due(self.now) {
+                self.look_at_socket(key, out);
+            }
+        }
+    }
+
+    /// Connections that live.
+    #[must_use]
+    pub fn living(&self) -> u64 {
+        let lives = |c: &&Box<Connection>| c.ended.is_none() && !c.told;
+        u64::try_from(self.slots.iter().flatten().filter(lives).count()).unwrap_or(u64::MAX)
     }
 
     /// The input is over: what has ended is told, what lives is counted.
@@ -503,7 +594,13 @@ impl Tracker {
             Some((_, EndedBy::GaveUp)) => !conn.is_attempt(),
             _ => false,
         };
-        out.push(Tracked::Closed(Box::new(conn.facts(input_ended, now, iface))));
+        let mut facts = conn.facts(input_ended, now, iface);
+        if let Some(host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
+            facts.vantage = frameless::vantage(&host);
+            facts.host = Some(host);
+            self.sockets.told(FlowKey::new(facts.client, facts.server), now);
+        }
+        out.push(Tracked::Closed(Box::new(facts)));
         if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 

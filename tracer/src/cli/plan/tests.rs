@@ -60,7 +60,8 @@ fn every_option_parses() {
 fn what_comes_later_is_named() {
     assert_eq!(plan("-r x").unwrap().not_yet(), None);
     assert_eq!(plan("-r x --report r.html").unwrap().not_yet(), Some("--report"));
-    assert!(plan("-i eth0").unwrap().not_yet().is_some());
+    assert_eq!(plan("-i eth0 --capture headers").unwrap().not_yet(), None);
+    assert_eq!(plan("-i eth0 --ebpf on").unwrap().not_yet(), Some("--ebpf on"));
 }
 
 #[test]

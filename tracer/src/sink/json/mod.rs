@@ -95,7 +95,7 @@ fn close(w: &mut Writer, report: &CloseReport) {
     w.end();
     cause(w, report);
     tcp(w, facts);
-    nats(w, &facts.nats);
+    nats(w, &facts.nats, facts.frameless());
     at_risk(w, report);
     if let Some(reconnect) = &report.reconnect {
         became(w, reconnect, true);
@@ -106,8 +106,10 @@ fn end(w: &mut Writer, facts: &Facts, side: Side) {
     let nats = &facts.nats;
     w.object(side.name());
     w.endpoint(facts.endpoint(side));
-    w.num("bytes", facts.tcp[side].bytes);
-    w.num("packets", facts.tcp[side].packets);
+    if !facts.frameless() {
+        w.num("bytes", facts.tcp[side].bytes);
+        w.num("packets", facts.tcp[side].packets);
+    }
     match side {
         Side::Client => client(w, nats),
         Side::Server => {
@@ -116,6 +118,17 @@ fn end(w: &mut Writer, facts: &Facts, side: Side) {
                 w.str_if("name", &info.server_name);
                 w.str_if("version", &info.version);
             }
+        }
+    }
+    if let Some(process) = facts.host.as_ref().and_then(|h| h.ends[side].process.as_ref()) {
+        w.object("process");
+        w.num("pid", process.pid.into());
+        w.str("name", &process.name);
+        w.end();
+        if let Some(id) = &process.container {
+            w.object("container");
+            w.str("id", id);
+            w.end();
         }
     }
     w.end();
@@ -196,6 +209,17 @@ fn tcp(w: &mut Writer, facts: &Facts) {
     };
     let of = |read: fn(&crate::event::TcpFacts) -> u64| PerSide::from_fn(|side| read(&facts.tcp[side]));
     w.object("tcp");
+    if facts.frameless() {
+        // The kernel's records count retransmissions of this host's ends, nothing else.
+        w.object("retransmits");
+        for side in Side::BOTH {
+            if facts.host.as_ref().is_some_and(|h| h.ends[side].here) {
+                w.num(side.name(), facts.tcp[side].retransmits.into());
+            }
+        }
+        w.end();
+        return w.end();
+    }
     if let Some(rtt) = facts.rtt {
         w.object("rtt_us");
         w.num("min", rtt.min_us);
@@ -214,10 +238,13 @@ fn tcp(w: &mut Writer, facts: &Facts) {
 }
 
 /// Counts are given where operations could be read: not under TLS, not where the protocol isn't known.
-fn nats(w: &mut Writer, nats: &NatsFacts) {
+fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     let counted = nats.pubs + nats.msgs + nats.subs > 0 || readable(nats);
     w.object("nats");
     w.str("protocol", nats.protocol.name());
+    if frameless {
+        return w.end();
+    }
     w.bool("tls", nats.tls.is_some() || nats.protocol == Protocol::Tls);
     if counted {
         w.num("pubs", nats.pubs);
@@ -340,6 +367,9 @@ fn summary(w: &mut Writer, counts: &Summary) {
     by(w, "side", &counts.sides);
     by(w, "cause", &counts.causes);
     w.end();
+    if counts.kernel_records > 0 {
+        w.num("kernel_records", counts.kernel_records);
+    }
     w.num("capture_lost_packets", counts.capture_lost_packets);
     w.num("elapsed_ms", counts.elapsed_ms);
 }
