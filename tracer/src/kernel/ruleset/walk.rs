@@ -19,11 +19,13 @@ pub(super) struct Candidate<'a> {
     pub verdict: Verdict,
     /// All that it and the jumps to it ask is so.
     pub exact: bool,
+    /// Nothing before it may have saved the packet.
+    pub reached: bool,
 }
 
 /// Every rule that may have discarded the packet, in the order it meets them.
 pub(super) fn walk<'a>(rules: &'a Ruleset, packet: &Packet) -> Vec<Candidate<'a>> {
-    let mut walk = Walk { rules, packet, found: Vec::new(), steps: STEPS_MAX };
+    let mut walk = Walk { rules, packet, found: Vec::new(), steps: STEPS_MAX, doubt: false };
     let hooks: &[Hook] = match packet.direction {
         Direction::Input => &[Hook::Ingress, Hook::Prerouting, Hook::Input],
         Direction::Output => &[Hook::Output, Hook::Postrouting],
@@ -75,6 +77,8 @@ struct Walk<'a, 'p> {
     packet: &'p Packet<'p>,
     found: Vec<Candidate<'a>>,
     steps: u32,
+    /// Something that can't be told may have let the packet through, or past some rules.
+    doubt: bool,
 }
 
 impl<'a> Walk<'a, '_> {
@@ -82,9 +86,12 @@ impl<'a> Walk<'a, '_> {
         let Some(base) = &chain.base else { return After::Falls };
         // Where a listing doesn't name the interface of an ingress chain, it may be another's.
         let ours = base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some());
+        let doubt = self.doubt;
         let after = self.chain(chain, ours, 0);
+        // What another interface's chain may have done is none of this packet's.
+        self.doubt = if ours { self.doubt } else { doubt };
         if matches!(after, After::Falls | After::FallsPerhaps) && base.drops {
-            self.push(Candidate { chain, rule: None, verdict: Verdict::Drop, exact: ours });
+            self.push(chain, None, Verdict::Drop, ours);
             return if ours { After::Dropped } else { After::Falls };
         }
         if ours || after != After::Dropped { after } else { After::Falls }
@@ -102,7 +109,12 @@ impl<'a> Walk<'a, '_> {
             if truth == Truth::No {
                 continue;
             }
-            match self.act(chain, rule, &rule.action, truth, exact, depth) {
+            // A rule that discards, or asks on, saves nothing; any other that may match may have.
+            let saves = !matches!(rule.action, Action::Continue | Action::Drop | Action::Reject);
+            let doubtful = saves && (truth == Truth::Unknown || rule.action == Action::Opaque);
+            let step = self.act(chain, rule, &rule.action, truth, exact, depth);
+            self.doubt |= doubtful;
+            match step {
                 Step::On => {}
                 Step::OnElsewhere => exact = false,
                 Step::MayLeave => returned = true,
@@ -133,7 +145,7 @@ impl<'a> Walk<'a, '_> {
             Action::Accept => Step::On,
             Action::Drop | Action::Reject => {
                 let verdict = if *action == Action::Drop { Verdict::Drop } else { Verdict::Reject };
-                self.push(Candidate { chain, rule: Some(rule), verdict, exact });
+                self.push(chain, Some(rule), verdict, exact);
                 if sure { Step::Leave(After::Dropped) } else { Step::On }
             }
             Action::Return if sure => Step::Leave(After::Falls),
@@ -161,6 +173,7 @@ impl<'a> Walk<'a, '_> {
                         continue;
                     }
                     let one = self.act(chain, rule, action, matched.and(truth), was_exact, depth);
+                    self.doubt |= matched == Truth::Unknown;
                     if matched == Truth::Yes {
                         return one;
                     }
@@ -171,9 +184,9 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn push(&mut self, candidate: Candidate<'a>) {
+    fn push(&mut self, chain: &'a Chain, rule: Option<&'a Rule>, verdict: Verdict, exact: bool) {
         if self.found.len() < FOUND_MAX {
-            self.found.push(candidate);
+            self.found.push(Candidate { chain, rule, verdict, exact, reached: !self.doubt });
         }
     }
 }

@@ -95,6 +95,8 @@ pub struct Question {
     pub direction: Direction,
     /// It was answered with a reset or an ICMP error; `src` and `dst` are still those of the packet that was answered.
     pub rejected: bool,
+    /// That it was discarded is only supposed, since it went unanswered: only a rule that it can't have escaped is named.
+    pub supposed: bool,
     /// The interface it came by (`Output`: leaves by), where known.
     pub iface: Option<Arc<str>>,
     /// The kernel symbol that discarded it, as the drop record says: `nft_do_chain`.
@@ -105,7 +107,7 @@ pub struct Question {
 pub struct Firewall {
     ask: SyncSender<Question>,
     answers: Receiver<FilterRule>,
-    asked: HashMap<(Endpoint, Endpoint, Direction, bool), Instant>,
+    asked: HashMap<(Endpoint, Endpoint, Direction, [bool; 2]), Instant>,
     trace: Option<Trace>,
 }
 
@@ -131,7 +133,7 @@ impl Firewall {
     /// Asks, without waiting. The same connection, way and fate is asked about once in some seconds.
     pub fn ask(&mut self, question: Question) {
         let now = Instant::now();
-        let key = (question.src, question.dst, question.direction, question.rejected);
+        let key = (question.src, question.dst, question.direction, [question.rejected, question.supposed]);
         if self.asked.get(&key).is_some_and(|at| now.duration_since(*at) < SAME) {
             return;
         }

@@ -100,7 +100,17 @@ fn end(address: &str, port: u16) -> Endpoint {
 
 fn question(src: Endpoint, dst: Endpoint, flags: u8, direction: Direction) -> Question {
     let (iface, place) = (Some("eth0".into()), None);
-    Question { src, dst, flags, at: listing::now(), direction, rejected: false, iface, place }
+    Question {
+        src,
+        dst,
+        flags,
+        at: listing::now(),
+        direction,
+        rejected: false,
+        supposed: false,
+        iface,
+        place,
+    }
 }
 
 fn syn_in(port: u16) -> Question {

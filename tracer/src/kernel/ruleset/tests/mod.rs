@@ -108,7 +108,7 @@ fn nft_knows_rejects_negations_and_versions() {
     );
     let packet = inbound("192.0.2.9:50000", US, SYN);
     named(&rules, &packet, &[&reset]);
-    let rejected = Fate { rejected: true, legacy: None };
+    let rejected = Fate { rejected: true, ..Fate::default() };
     assert_eq!(rules.find(&packet, None, rejected)[0].verdict, Verdict::Reject);
     let v6 = format!(
         "{INPUT}, handle 22: ip6 saddr 2001:db8:bad::/48 tcp dport 4222 reject with icmpv6 port-unreachable"
@@ -290,11 +290,31 @@ fn a_policy_behind_many_returns() {
 }
 
 #[test]
+fn silence_is_not_blamed_on_a_filter_that_lets_through() {
+    let supposed = Fate { supposed: true, ..Fate::default() };
+    let would = |rules: &Ruleset, packet: &Packet| rules.find(packet, None, supposed).len();
+    // Established: let through. A drop record would have meant that connection tracking forgot it.
+    assert_eq!(would(&nft(), &inbound("192.0.2.1:1", US, ACK)), 0);
+    assert_eq!(would(&nft(), &inbound("192.0.2.1:1", "198.51.100.5:8223", ACK)), 0);
+    // New, and nothing can save it.
+    assert_eq!(would(&nft(), &inbound("203.0.113.9:50000", US, SYN)), 1);
+    assert_eq!(would(&nft(), &packet(US, "10.77.1.3:50000", ACK, Direction::Output)), 1);
+    // A rate may let it through; an interface that isn't known may.
+    assert_eq!(would(&nft(), &inbound("192.0.2.200:50000", US, SYN)), 0);
+    let mut rules = Ruleset::new();
+    let text = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i eth0 -j ACCEPT\nCOMMIT\n";
+    rules.add_iptables(text, Tool::Iptables).unwrap();
+    let loopback = inbound("127.0.0.1:1", "127.0.0.1:4222", SYN);
+    assert_eq!(would(&rules, &loopback), 0);
+    assert_eq!(find(&rules, &loopback).len(), 1);
+}
+
+#[test]
 fn where_it_was_dropped_tells_the_tool() {
     let mut rules = iptables();
     rules.add_iptables(LEGACY, Tool::IptablesLegacy).unwrap();
     let syn = inbound("192.0.2.1:50000", US, SYN);
-    let by = |legacy| texts(&rules.find(&syn, None, Fate { rejected: false, legacy })).join(" ");
+    let by = |legacy| texts(&rules.find(&syn, None, Fate { legacy, ..Fate::default() })).join(" ");
     assert!(by(Some(false)).starts_with("iptables: "));
     assert!(find(&rules, &syn).len() < 2);
 }
