@@ -168,7 +168,10 @@ impl Word {
         for q in questions {
             let direction = if q.inbound { Direction::Input } else { Direction::Output };
             let FilterQuestion { src, dst, flags, at, rejected, .. } = q;
-            firewall.ask(Question { src, dst, flags, at, direction, rejected, iface: None, place: None });
+            // No record shows a drop: the question is whether a rule would.
+            let supposed = !rejected;
+            let (iface, place) = (None, None);
+            firewall.ask(Question { src, dst, flags, at, direction, rejected, supposed, iface, place });
         }
     }
 
@@ -208,5 +211,5 @@ fn asks(record: &KernelRecord, host: &Host) -> Option<Question> {
         (false, false) => return None,
     };
     let (src, dst, flags, at, place) = (*src, *dst, *flags, record.at, place.clone());
-    Some(Question { src, dst, flags, at, direction, rejected: false, iface: None, place })
+    Some(Question { src, dst, flags, at, direction, rejected: false, supposed: false, iface: None, place })
 }
