@@ -167,3 +167,13 @@ fn an_interface_that_goes_comes_back() {
     peer.sendpacket(frame(&[], 4222, 10)).unwrap();
     assert_eq!(read(&mut taps, 1).len(), 1);
 }
+
+#[test]
+fn a_segment_too_long_for_its_length_field_is_read() {
+    // BIG TCP over IPv4: the total length is 0, the frame tells it.
+    let mut frame = frame(&[], 4222, 106);
+    frame[16..18].copy_from_slice(&[0, 0]);
+    let mut decoder = Decoder::new();
+    let packet = decoder.decode(LinkType::ETHERNET, Timestamp(0), &frame, 100_054);
+    assert!(matches!(packet, Packet::Tcp(seg) if seg.payload_len == 100_000), "{packet:?}");
+}
