@@ -187,13 +187,13 @@ impl Taps {
         self.taps.iter_mut().map(Tap::lost).sum()
     }
 
-    /// Keeps so many octets of each frame from now on; `false` where the kernel does not do it for all interfaces.
+    /// Keeps so many octets of each frame from now on; `false` where the kernel does not do it for any interface.
     pub fn keep(&mut self, octets: u32) -> bool {
-        let mut all = true;
+        let mut any = false;
         for tap in &mut self.taps {
-            all &= tap.keep(octets);
+            any |= tap.keep(octets);
         }
-        all
+        any
     }
 
     /// Follows interfaces that go and come back; `say` is told once each way. Cheap where it is not time yet.
