@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks, a file each.
 mod bench;
 mod demo;
+mod ebpf;
 mod fuzz;
 mod lab;
 mod setup;
@@ -24,6 +25,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Measure natstrace beside tcpdump and tshark on generated captures
     Bench(bench::Bench),
+    /// Rebuild the kernel probes' object, which is committed and embedded
+    Ebpf(ebpf::Ebpf),
     /// Check what the compiler doesn't: floors, clocks and files below the edges, file headers
     Tidy,
     /// Install what a build and the lab need, where it is missing
@@ -37,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         Task::Lab(lab) => lab.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Ebpf(ebpf) => ebpf.run(),
         Task::Tidy => tidy::run(),
         Task::Setup => setup::build().and_then(|()| setup::lab()),
     }

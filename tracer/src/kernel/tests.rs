@@ -100,3 +100,48 @@ fn no_record_is_none() {
     }
     assert!(recorded(b"").is_none() && recorded(b"ntsrec1\n\x01\0\0\0").is_none());
 }
+
+#[test]
+fn recordings_replay() {
+    let mut replayed = 0;
+    for kernel in kernels() {
+        let Ok(octets) = std::fs::read(kernel.join("records")) else { continue };
+        replayed += 1;
+        let formats = formats(&kernel);
+        let decoder = Decoder {
+            drops: Reasons::of_drops(formats[5].as_ref(), None),
+            resets: Reasons::of_resets(formats[2].as_ref(), None),
+        };
+        let records: Vec<_> = recorded(&octets).unwrap().collect();
+        let all: Vec<_> = records.iter().map(|r| decoder.decode(r, &mut Still).unwrap()).collect();
+        let told = |what: &str, is: &dyn Fn(&KernelRecord) -> bool| {
+            assert!(all.iter().any(is), "{}: {what} in {all:#?}", kernel.display());
+        };
+        told("a listener with its process", &|r| {
+            r.process.is_some()
+                && matches!(r.event, KernelEvent::State { to: TcpState::Listen, local, .. } if local.port == 14225)
+        });
+        told("a connection with the process that made it", &|r| {
+            r.process.is_some()
+                && matches!(r.event, KernelEvent::State { from: TcpState::SynSent, to: TcpState::Established, local, .. }
+                    if local.port != 0)
+        });
+        told("an abort", &|r| {
+            matches!(&r.event, KernelEvent::ResetSent { local, reason, .. }
+                if local.port == 14225 && reason.as_deref().is_none_or(|r| r == "TCP_ABORT_ON_CLOSE"))
+                && r.process.is_some()
+        });
+        told(
+            "its arrival",
+            &|r| matches!(r.event, KernelEvent::ResetReceived { local, .. } if local.port != 14225),
+        );
+        told("its error", &|r| matches!(r.event, KernelEvent::SocketError { errno: 104, .. }));
+        told("a filtered SYN", &|r| {
+            matches!(&r.event, KernelEvent::Dropped { reason, flags, dst, .. }
+                if reason.as_ref() == "NETFILTER_DROP" && flags & 0x3f == 2 && dst.port == 14225)
+        });
+        told("a kill", &|r| matches!(r.event, KernelEvent::Signal { signal: 9, by_kernel: false, .. }));
+        told("an end", &|r| r.event == KernelEvent::Exit { signal: Some(9), status: None });
+    }
+    assert!(replayed > 0);
+}
