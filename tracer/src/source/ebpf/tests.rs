@@ -258,6 +258,25 @@ fn record() {
     std::fs::write(file, octets).unwrap();
 }
 
+#[test]
+fn what_does_not_fit_is_counted() {
+    let ports: PortSet = "14229".parse().unwrap();
+    let Ok(mut probes) = Probes::open(&ports, &ProbeOptions { ring: 4096 }) else { return };
+    let listener = TcpListener::bind("127.0.0.1:14229").unwrap();
+    for _ in 0..20 {
+        drop(pair(&listener));
+    }
+    let mut read = 0;
+    probes.read(&mut |_| read += 1);
+    assert!(probes.lost() > 0 && read > 0);
+    assert!(read <= probes.events(), "{read} of {}", probes.events());
+    // Room again.
+    drop(pair(&listener));
+    assert!(
+        !until(&mut probes, |r| matches!(r.event, KernelEvent::State { to: TcpState::Close, .. })).is_empty()
+    );
+}
+
 /// What the probes cost: `sysctl kernel.bpf_stats_enabled=1`, then this, as root; prints nanoseconds a run for each
 /// program, on traced and on foreign connections, then what a connection takes with and without the probes.
 #[test]
