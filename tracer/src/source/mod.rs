@@ -1,4 +1,5 @@
 //! F6: where input comes from. Capture files here; everything that is live beside them.
+pub mod ebpf;
 pub mod file;
 pub mod filter;
 pub mod hosts;
@@ -20,6 +21,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use ebpf::{ProbeOptions, ProbeState, ProbeStatus, Probes, ProbesError};
 pub use error::SourceError;
 pub use file::FileSource;
 pub use filter::{Filter, FilterError};

@@ -1,0 +1,68 @@
+//! `sock:inet_sock_set_state`: a socket goes from one state to another.
+use crate::field::{self, places};
+use crate::sock::{self, Ends};
+use crate::{ring, task};
+use aya_ebpf::macros::tracepoint;
+use aya_ebpf::programs::TracePointContext;
+use tracer_ebpf::Kind;
+
+places!(
+    SET_STATE_SKADDR,
+    SET_STATE_OLDSTATE,
+    SET_STATE_NEWSTATE,
+    SET_STATE_PROTOCOL,
+    SET_STATE_SPORT,
+    SET_STATE_DPORT,
+    SET_STATE_SADDR_V6,
+    SET_STATE_DADDR_V6
+);
+
+const ENDS: Ends = Ends {
+    sport: &SET_STATE_SPORT,
+    dport: &SET_STATE_DPORT,
+    saddr: &SET_STATE_SADDR_V6,
+    daddr: &SET_STATE_DADDR_V6,
+};
+
+const TCP: u16 = 6;
+// include/net/tcp_states.h
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const SYN_RECV: i32 = 3;
+const FIN_WAIT1: i32 = 4;
+const CLOSE: i32 = 7;
+const CLOSE_WAIT: i32 = 8;
+const LAST_ACK: i32 = 9;
+const LISTEN: i32 = 10;
+
+#[tracepoint]
+fn inet_sock_set_state(ctx: TracePointContext) -> Option<()> {
+    let ports = ENDS.traced(&ctx)?;
+    if field::of_event::<u16>(&ctx, &SET_STATE_PROTOCOL).is_some_and(|protocol| protocol != TCP) {
+        return None;
+    }
+    let from = field::of_event::<i32>(&ctx, &SET_STATE_OLDSTATE)?;
+    let to = field::of_event::<i32>(&ctx, &SET_STATE_NEWSTATE)?;
+    let sock = field::of_event::<u64>(&ctx, &SET_STATE_SKADDR).unwrap_or(0);
+    ring::write(Kind::SetState, |record| {
+        ENDS.fill(&ctx, ports, record);
+        (record.first, record.second) = (from, to);
+        record.netns = sock::netns(sock);
+        if by_the_process(from, to) && task::fill(record) {
+            task::remember(record);
+        }
+    });
+    Some(())
+}
+
+/// Transitions that only a system call (connect, listen, shutdown, close) or the end of a process makes. Those into
+/// CLOSE may as well be a timer's or an arriving reset's, in the context of whoever happened to run.
+fn by_the_process(from: i32, to: i32) -> bool {
+    matches!(
+        (from, to),
+        (CLOSE, SYN_SENT | LISTEN)
+            | (ESTABLISHED | SYN_RECV, FIN_WAIT1)
+            | (CLOSE_WAIT, LAST_ACK)
+            | (LISTEN, CLOSE)
+    )
+}

@@ -1,0 +1,46 @@
+//! What the socket and TCP tracepoints share: ports, addresses, the socket's network namespace.
+use crate::field::{self, places};
+use crate::ring;
+use aya_ebpf::Global;
+use aya_ebpf::programs::TracePointContext;
+use tracer_ebpf::Record;
+
+places!(SOCK_NET, NET_INUM);
+
+/// Where a tracepoint has both ends. The ports are in host order, the addresses are mapped into IPv6 where need be.
+pub struct Ends {
+    pub sport: &'static Global<i32>,
+    pub dport: &'static Global<i32>,
+    pub saddr: &'static Global<i32>,
+    pub daddr: &'static Global<i32>,
+}
+
+impl Ends {
+    /// The ports, where one of them is traced.
+    #[inline(always)]
+    pub fn traced(&self, ctx: &TracePointContext) -> Option<(u16, u16)> {
+        let sport = field::of_event(ctx, self.sport)?;
+        let dport = field::of_event(ctx, self.dport)?;
+        ring::traced(sport, dport).then_some((sport, dport))
+    }
+
+    /// Writes ports and addresses into a record.
+    #[inline(always)]
+    pub fn fill(&self, ctx: &TracePointContext, ports: (u16, u16), record: &mut Record) {
+        (record.local_port, record.remote_port) = ports;
+        field::copy_of_event(ctx, self.saddr, &mut record.local);
+        field::copy_of_event(ctx, self.daddr, &mut record.remote);
+    }
+}
+
+/// Inode of a socket's network namespace; 0 where it can't be read.
+#[inline(always)]
+pub fn netns(sock: u64) -> u32 {
+    field::of_kernel::<u64>(sock, &SOCK_NET).map_or(0, inode)
+}
+
+/// Inode of a network namespace.
+#[inline(always)]
+pub fn inode(net: u64) -> u32 {
+    field::of_kernel(net, &NET_INUM).unwrap_or(0)
+}

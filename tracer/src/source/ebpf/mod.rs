@@ -1,0 +1,26 @@
+//! The kernel's own word, live: eBPF programs at nine tracepoints, their records decoded by [`crate::kernel`].
+//!
+//! The object is built by `cargo xtask ebpf` and embedded; positions of fields come from the running kernel. What a
+//! kernel lacks is told by [`Probes::status`], the rest works on. Built without feature `ebpf`, [`Probes::open`] says so.
+mod status;
+
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+mod clock;
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+mod containers;
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+mod load;
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+mod probes;
+#[cfg(all(test, feature = "ebpf", target_os = "linux"))]
+mod tests;
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+mod tracefs;
+#[cfg(not(all(feature = "ebpf", target_os = "linux")))]
+mod without;
+
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
+pub use probes::Probes;
+pub use status::{ProbeOptions, ProbeState, ProbeStatus, ProbesError};
+#[cfg(not(all(feature = "ebpf", target_os = "linux")))]
+pub use without::Probes;
