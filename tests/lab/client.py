@@ -1,6 +1,6 @@
 """A nats-py client that the lab drives: connects, says READY PORT, then obeys lines on stdin.
 
-Lines in: pub SUBJECT SIZE | start SUBJECT RATE SIZE | stop | flush | close | abort | exit
+Lines in: pub SUBJECT SIZE | start SUBJECT RATE SIZE | stop | flush | close | abort | reset | exit
 Lines out: READY PORT | DISCONNECTED | RECONNECTED PORT | CLOSED | ERROR text | FAILED text
 """
 import argparse
@@ -123,6 +123,10 @@ async def main():
         elif verb == "abort":
             sock(nc).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os._exit(0)
+        elif verb == "reset":
+            # The process lives on.
+            sock(nc).setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            nc._transport._io_writer.transport.abort()
         elif verb == "exit":
             os._exit(0)
 

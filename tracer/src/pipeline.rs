@@ -8,7 +8,7 @@ use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
     ReconnectOutcome, Summary,
 };
-use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
+use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::track::close::decide;
 use crate::track::{
@@ -226,7 +226,7 @@ impl Pipeline {
     /// One record of this host's kernel.
     pub fn handle_kernel(&mut self, record: &KernelRecord) {
         self.ordinal += 1;
-        self.summary.kernel_records += 1;
+        self.summary.kernel_records += u64::from(!matches!(record.event, KernelEvent::Socket { .. }));
         self.tracker.handle_kernel(record, self.ordinal);
     }
 

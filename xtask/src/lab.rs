@@ -18,6 +18,18 @@ pub struct Lab {
     /// Show what there is
     #[arg(long)]
     list: bool,
+    /// Faults with natstrace watching live on the hosts, instead of recordings
+    #[arg(long)]
+    live: bool,
+    /// What natstrace costs a NATS load, in pairs, beside tcpdump; --only names observers (minutes; release build)
+    #[arg(long)]
+    measure: bool,
+    /// Pairs of runs, for --measure
+    #[arg(long)]
+    pairs: Option<usize>,
+    /// Seconds of a run, for --measure
+    #[arg(long)]
+    seconds: Option<f64>,
 }
 
 impl Lab {
@@ -27,13 +39,26 @@ impl Lab {
             setup::build()?;
         }
         let mut command = sh::cargo();
-        command.args(["run", "--quiet", "--package", "tests", "--bin", "lab", "--"]);
+        command.args(["run", "--quiet", "--package", "tests", "--bin", "lab"]);
+        if self.measure {
+            // The generator stands beside the lab's own binary.
+            sh::run(sh::cargo().args(["build", "--quiet", "--release", "--package", "tests", "--bins"]))?;
+            command.arg("--release");
+        }
+        command.arg("--");
         if !self.only.is_empty() {
             command.arg("--only").arg(self.only.join(","));
         }
         if let Some(jobs) = self.jobs {
             command.arg("--jobs").arg(jobs.to_string());
         }
+        if let Some(pairs) = self.pairs {
+            command.arg("--pairs").arg(pairs.to_string());
+        }
+        if let Some(seconds) = self.seconds {
+            command.arg("--seconds").arg(seconds.to_string());
+        }
+        command.args(self.live.then_some("--live")).args(self.measure.then_some("--measure"));
         command.args(self.record.then_some("--record")).args(self.list.then_some("--list"));
         sh::run(&mut command)
     }

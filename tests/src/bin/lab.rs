@@ -4,6 +4,7 @@ use clap::Parser;
 use std::path::PathBuf;
 use tests::lab::scenarios::all;
 use tests::lab::{run, tools};
+use tests::live;
 
 /// Plays NATS connection failures on hosts made of network namespaces and records them with their truth.
 #[derive(Parser)]
@@ -20,6 +21,18 @@ struct Options {
     /// Show what there is
     #[arg(long)]
     list: bool,
+    /// Faults with natstrace watching live on the hosts, instead of recordings
+    #[arg(long)]
+    live: bool,
+    /// What natstrace costs a NATS load, in pairs, beside tcpdump
+    #[arg(long)]
+    measure: bool,
+    /// Pairs of runs, for --measure
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of a run, for --measure
+    #[arg(long, default_value_t = 2.0)]
+    seconds: f64,
     /// Install what is missing, and end
     #[arg(long)]
     setup: bool,
@@ -30,6 +43,13 @@ fn main() -> Result<()> {
     let wanted =
         |name: &str| options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()));
     let chosen: Vec<_> = all().into_iter().filter(|s| wanted(s.name)).collect();
+    let faults: Vec<_> = live::faults::all().into_iter().filter(|f| wanted(f.name)).collect();
+    if options.list && options.live {
+        for fault in faults {
+            println!("{:28} {}", fault.name, fault.what);
+        }
+        return Ok(());
+    }
     if options.list {
         for scenario in chosen {
             println!("{:28} {}", scenario.name, scenario.what);
@@ -41,8 +61,16 @@ fn main() -> Result<()> {
         return Ok(());
     }
     ensure!(tools::is_root(), "the lab makes network namespaces: run it as root");
-    ensure!(!chosen.is_empty(), "no scenario is called so; see --list");
     run::clean_up_on_signals()?;
+    if options.measure {
+        let (pairs, seconds, only) = (options.pairs, options.seconds, options.only);
+        let plan = live::measure::Plan { pairs, seconds, only };
+        return live::measure::run(&plan, &tools, &tests::check::natstrace()?);
+    }
+    if options.live {
+        return watch(&faults, &tools, options.jobs);
+    }
+    ensure!(!chosen.is_empty(), "no scenario is called so; see --list");
     let scratch = tempfile::tempdir()?;
     let folder: PathBuf =
         if options.record { tools::root().join("tests/captures") } else { scratch.path().to_owned() };
@@ -55,5 +83,21 @@ fn main() -> Result<()> {
     println!("{} played, {failed} failed", outcomes.len());
     let wrong = if options.record { 0 } else { tests::check::report(&folder)? };
     ensure!(failed == 0 && wrong == 0, "{failed} scenarios failed, {wrong} verdicts are wrong");
+    Ok(())
+}
+
+/// Plays faults under natstrace's eyes and prints what it said of them.
+fn watch(faults: &[&'static live::Fault], tools: &tools::Tools, jobs: usize) -> Result<()> {
+    ensure!(!faults.is_empty(), "no fault is called so; see --live --list");
+    let binary = tests::check::natstrace()?;
+    let mut outcomes = live::run::play_all(faults, tools, &binary, jobs, |outcome| {
+        println!("{:28} {:5.1} s", outcome.name, outcome.took.as_secs_f64());
+    });
+    outcomes.sort_by_key(|o| o.name);
+    println!("{}", live::table::verdicts(&outcomes));
+    println!("{}", live::table::evidence(&outcomes));
+    println!("{}", live::table::times(&outcomes));
+    let wrong = live::table::wrong(&outcomes);
+    ensure!(wrong == 0, "{wrong} of {} faults are told wrong", outcomes.len());
     Ok(())
 }

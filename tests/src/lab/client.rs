@@ -67,6 +67,12 @@ impl Client {
         self.process.say(line)
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -95,19 +95,41 @@ impl Process {
         Ok(())
     }
 
+    /// Its process id; `ip netns exec` and `env` become the program, so it is the program's.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it said and nobody has asked for yet.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        self.lines.try_iter().collect()
+    }
+
     /// Waits for its end.
     ///
     /// # Errors
     /// Where it goes on longer than `within`.
     pub fn wait(&mut self, within: Duration) -> Result<()> {
+        self.status(within).map(drop)
+    }
+
+    /// Waits for its end and tells how it ended.
+    ///
+    /// # Errors
+    /// Where it goes on longer than `within`.
+    pub fn status(&mut self, within: Duration) -> Result<ExitStatus> {
         let end = Instant::now() + within;
-        while self.child.try_wait()?.is_none() {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() > end {
                 bail!("{} doesn't end", self.label);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(())
     }
 }
 

@@ -57,6 +57,12 @@ impl Server {
         bail!("the server's log has no {word:?}:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default())
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a signal.
     ///
     /// # Errors

@@ -29,19 +29,26 @@ impl Stage {
     /// # Errors
     /// Without the right or the tools to do so.
     pub fn build(name: &str, what: &str, tools: &Tools, captures: &Path) -> Result<Self> {
-        let truth = Truth { scenario: name.to_owned(), what: what.to_owned(), ..Truth::default() };
-        let mut stage = Self {
+        let mut stage = Self::unrecorded(name, what, tools, captures)?;
+        for host in [Host::Client, Host::Router, Host::Server] {
+            stage.tap(host.name(), host, host.iface())?;
+        }
+        Ok(stage)
+    }
+
+    /// Builds the hosts and records nothing yet.
+    ///
+    /// # Errors
+    /// Without the right or the tools to do so.
+    pub fn unrecorded(name: &str, what: &str, tools: &Tools, captures: &Path) -> Result<Self> {
+        Ok(Self {
             taps: Vec::new(),
             net: Net::build()?,
             tools: tools.clone(),
             scratch: tempfile::tempdir()?,
             captures: captures.to_owned(),
-            truth,
-        };
-        for host in [Host::Client, Host::Router, Host::Server] {
-            stage.tap(host.name(), host, host.iface())?;
-        }
-        Ok(stage)
+            truth: Truth { scenario: name.to_owned(), what: what.to_owned(), ..Truth::default() },
+        })
     }
 
     /// Begins one more recording.

@@ -1,6 +1,7 @@
 //! A live trace: what the interfaces and the kernel give goes into the core in one thread, whatever comes out is written at
 //! once. Each [`Live::step`] waits for input at most [`WAIT`], takes what is there, and lets time pass.
 use super::output::{Output, config, stop_flag};
+use super::word::Word;
 use super::{Failure, say};
 use crate::base::{Addr, Span, Timestamp};
 use crate::cli::{Capture, Plan};
@@ -10,6 +11,7 @@ use crate::source::hosts;
 use crate::source::live::{
     ANY, HEADERS, HEADERS_IN_TUNNELS, Inventory, OpenError, Pressure, RING, Taps, Turn, WHOLE, Wanted,
 };
+use crate::source::privileges::{self, Feature};
 use crate::source::{Filter, netns};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::BorrowedFd;
@@ -39,6 +41,9 @@ pub fn run(plan: &Plan, ifaces: &[String], namespace: Option<&str>) -> Result<()
             netns::NetnsError::Denied { .. } => Failure::Usage(error.to_string()),
         })?;
     }
+    let mut features = vec![Feature::Capture];
+    features.retain(|_| plan.capture != Capture::Off);
+    privileges::require(&features).map_err(|e| Failure::Usage(e.to_string()))?;
     let stop = stop_flag();
     let mut live = Live::open(plan, ifaces)?;
     live.ready(ifaces.is_empty());
@@ -53,6 +58,7 @@ struct Live<'a> {
     plan: &'a Plan,
     taps: Option<Taps>,
     inventory: Inventory,
+    word: Word,
     pipeline: Pipeline,
     out: Output,
     host: Host,
@@ -79,18 +85,18 @@ impl<'a> Live<'a> {
             Capture::On => Some(Taps::open(ifaces, wanted, RING, WHOLE)?),
             Capture::Headers => Some(Taps::open(ifaces, wanted, RING, headers(plan))?),
         };
+        let mut word = Word::open(plan)?;
+        drop_privileges(plan);
+        word.start_firewall(plan)?;
         let netns = netns::own().unwrap_or(0);
         let (inventory, standing) = Inventory::start(plan.ports.clone(), netns);
         let mut live = Self {
             plan,
             inventory,
+            word,
             pipeline: Pipeline::new(config(plan)),
             out,
-            host: Host {
-                addresses: Vec::new(),
-                netns,
-                probes: Coverage { frames: taps.is_some(), ..Coverage::default() },
-            },
+            host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
             any: taps.iter().flat_map(Taps::taps).any(|tap| tap.name() == ANY),
             taps,
             begun,
@@ -106,19 +112,21 @@ impl<'a> Live<'a> {
         }
         live.look_at_host();
         for record in &standing {
+            live.word.owned(record);
             live.pipeline.handle_kernel(record);
         }
         Ok(live)
     }
 
     /// Says that capturing has begun.
-    fn ready(&self, by_route: bool) {
+    fn ready(&mut self, by_route: bool) {
         let names: Vec<&str> = self.taps.iter().flat_map(Taps::taps).map(|tap| tap.name()).collect();
-        if by_route {
+        if by_route && !names.is_empty() {
             say(&format!("no interface was named: {} has the default route", names.join(", ")));
         }
-        let (ports, names) = (&self.plan.ports, names.join(", "));
-        say(&format!("capturing on {names} (port {ports}, probes: off)"));
+        let names = if names.is_empty() { "no interface".to_owned() } else { names.join(", ") };
+        say(&format!("capturing on {names} (port {}, probes: {})", self.plan.ports, self.word.count()));
+        self.word.say_notes();
     }
 
     /// Nothing more is to be shown, or the time is over.
@@ -131,9 +139,7 @@ impl<'a> Live<'a> {
     fn step(&mut self) {
         self.wait(WAIT);
         let more = self.read_frames();
-        for record in self.inventory.news() {
-            self.pipeline.handle_kernel(&record);
-        }
+        self.read_kernel();
         if !more {
             let Self { pipeline, out, .. } = self;
             pipeline.advance(late(wall()), &mut |event| out.take(&event));
@@ -141,9 +147,23 @@ impl<'a> Live<'a> {
         self.tend();
     }
 
+    /// What the kernel and the rule sets have said since.
+    fn read_kernel(&mut self) {
+        let Self { word, pipeline, host, inventory, .. } = self;
+        for record in inventory.news() {
+            word.owned(&record);
+            pipeline.handle_kernel(&record);
+        }
+        word.read(host, &mut |record| pipeline.handle_kernel(record));
+        for rule in word.answers() {
+            pipeline.handle_rule(rule);
+        }
+        word.ask(pipeline.questions());
+    }
+
     /// Until something can be read.
     fn wait(&self, ms: u16) {
-        let fds = self.taps.iter().flat_map(Taps::fds);
+        let fds = self.taps.iter().flat_map(Taps::fds).chain(self.word.fd());
         let mut fds: Vec<PollFd<'_>> =
             fds.map(|fd: BorrowedFd<'_>| PollFd::new(fd, PollFlags::POLLIN)).collect();
         // A signal ends the waiting too; whatever else poll may say, reading tells it better.
@@ -174,7 +194,7 @@ impl<'a> Live<'a> {
             let lost = self.count_lost();
             self.ease(lost);
         }
-        if self.addressed.elapsed() >= ADDRESSES {
+        if self.addressed.elapsed() >= ADDRESSES || self.host.probes != self.coverage() {
             self.addressed = Instant::now();
             self.look_at_host();
         }
@@ -187,6 +207,14 @@ impl<'a> Live<'a> {
 
     /// Tells the core what the rings had no room for.
     fn count_lost(&mut self) -> u64 {
+        let records = self.word.count_lost();
+        if records > 0 {
+            let message =
+                format!("the probes lost {records} records: what the kernel didn't say proves nothing now");
+            let (code, at) = (NoticeCode::CaptureLoss, wall());
+            let notice = Notice { at, code, message, flow: None, client: None, server: None };
+            self.out.take(&Event::Notice(notice));
+        }
         let Self { taps: Some(taps), pipeline, out, .. } = self else { return 0 };
         let lost = taps.lost();
         pipeline.handle_lost(lost, wall(), &mut |event| out.take(&event));
@@ -231,15 +259,20 @@ impl<'a> Live<'a> {
             }
         }
         let addresses: Vec<Addr> = hosts::addresses(&interfaces);
-        if self.host.addresses != addresses {
-            self.host.addresses = addresses;
+        let probes = self.coverage();
+        if self.host.addresses != addresses || self.host.probes != probes {
+            (self.host.addresses, self.host.probes) = (addresses, probes);
             self.pipeline.set_host(self.host.clone());
         }
     }
 
+    fn coverage(&self) -> Coverage {
+        self.word.coverage(self.taps.is_some())
+    }
+
     fn sum_up(&mut self) {
-        if self.frames > 0 {
-            let mut summary = self.pipeline.summary();
+        let mut summary = self.pipeline.summary();
+        if summary.packets + summary.kernel_records > 0 {
             summary.elapsed_ms = self.elapsed_ms();
             self.out.take(&Event::Summary(Box::new(summary)));
         }
@@ -270,14 +303,15 @@ impl<'a> Live<'a> {
         if let Some(taps) = taps {
             taps.drain(&mut |frame| take(pipeline, out, frame));
         }
+        self.read_kernel();
         self.count_lost();
         self.out.check()?;
         let elapsed_ms = self.elapsed_ms();
-        let Self { pipeline, out, frames, .. } = &mut self;
+        let Self { pipeline, out, .. } = &mut self;
         pipeline.advance(late(until), &mut |event| out.take(&event));
         let mut summary = pipeline.finish(&mut |event| out.take(&event));
         summary.elapsed_ms = elapsed_ms;
-        if *frames > 0 {
+        if summary.packets + summary.kernel_records > 0 {
             out.take(&Event::Summary(Box::new(summary)));
         }
         self.out.finish()
@@ -290,6 +324,20 @@ impl From<OpenError> for Failure {
             OpenError::Privilege { .. } | OpenError::Filter { .. } => Self::Usage(error.to_string()),
             _ => Self::Run(error.to_string()),
         }
+    }
+}
+
+/// Lets go of all that isn't used any more; a trace that can't is still a trace.
+fn drop_privileges(plan: &Plan) {
+    let mut features = vec![Feature::RuleSets, Feature::Owners];
+    if plan.capture != Capture::Off {
+        features.push(Feature::Capture);
+    }
+    if plan.trace_firewall {
+        features.push(Feature::FirewallTrace);
+    }
+    if let Err(error) = privileges::drop_unused(&privileges::still_needed(&features)) {
+        say(&format!("warning: {error}"));
     }
 }
 

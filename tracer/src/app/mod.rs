@@ -4,6 +4,7 @@ mod doctor;
 mod live;
 mod offline;
 mod output;
+mod word;
 
 use crate::cause::RULES;
 use crate::cli::{self, Args, Command, Input, Surroundings};

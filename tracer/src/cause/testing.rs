@@ -223,6 +223,8 @@ impl Scene {
     /// Nothing of NATS was said.
     pub fn mute(mut self) -> Self {
         self.facts.nats = NatsFacts::default();
+        self.facts.tcp.client.bytes = 0;
+        self.facts.tcp.server.bytes = 0;
         self
     }
 

@@ -127,15 +127,25 @@ pub struct DropFact {
 }
 
 impl DropFact {
-    /// A packet filter did it: netfilter, XDP, tc, a cgroup's program, a security module.
+    /// A packet filter did it.
     #[must_use]
     pub fn is_filter(&self) -> bool {
-        let filters =
-            ["NETFILTER_DROP", "XDP", "TC_INGRESS", "TC_EGRESS", "BPF_CGROUP_EGRESS", "SECURITY_HOOK"];
-        let place = self.place.as_deref().unwrap_or("");
-        filters.contains(&&*self.reason)
-            || &*self.reason == "NOT_SPECIFIED"
-                && (place.starts_with("nft_do_chain") || place.starts_with("nf_hook_slow"))
+        Self::by_filter(&self.reason, self.place.as_deref())
+    }
+
+    /// Whether a drop of this reason at this place is a packet filter's: netfilter, XDP, tc, a cgroup's program, a security
+    /// module.
+    #[must_use]
+    pub fn by_filter(reason: &str, place: Option<&str>) -> bool {
+        match reason {
+            "NETFILTER_DROP" | "XDP" | "TC_INGRESS" | "TC_EGRESS" | "BPF_CGROUP_EGRESS" | "SECURITY_HOOK" => {
+                true
+            }
+            "NOT_SPECIFIED" => {
+                place.is_some_and(|p| p.starts_with("nft_do_chain") || p.starts_with("nf_hook_slow"))
+            }
+            _ => false,
+        }
     }
 }
 

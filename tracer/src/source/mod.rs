@@ -2,6 +2,8 @@
 pub mod ebpf;
 pub mod file;
 pub mod filter;
+#[cfg(target_os = "linux")]
+pub mod firewall;
 pub mod hosts;
 pub mod live;
 pub mod merge;

@@ -271,17 +271,33 @@ impl Ruleset {
     /// What nftables calls table, chain and handle (none: the chain's policy), as an operator knows it: a rule of iptables-nft
     /// in iptables' words. For nftables' trace messages.
     #[must_use]
-    pub fn by_handle(&self, family: Family, table: &str, chain: &str, handle: Option<u64>) -> Option<String> {
+    pub fn by_handle(
+        &self,
+        family: Family,
+        table: &str,
+        chain: &str,
+        handle: Option<u64>,
+    ) -> Option<(String, Verdict)> {
         let named = |c: &&Chain| c.family == family && *c.table == *table && *c.name == *chain;
+        let told = |chain: &Chain, rule: Option<&Rule>| {
+            let reject = rule.is_some_and(|r| r.action == Action::Reject);
+            (describe(chain, rule), if reject { Verdict::Reject } else { Verdict::Drop })
+        };
         if let Some(chain) = self.chains.iter().filter(|c| c.tool == Tool::Nft).find(named) {
-            let rule = handle.map(|handle| chain.rules.iter().find(|r| r.id == handle));
-            return (!matches!(rule, Some(None))).then(|| describe(chain, rule.flatten()));
+            let Some(handle) = handle else { return Some(told(chain, None)) };
+            return chain.rules.iter().find(|r| r.id == handle).map(|rule| told(chain, Some(rule)));
         }
         // The same chain in both listings has the same rules in the same order.
         let theirs = self.chains.iter().filter(|c| c.is_nft_backed()).find(named)?;
-        let Some(handle) = handle else { return Some(describe(theirs, None)) };
+        let Some(handle) = handle else { return Some(told(theirs, None)) };
         let place = self.shadowed.iter().find(named)?.rules.iter().position(|r| r.id == handle)?;
-        theirs.rules.get(place).map(|rule| describe(theirs, Some(rule)))
+        theirs.rules.get(place).map(|rule| told(theirs, Some(rule)))
+    }
+
+    /// Whether a chain of that family is there.
+    #[must_use]
+    pub fn has_family(&self, family: Family) -> bool {
+        self.chains.iter().any(|chain| chain.family == family)
     }
 
     /// Takes chains in. Where nftables lists what iptables-nft made, iptables' own words are kept, whichever came first.
@@ -344,15 +360,5 @@ fn shortened(text: &str) -> Box<str> {
     match text.char_indices().nth(TEXT_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),
-    }
-}
-
-impl From<&Action> for Option<Verdict> {
-    fn from(action: &Action) -> Self {
-        match action {
-            Action::Drop => Some(Verdict::Drop),
-            Action::Reject => Some(Verdict::Reject),
-            _ => None,
-        }
     }
 }

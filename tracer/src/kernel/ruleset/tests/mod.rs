@@ -276,7 +276,10 @@ fn one_rule_has_one_name() {
         let json: serde_json::Value = serde_json::from_str(SAME_JSON).unwrap();
         let first = json["nftables"].as_array().unwrap().iter().find(|o| o["rule"]["chain"] == "NATS");
         let handle = first.unwrap()["rule"]["handle"].as_u64();
-        assert_eq!(rules.by_handle(Family::Ip, "filter", "NATS", handle), Some(found[0].text.clone()));
+        assert_eq!(
+            rules.by_handle(Family::Ip, "filter", "NATS", handle),
+            Some((found[0].text.clone(), Verdict::Drop))
+        );
         assert_eq!(rules.by_handle(Family::Ip, "filter", "NATS", Some(9999)), None);
     }
 }
@@ -284,10 +287,12 @@ fn one_rule_has_one_name() {
 #[test]
 fn handles_are_found() {
     let rules = nft();
-    let text = rules.by_handle(Family::Inet, "filter", "input", Some(19)).unwrap();
+    let (text, _) = rules.by_handle(Family::Inet, "filter", "input", Some(19)).unwrap();
+    let (_, verdict) = rules.by_handle(Family::Inet, "filter", "nats", Some(10)).unwrap();
+    assert_eq!(verdict, Verdict::Reject);
     assert_eq!(text, format!("{INPUT}, handle 19: tcp dport 4223 drop comment \"decoy\""));
     assert_eq!(
-        rules.by_handle(Family::Inet, "filter", "input", None).unwrap(),
+        rules.by_handle(Family::Inet, "filter", "input", None).unwrap().0,
         format!("{INPUT}: policy drop")
     );
     assert_eq!(rules.by_handle(Family::Ip, "filter", "input", Some(19)), None);

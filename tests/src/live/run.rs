@@ -1,0 +1,79 @@
+//! Plays faults, several at a time, each on hosts of its own.
+use super::judge::Row;
+use super::{Fault, Scene};
+use crate::lab::net;
+use crate::lab::tools::Tools;
+use anyhow::{Result, anyhow};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What came of one fault.
+pub struct Outcome {
+    /// Its name.
+    pub name: &'static str,
+    /// How long it took.
+    pub took: Duration,
+    /// Who said what.
+    pub rows: Vec<Row>,
+    /// What those said on standard error who told something wrong.
+    pub notes: Vec<String>,
+    /// From the start of each natstrace to its ready line.
+    pub ready_after: Vec<Duration>,
+    /// Why it couldn't be played to its end.
+    pub error: Option<anyhow::Error>,
+}
+
+/// Plays one.
+#[must_use]
+pub fn play(fault: &Fault, tools: &Tools, binary: &Path) -> Outcome {
+    let start = Instant::now();
+    let mut outcome = Outcome {
+        name: fault.name,
+        took: Duration::ZERO,
+        rows: vec![],
+        notes: vec![],
+        ready_after: vec![],
+        error: None,
+    };
+    let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let mut scene = Scene::build(fault, tools, binary, folder.path())?;
+        let played = (fault.play)(&mut scene);
+        outcome.rows = scene.rows();
+        outcome.notes = std::mem::take(&mut scene.notes);
+        outcome.ready_after = std::mem::take(&mut scene.ready_after);
+        played
+    }));
+    outcome.error = played.unwrap_or_else(|_| Err(anyhow!("panicked"))).err();
+    outcome.took = start.elapsed();
+    outcome
+}
+
+/// Plays them all, `jobs` at a time, in their order; tells `done` of each as it ends.
+pub fn play_all(
+    faults: &[&'static Fault],
+    tools: &Tools,
+    binary: &Path,
+    jobs: usize,
+    done: impl Fn(&Outcome) + Sync,
+) -> Vec<Outcome> {
+    net::sweep(false);
+    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.max(1) {
+            scope.spawn(|| {
+                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = play(fault, tools, binary);
+                    done(&outcome);
+                    if let Ok(mut all) = outcomes.lock() {
+                        all.push(outcome);
+                    }
+                }
+            });
+        }
+    });
+    outcomes.into_inner().unwrap_or_default()
+}
