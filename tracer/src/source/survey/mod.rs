@@ -3,6 +3,7 @@ mod capabilities;
 mod capture;
 mod probes;
 mod processes;
+mod rules;
 mod system;
 mod tracing;
 
@@ -113,6 +114,7 @@ impl Survey {
         checks.extend(packets);
         checks.extend(tracing::checks(&held));
         checks.extend(probes::checks(&held));
+        checks.extend(rules::checks());
         checks.extend(processes::checks());
         Self {
             kernel,

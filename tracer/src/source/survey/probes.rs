@@ -1,6 +1,6 @@
 //! The kernel probes, loaded and attached for real, then taken out again.
 use super::capabilities::NO_PROBES;
-use super::{Area, Check, Status};
+use super::{Area, Check, Status, tracing};
 use crate::base::PortSet;
 use crate::source::ebpf::{ProbeOptions, ProbeState, ProbeStatus, Probes, ProbesError};
 use crate::source::privileges::{self, Feature};
@@ -22,7 +22,8 @@ fn mend(error: &ProbesError, held: &CapsHashSet) -> Option<String> {
         ProbesError::NotBuilt => {
             Some("cargo install --path tracer (feature `ebpf` is on by default)".to_owned())
         }
-        ProbesError::Tracefs(_) | ProbesError::Load(_) => allow(held),
+        ProbesError::Tracefs(_) => tracing::tracefs(held).mend,
+        ProbesError::Load(_) => allow(held),
     }
 }
 
