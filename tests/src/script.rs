@@ -123,7 +123,14 @@ pub fn run(arguments: &[String], frames: &[Captured]) -> Result<Vec<Value>> {
 
 /// A host all of whose probes tell.
 fn host(ends: &[Endpoint]) -> Host {
-    let probes = Coverage { states: true, every_reset: true, drops: true, exits: true, frames: true };
+    let probes = Coverage {
+        states: true,
+        every_reset: true,
+        resets_received: true,
+        drops: true,
+        exits: true,
+        frames: true,
+    };
     Host { addresses: ends.iter().map(|e| e.addr).collect(), netns: kernel::NETNS, probes }
 }
 

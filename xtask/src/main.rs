@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own tasks, a file each.
 mod bench;
 mod demo;
+mod ebpf;
 mod fuzz;
 mod kernels;
 mod lab;
@@ -30,6 +31,8 @@ enum Task {
     /// What happens inside such a kernel
     #[command(hide = true)]
     KernelsGuest(kernels::guest::Inside),
+    /// Rebuild the kernel probes' object, which is committed and embedded
+    Ebpf(ebpf::Ebpf),
     /// Check what the compiler doesn't: floors, clocks and files below the edges, file headers
     Tidy,
     /// Install what a build and the lab need, where it is missing
@@ -45,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Task::Bench(bench) => bench.run(),
         Task::Kernels(kernels) => kernels.run(),
         Task::KernelsGuest(inside) => inside.run(),
+        Task::Ebpf(ebpf) => ebpf.run(),
         Task::Tidy => tidy::run(),
         Task::Setup => setup::build().and_then(|()| setup::lab()),
     }

@@ -10,7 +10,13 @@ pub fn build() -> Result<()> {
     if found || Path::new("/usr/include/pcap/pcap.h").is_file() {
         return Ok(());
     }
-    eprintln!("installing libpcap-dev: natstrace links libpcap for live captures and filter expressions");
+    install(&["libpcap-dev"], "natstrace links libpcap for live captures and filter expressions")
+        .context("install libpcap and its headers yourself (Debian: libpcap-dev, Fedora: libpcap-devel)")
+}
+
+/// Installs Debian packages, with a word on why.
+pub fn install(packages: &[&str], why: &str) -> Result<()> {
+    eprintln!("installing {}: {why}", packages.join(", "));
     let apt = |args: &[&str]| {
         let mut command = Command::new(if sh::is_root() { "env" } else { "sudo" });
         if !sh::is_root() {
@@ -18,10 +24,8 @@ pub fn build() -> Result<()> {
         }
         sh::run(command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(args))
     };
-    let install = ["install", "-y", "--no-install-recommends", "libpcap-dev"];
-    apt(&install)
-        .or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
-        .context("install libpcap and its headers yourself (Debian: libpcap-dev, Fedora: libpcap-devel)")
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
+    apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
 }
 
 /// The lab's servers, clients and tools.

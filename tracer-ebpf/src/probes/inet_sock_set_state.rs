@@ -2,9 +2,10 @@
 use crate::field::{self, places};
 use crate::sock::{self, Ends};
 use crate::{ring, task};
-use aya_ebpf::macros::tracepoint;
+use aya_ebpf::macros::{map, tracepoint};
+use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::TracePointContext;
-use tracer_ebpf::Kind;
+use tracer_ebpf::{Kind, Record};
 
 places!(
     SET_STATE_SKADDR,
@@ -23,6 +24,19 @@ const ENDS: Ends = Ends {
     saddr: &SET_STATE_SADDR_V6,
     daddr: &SET_STATE_DADDR_V6,
 };
+
+/// Who called connect().
+#[repr(C)]
+struct Connecting {
+    cgroup: u64,
+    pid: u32,
+    reserved: u32,
+    comm: [u8; 16],
+}
+
+/// By the address of the socket.
+#[map]
+static CONNECTING: LruHashMap<u64, Connecting> = LruHashMap::with_max_entries(4096, 0);
 
 const TCP: u16 = 6;
 // include/net/tcp_states.h
@@ -48,11 +62,35 @@ fn inet_sock_set_state(ctx: TracePointContext) -> Option<()> {
         ENDS.fill(&ctx, ports, record);
         (record.first, record.second) = (from, to);
         record.netns = sock::netns(sock);
-        if by_the_process(from, to) && task::fill(record) {
-            task::remember(record);
+        if by_the_process(from, to) {
+            if task::fill(record) {
+                task::remember(record);
+            }
+            if to == SYN_SENT {
+                connecting(sock, record);
+            }
+        } else if from == SYN_SENT {
+            connected(sock, record);
         }
     });
     Some(())
+}
+
+/// Keeps who connects: the socket has no port of its own yet, so this record alone names no connection.
+#[inline(always)]
+fn connecting(sock: u64, record: &Record) {
+    let by = Connecting { cgroup: record.cgroup, pid: record.pid, reserved: 0, comm: record.comm };
+    let _ = CONNECTING.insert(sock, by, 0);
+}
+
+/// What comes of a connect happens in softirq: it bears the process that called connect().
+#[inline(always)]
+fn connected(sock: u64, record: &mut Record) {
+    // SAFETY: one CPU at a time works on a socket.
+    if let Some(by) = unsafe { CONNECTING.get(sock) } {
+        (record.cgroup, record.pid, record.comm) = (by.cgroup, by.pid, by.comm);
+        let _ = CONNECTING.remove(sock);
+    }
 }
 
 /// Transitions that only a system call (connect, listen, shutdown, close) or the end of a process makes. Those into

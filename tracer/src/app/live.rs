@@ -14,7 +14,8 @@ use crate::source::live::{
 use crate::source::privileges::{self, Feature};
 use crate::source::{Filter, netns};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::BorrowedFd;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -62,7 +63,10 @@ struct Live<'a> {
     pipeline: Pipeline,
     out: Output,
     host: Host,
-    any: bool,
+    /// Which capture is that of all interfaces; its frames name theirs by the kernel's numbers.
+    any: Option<u32>,
+    /// Nobody reads standard output any more.
+    unread: bool,
     begun: Instant,
     counted: Instant,
     addressed: Instant,
@@ -97,7 +101,8 @@ impl<'a> Live<'a> {
             pipeline: Pipeline::new(config(plan)),
             out,
             host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
-            any: taps.iter().flat_map(Taps::taps).any(|tap| tap.name() == ANY),
+            any: (0..).zip(taps.iter().flat_map(Taps::taps)).find(|(_, t)| t.name() == ANY).map(|(n, _)| n),
+            unread: false,
             taps,
             begun,
             counted: begun,
@@ -132,7 +137,7 @@ impl<'a> Live<'a> {
     /// Nothing more is to be shown, or the time is over.
     fn is_over(&self) -> bool {
         let elapsed = Span(i64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(i64::MAX));
-        self.out.is_over() || self.plan.duration.is_some_and(|duration| elapsed >= duration)
+        self.unread || self.out.is_over() || self.plan.duration.is_some_and(|duration| elapsed >= duration)
     }
 
     /// Waits for input, takes what is there, lets time pass.
@@ -161,13 +166,20 @@ impl<'a> Live<'a> {
         word.ask(pipeline.questions());
     }
 
-    /// Until something can be read.
-    fn wait(&self, ms: u16) {
+    /// Until something can be read, or nobody reads what is written.
+    fn wait(&mut self, ms: u16) {
+        let stdout = io::stdout();
         let fds = self.taps.iter().flat_map(Taps::fds).chain(self.word.fd());
         let mut fds: Vec<PollFd<'_>> =
             fds.map(|fd: BorrowedFd<'_>| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        if self.plan.output.is_none() {
+            fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
+        }
         // A signal ends the waiting too; whatever else poll may say, reading tells it better.
         let _ = poll(&mut fds, PollTimeout::from(ms));
+        let closed = PollFlags::POLLERR | PollFlags::POLLHUP;
+        let last = fds.last().and_then(PollFd::revents).is_some_and(|found| found.intersects(closed));
+        self.unread |= last && self.plan.output.is_none();
     }
 
     /// Frames that wait, up to a bound; tells whether more do.
@@ -253,9 +265,9 @@ impl<'a> Live<'a> {
     /// Addresses and interfaces come and go.
     fn look_at_host(&mut self) {
         let Ok(interfaces) = hosts::interfaces() else { return };
-        if self.any {
+        if let Some(capture) = self.any {
             for interface in &interfaces {
-                self.pipeline.name_iface(0, interface.index, &interface.name);
+                self.pipeline.name_iface(capture, interface.index, &interface.name);
             }
         }
         let addresses: Vec<Addr> = hosts::addresses(&interfaces);
@@ -287,7 +299,7 @@ impl<'a> Live<'a> {
     fn finish(mut self, stop: &AtomicBool) -> Result<(), Failure> {
         let began = Instant::now();
         let until = wall();
-        if stop.load(Ordering::Relaxed) || !self.out.is_over() {
+        if stop.load(Ordering::Relaxed) || !(self.unread || self.out.is_over()) {
             loop {
                 let more = self.read_frames();
                 let past = self.pipeline.now() >= until;

@@ -168,7 +168,10 @@ impl Word {
         for q in questions {
             let direction = if q.inbound { Direction::Input } else { Direction::Output };
             let FilterQuestion { src, dst, flags, at, rejected, .. } = q;
-            firewall.ask(Question { src, dst, flags, at, direction, rejected, iface: None, place: None });
+            // No record shows a drop: the question is whether a rule would.
+            let supposed = !rejected;
+            let (iface, place) = (None, None);
+            firewall.ask(Question { src, dst, flags, at, direction, rejected, supposed, iface, place });
         }
     }
 
@@ -189,6 +192,7 @@ fn covers(probes: &Probes) -> Coverage {
         states: loaded("sock:inet_sock_set_state").is_some(),
         // Kernels that give a reason tell of every reset; older ones leave out those without a socket.
         every_reset: loaded("tcp:tcp_send_reset").is_some_and(|s| s.found.contains(&"reason")),
+        resets_received: loaded("tcp:tcp_receive_reset").is_some(),
         drops: loaded("skb:kfree_skb").is_some(),
         exits: loaded("sched:sched_process_exit").is_some(),
         frames: false,
@@ -207,5 +211,5 @@ fn asks(record: &KernelRecord, host: &Host) -> Option<Question> {
         (false, false) => return None,
     };
     let (src, dst, flags, at, place) = (*src, *dst, *flags, record.at, place.clone());
-    Some(Question { src, dst, flags, at, direction, rejected: false, iface: None, place })
+    Some(Question { src, dst, flags, at, direction, rejected: false, supposed: false, iface: None, place })
 }

@@ -81,7 +81,8 @@ fn aborted(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let (confidence, how) = match case.reset_reason(Side::Client).filter(|_| case.close.kind == Kind::Rst)? {
-        "TCP_ABORT_ON_LINGER" => (0.93, "by an abort (SO_LINGER with 0): what it had not sent yet is thrown away"),
+        // Linux 6.18 gives TCP_STATE for close() with linger 0, in tcp_disconnect().
+        "TCP_ABORT_ON_LINGER" | "TCP_STATE" => (0.93, "by an abort (SO_LINGER with 0): what it had not sent yet is thrown away"),
         "TCP_ABORT_ON_CLOSE" => (0.8, "with messages unread: its kernel resets instead of saying goodbye"),
         _ => return None,
     };

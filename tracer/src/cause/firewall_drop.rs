@@ -1,5 +1,6 @@
 //! `firewall_drop`: a filter discards packets.
 use super::prelude::*;
+use crate::kernel::Verdict;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -100,6 +101,9 @@ fn hinted(case: &Case<'_>) -> Judgement {
 }
 
 fn rejected(case: &Case<'_>) -> bool {
+    if case.facts.host.as_ref().is_some_and(|h| h.rules.iter().any(|r| r.verdict == Verdict::Reject)) {
+        return true;
+    }
     case.facts.icmp.iter().any(|i| {
         matches!(i.kind, IcmpKind::AdminProhibited | IcmpKind::PortUnreachable | IcmpKind::ProtocolUnreachable)
     })

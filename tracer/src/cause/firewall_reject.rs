@@ -1,5 +1,6 @@
 //! `firewall_reject`: a filter answers with a reset or an ICMP rejection.
 use super::prelude::*;
+use crate::kernel::Verdict;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -49,7 +50,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     if (case.ended_by(Side::Client) && !made && case.facts.handshake == Handshake::Complete) || case.is_told() {
         return No;
     }
+    let rule = case.facts.host.as_ref().and_then(|h| h.rules.iter().find(|r| r.verdict == Verdict::Reject));
     let (confidence, how) = match (icmp, made, selective) {
+        _ if case.socket_told() == Some(111) => (0.8, "its socket was refused by an ICMP error, not by a reset".to_owned()),
+        _ if rule.is_some() && case.went_silent() => (0.96, "its rule is read on this host".to_owned()),
         (Some(i), _, _) => (0.96, format!("{} answered with ICMP {}", i.from, word(i.kind))),
         (None, true, _) => ((0.97 * case.close.confidence).max(0.7), "a filter answered with a reset in the host's name".to_owned()),
         (None, false, true) => (0.78, "this client is refused while others are accepted".to_owned()),

@@ -72,6 +72,12 @@ fn judge(case: &Case<'_>) -> Judgement {
 /// No ICMP error was captured, but the socket was told so.
 fn socket_error(case: &Case<'_>) -> Judgement {
     let Some(host) = case.facts.host.as_ref().filter(|_| case.close.kind == Kind::Timeout) else { return No };
+    if case.socket_told() == Some(0) {
+        let summary = format!("{} was told by an ICMP error that {} can't be reached", case.client(), case.server());
+        let mut finding = Finding::new(0.45, summary).because(case.close.evidence.iter().cloned());
+        finding.also.push(("firewall_reject", 0.4));
+        return Yes(finding.fix("trace with packets too (without --capture off): the ICMP error's code tells a missing route from a filter"));
+    }
     let told = Side::BOTH.into_iter().find_map(|s| Some((s, host.ends[s].error.filter(|e| matches!(e.1, 101 | 113))?)));
     let Some((side, (at, errno))) = told else { return No };
     let (here, there) = (case.facts.endpoint(side).addr, case.facts.endpoint(side.other()).addr);

@@ -52,6 +52,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         (true, true) => 0.8,
         (true, false) => 0.7,
         (false, true) => 0.72,
+        (false, false) if case.facts.unread() => 0.15,
         (false, false) => 0.35,
     };
     if around.server_closed_others > 0 {

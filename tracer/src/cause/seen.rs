@@ -61,6 +61,14 @@ impl Case<'_> {
         self.around.process_end[side].as_ref().filter(|e| e.exited && e.before_close)
     }
 
+    /// An attempt's socket was told an error at once and without a reset: ICMP, though no frame shows it. The errno; 0 where
+    /// it can't be read.
+    #[must_use]
+    pub fn socket_told(&self) -> Option<i32> {
+        let icmp = self.facts.frameless() && self.close.detail == Some("icmp");
+        self.facts.host.as_ref()?.ends.client.error.filter(|_| icmp).map(|e| e.1)
+    }
+
     /// The kernel's reason for the reset that this end's own TCP made.
     #[must_use]
     pub fn reset_reason(&self, side: Side) -> Option<&str> {

@@ -64,6 +64,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         (true, true, _) | (true, _, true) => 0.9,
         (false, true, true) => 0.88,
         (true, false, false) | (false, true, false) | (false, false, true) => 0.82,
+        (false, false, false) if case.facts.unread() => 0.2,
         (false, false, false) => 0.45,
     };
     if announced.is_some() {

@@ -90,6 +90,9 @@ fn evidence(case: &Case<'_>, own: Vec<Evidence>) -> Vec<Evidence> {
     if all.is_empty() {
         all = seen::generic(case);
     }
+    if case.facts.frameless() {
+        all.iter_mut().filter(|e| e.source == Source::Packet).for_each(|e| e.source = Source::Kernel);
+    }
     // What the kernel or the host says is never pushed out by packets.
     let told = |e: &Evidence| e.source != Source::Packet;
     let mut packets = EVIDENCE.saturating_sub(all.iter().filter(|e| told(e)).count()).max(1);

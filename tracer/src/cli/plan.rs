@@ -150,8 +150,6 @@ impl Plan {
     #[must_use]
     pub fn not_yet(&self) -> Option<&'static str> {
         [
-            (self.capture == Capture::Off, "--capture off"),
-            (self.ebpf == Ebpf::On, "--ebpf on"),
             (self.write.is_some(), "--write"),
             (self.monitor.is_some(), "--monitor"),
             (self.server_log.is_some(), "--server-log"),

@@ -32,6 +32,8 @@ pub struct Coverage {
     pub states: bool,
     /// `tcp:tcp_send_reset`, on a kernel that tells of every reset (since 6.10, with its reason).
     pub every_reset: bool,
+    /// `tcp:tcp_receive_reset`.
+    pub resets_received: bool,
     /// `skb:kfree_skb`.
     pub drops: bool,
     /// `sched:sched_process_exit`.

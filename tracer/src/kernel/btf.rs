@@ -134,7 +134,7 @@ impl<'a> Btf<'a> {
             bits = bits.checked_add(at)?;
             id = of;
         }
-        (bits % 8 == 0).then_some(bits / 8)
+        bits.is_multiple_of(8).then_some(bits / 8)
     }
 
     /// Size of a structure in octets.

@@ -1,5 +1,5 @@
 //! The probes' records decoded: octets of the ring buffer to [`KernelRecord`], with the kernel's names.
-use super::reasons::Reasons;
+use super::reasons::{Reasons, used_up};
 use super::record::{KernelEvent, KernelRecord, Process, TcpState};
 use crate::base::{Addr, Endpoint, Timestamp};
 use std::mem::offset_of;
@@ -58,7 +58,11 @@ impl Octets<'_> {
 }
 
 impl Decoder {
-    /// One record; none where it isn't one (another length, a kind or state unknown).
+    /// One record; none where it isn't one (another length, a kind or state unknown), or a drop that lost nothing.
+    ///
+    /// A state change bears the process that did it. Out of SYN-SENT it is the one that called connect(): the change
+    /// itself is softirq's, but only from here on the socket has a port. Resets that answer a packet, and changes
+    /// that a timer may have made, bear none.
     pub fn decode(&self, octets: &[u8], around: &mut dyn Surroundings) -> Option<KernelRecord> {
         let octets = Octets(octets.try_into().ok()?);
         let event = self.event(octets, around)?;
@@ -84,15 +88,17 @@ impl Decoder {
             }
             Kind::ReceiveReset => KernelEvent::ResetReceived { local, remote },
             Kind::Retransmit => KernelEvent::Retransmit { local, remote },
-            Kind::Drop => KernelEvent::Dropped {
-                src: local,
-                dst: remote,
-                flags: read!(octets, u32, tcp_flags) as u8,
-                seq: read!(octets, u32, seq),
+            Kind::Drop => {
                 // A kernel without reasons means what a later one calls so.
-                reason: u32::try_from(first).map_or_else(|_| "NOT_SPECIFIED".into(), |n| self.drops.name(n)),
-                place: Some(read!(octets, u64, place)).filter(|a| *a != 0).and_then(|a| around.place(a)),
-            },
+                let reason =
+                    u32::try_from(first).map_or_else(|_| "NOT_SPECIFIED".into(), |n| self.drops.name(n));
+                let place = Some(read!(octets, u64, place)).filter(|a| *a != 0).and_then(|a| around.place(a));
+                if used_up(&reason, place.as_deref()) {
+                    return None;
+                }
+                let (flags, seq) = (read!(octets, u32, tcp_flags) as u8, read!(octets, u32, seq));
+                KernelEvent::Dropped { src: local, dst: remote, flags, seq, reason, place }
+            }
             Kind::Signal => KernelEvent::Signal {
                 target: read!(octets, u32, target),
                 target_name: octets.name(offset_of!(Record, target_comm)),

@@ -62,7 +62,7 @@ impl Format {
     }
 }
 
-/// `__u8 saddr[4];	offset:32;	size:4;	signed:0;`
+/// `__u8 saddr[4]; offset:32; size:4; signed:0;`, with tabs between.
 fn field(text: &str) -> Option<Field> {
     let mut parts = text.split(';').map(str::trim);
     let declared = parts.next()?;

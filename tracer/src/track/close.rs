@@ -168,6 +168,16 @@ fn forged(
 
 /// ICMP errors that explain the silence.
 fn icmp(facts: &Facts) -> Option<Close> {
+    if let Some((at, errno)) = testimony::told_by_icmp(facts) {
+        let (kind, confidence) = match errno {
+            111 => (Kind::FirewallDrop, 0.85),
+            0 => (Kind::Timeout, 0.5),
+            _ => (Kind::Timeout, 0.9),
+        };
+        let text = "the client's socket was told of an error at once, without a reset: an ICMP error came";
+        let evidence = vec![Evidence::kernel(at, text)];
+        return Some(Close { kind, side: Party::Network, detail: Some("icmp"), confidence, at, evidence });
+    }
     let told = facts.icmp.iter().find(|i| {
         !matches!(i.kind, IcmpKind::FragmentationNeeded(_) | IcmpKind::TimeExceeded | IcmpKind::Other(..))
     })?;
@@ -408,6 +418,7 @@ fn unanswered_text(asks: Side, owed: &Unanswered) -> String {
         Owed::SynAck => "SYN-ACK".to_owned(),
         Owed::Fin => "FIN".to_owned(),
         Owed::Keepalive => "keepalive probe".to_owned(),
+        _ if owed.segment_len == 0 => "segment".to_owned(),
         _ => format!("segment of {} bytes", owed.segment_len),
     };
     if owed.repeats == 0 {

@@ -11,8 +11,13 @@ use crate::kernel::TcpState;
 const SYN: u8 = 2;
 
 /// The facts, if it is over by `now`; `idle_timeout`: what is unanswered that long is dead.
-pub fn facts(flow: &Flow, host: Box<HostFacts>, now: Timestamp, idle_timeout: Span) -> Option<Facts> {
+pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout: Span) -> Option<Facts> {
     let handshake = handshake(flow, &host);
+    disown(&mut host, handshake);
+    let stood = Side::BOTH.into_iter().any(|s| host.ends[s].state.is_some());
+    if !stood && handshake == Handshake::Unknown && host.filtered().next().is_none() {
+        return None; // an answer to what came late for a connection that is over
+    }
     let mut tcp = PerSide::<TcpFacts>::default();
     for side in Side::BOTH {
         fill(&mut tcp, side, &host.ends[side], flow, handshake);
@@ -50,6 +55,14 @@ pub fn facts(flow: &Flow, host: Box<HostFacts>, now: Timestamp, idle_timeout: Sp
     })
 }
 
+/// A SYN that was refused met nobody's socket: whoever listened there before has no part in it.
+pub fn disown(host: &mut HostFacts, handshake: Handshake) {
+    let no_socket = host.ends.server.reset_sent.as_ref().is_some_and(|r| r.1.as_deref() == Some("NO_SOCKET"));
+    if handshake == Handshake::Refused || no_socket && host.ends.server.state.is_none() {
+        host.ends.server.process = None;
+    }
+}
+
 /// The host that traces sees which end it is.
 pub fn vantage(host: &HostFacts) -> Vantage {
     match (host.ends.client.here, host.ends.server.here) {
@@ -69,7 +82,9 @@ fn handshake(flow: &Flow, host: &HostFacts) -> Handshake {
         return Handshake::Complete;
     }
     if ends.client.state.is_some() {
-        let refused = ends.client.reset_received.is_some() || ends.client.error.is_some_and(|e| e.1 == 111);
+        // ECONNREFUSED without a reset is ICMP port unreachable, where the probe would have told of a reset.
+        let told = ends.client.error.is_some_and(|e| e.1 == 111) && !host.probes.resets_received;
+        let refused = ends.client.reset_received.is_some() || told;
         return if refused { Handshake::Refused } else { Handshake::Unanswered };
     }
     let syn_dropped =
@@ -90,8 +105,7 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
         let own = &mut tcp[side];
         own.fin = Some(Mark::kernel(at));
         own.fin_answered = end.fin_acked || end.peer_closed.is_some() || end.reset_received.is_some();
-        let hole = end.repeats.goes_on(at) && end.repeats.first < at;
-        own.fin_into_hole = hole && !own.fin_answered;
+        own.fin_into_hole = hole(end, at) && !own.fin_answered;
         own.fin_repeats = u32::from(end.repeats.last > at) * end.repeats.run;
     }
     if let Some(at) = end.peer_closed {
@@ -100,7 +114,7 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
     }
     // A reset that only answers what came after the end says nothing of the end.
     if let Some((at, _)) = end.reset_sent.as_ref().filter(|r| end.closed.is_none_or(|c| r.0 <= c)) {
-        tcp[side].rst = Some(reset(*at, end.repeats.goes_on(*at) && end.repeats.first < *at));
+        tcp[side].rst = Some(reset(*at, hole(end, *at)));
     }
     if let Some(at) = end.reset_received {
         tcp[peer].rst.get_or_insert(reset(at, false));
@@ -116,7 +130,8 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
             (false, Some(at)) if end.repeats.first >= at => Owed::Fin,
             _ => Owed::Data,
         };
-        own.unanswered = Some(unanswered(owed, end.repeats.first, end.repeats.last, end.repeats.run));
+        let first = if attempt { flow.first } else { end.repeats.first };
+        own.unanswered = Some(unanswered(owed, first, end.repeats.last, end.repeats.run));
     } else if attempt && end.state.is_some() {
         own.unanswered = Some(unanswered(Owed::Syn, flow.first, flow.first, 0));
     }
@@ -128,6 +143,11 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
             sender.unanswered = Some(unanswered(owed, drop.first, drop.last, drop.count.saturating_sub(1)));
         }
     }
+}
+
+/// Its segments were being repeated without an answer at that time; one or two repeats happen to the healthy.
+fn hole(end: &HostEnd, at: Timestamp) -> bool {
+    end.repeats.run > 2 && end.repeats.goes_on(at) && at - end.repeats.first > Span::secs(1)
 }
 
 const fn unanswered(owed: Owed, first: Timestamp, last: Timestamp, repeats: u32) -> Unanswered {

@@ -595,7 +595,8 @@ impl Tracker {
             _ => false,
         };
         let mut facts = conn.facts(input_ended, now, iface);
-        if let Some(host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
+        if let Some(mut host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
+            frameless::disown(&mut host, facts.handshake);
             facts.vantage = frameless::vantage(&host);
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);

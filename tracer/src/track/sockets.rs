@@ -39,6 +39,15 @@ pub struct Flow {
     before: Option<Box<Flow>>,
 }
 
+/// A listening socket.
+#[derive(Debug)]
+struct Listener {
+    at: Endpoint,
+    process: Process,
+    /// It listens no more.
+    closed: Option<Timestamp>,
+}
+
 /// All sockets that the kernel spoke of.
 pub struct Sockets {
     host: Option<Host>,
@@ -46,7 +55,7 @@ pub struct Sockets {
     most: usize,
     flows: HashMap<FlowKey, Box<Flow>, foldhash::fast::RandomState>,
     order: VecDeque<(FlowKey, u64)>,
-    listeners: VecDeque<(Endpoint, Process)>,
+    listeners: VecDeque<Listener>,
     due: BTreeMap<Timestamp, Vec<FlowKey>>,
     /// Processes that ended or were sent signals.
     pub processes: Processes,
@@ -90,6 +99,10 @@ impl Sockets {
                 self.stands(record, *local, *remote, *state, ordinal)
             }
             KernelEvent::ResetSent { local, remote, reason } if here(*local) => {
+                // Whose namespace this is can't be told: it adds to what is known, and begins nothing.
+                if !known && !self.flows.contains_key(&FlowKey::new(*local, *remote)) {
+                    return None;
+                }
                 let (key, end) = self.end(record, *local, *remote, ordinal)?;
                 end.process = record.process.clone().or(end.process.take());
                 end.reset_sent.get_or_insert((at, reason.clone()));
@@ -103,6 +116,7 @@ impl Sockets {
             }
             KernelEvent::SocketError { local, remote, errno } if here(*local) => {
                 let (key, end) = self.end(record, *local, *remote, ordinal)?;
+                // 0: the process took the error before it could be read.
                 end.error = Some((at, *errno));
                 self.touch(key, None)
             }
@@ -110,6 +124,11 @@ impl Sockets {
                 let (key, end) = self.end(record, *local, *remote, ordinal)?;
                 end.repeats.add(at);
                 self.touch(key, None)
+            }
+            KernelEvent::Dropped { src, dst, .. }
+                if !known && !self.flows.contains_key(&FlowKey::new(*src, *dst)) =>
+            {
+                None
             }
             KernelEvent::Dropped { src, dst, flags, reason, place, .. } => {
                 self.dropped(at, (*src, *dst), *flags, (reason, place.as_ref()), ordinal, idle_timeout)
@@ -145,6 +164,12 @@ impl Sockets {
             if let (Listen, Some(process)) = (to, &record.process) {
                 self.listens(local, process.clone());
             }
+            let closes = self.listeners.iter_mut().filter(|l| from == Listen && l.at == local);
+            closes.for_each(|l| l.closed = Some(record.at));
+            return None;
+        }
+        // connect() changes the state before the socket has a port: that record names no connection yet.
+        if local.port == 0 {
             return None;
         }
         let begins = match (from, to) {
@@ -254,19 +279,19 @@ impl Sockets {
     }
 
     fn listens(&mut self, at: Endpoint, process: Process) {
-        self.listeners.retain(|l| l.0 != at);
+        self.listeners.retain(|l| l.at != at);
         if self.listeners.len() >= LISTENERS_MAX {
             self.listeners.pop_front();
         }
-        self.listeners.push_back((at, process));
+        self.listeners.push_back(Listener { at, process, closed: None });
     }
 
-    /// Who listens there: at the address itself, else at any.
-    #[must_use]
-    pub fn listener(&self, at: Endpoint) -> Option<&Process> {
-        let exact = self.listeners.iter().rev().find(|l| l.0 == at);
-        let any = || self.listeners.iter().rev().find(|l| l.0.port == at.port && l.0.addr.is_unspecified());
-        exact.or_else(any).map(|l| &l.1)
+    /// Who listened there at that time: at the address itself, else at any.
+    fn listener(&self, end: Endpoint, at: Timestamp) -> Option<&Process> {
+        let open = |l: &&Listener| l.closed.is_none_or(|closed| closed >= at);
+        let exact = self.listeners.iter().rev().filter(open).find(|l| l.at == end);
+        let any = |l: &&Listener| l.at.port == end.port && l.at.addr.is_unspecified();
+        exact.or_else(|| self.listeners.iter().rev().filter(open).find(any)).map(|l| &l.process)
     }
 
     /// The ports begin anew where that end was used before.
@@ -316,7 +341,7 @@ impl Sockets {
         }
         let key = FlowKey::new(local, remote);
         if !self.flows.contains_key(&key) {
-            let (client, server) = self.roles(local, remote);
+            let (client, server) = self.roles(local, remote, at);
             self.insert(key, Flow::new(ordinal, client, server, at, None));
         }
         let flow = self.flows.get_mut(&key)?;
@@ -325,11 +350,11 @@ impl Sockets {
     }
 
     /// Who is the server where nobody saw the connection begin: who has a traced port, or a listener on it.
-    fn roles(&self, local: Endpoint, remote: Endpoint) -> (Endpoint, Endpoint) {
+    fn roles(&self, local: Endpoint, remote: Endpoint, at: Timestamp) -> (Endpoint, Endpoint) {
         let served = match (self.ports.contains(local.port), self.ports.contains(remote.port)) {
             (true, false) => true,
             (false, true) => false,
-            _ => self.listener(local).is_some(),
+            _ => self.listener(local, at).is_some(),
         };
         if served { (remote, local) } else { (local, remote) }
     }
@@ -421,7 +446,7 @@ impl Sockets {
             facts.ends[side].here |= host.has(end.addr);
         }
         if facts.ends.server.here && facts.ends.server.process.is_none() {
-            facts.ends.server.process = self.listener(server).cloned();
+            facts.ends.server.process = self.listener(server, start).cloned();
         }
         Some(Box::new(facts))
     }

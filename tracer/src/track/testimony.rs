@@ -1,5 +1,5 @@
 //! What this host's kernel testifies about a close: which goodbye was really said, which was lost, who did it.
-use crate::base::{Side, Span};
+use crate::base::{Side, Span, Timestamp};
 use crate::event::{
     Close, DropFact, EndedBy, Evidence, Facts, Handshake, HostEnd, HostFacts, Kind, Mark, Party,
 };
@@ -121,6 +121,13 @@ pub fn drop_evidence(drop: &DropFact) -> Evidence {
     )
 }
 
+/// The error that an attempt's socket was told, at once and without a reset: an ICMP error ended it. No frame shows which.
+pub fn told_by_icmp(facts: &Facts) -> Option<(Timestamp, i32)> {
+    let end = &facts.host.as_ref()?.ends.client;
+    let at_once = facts.frameless() && facts.handshake == Handshake::Unanswered && end.repeats.run == 0;
+    end.error.filter(|e| at_once && matches!(e.1, 0 | 101 | 111 | 113))
+}
+
 /// Adds what the kernel knows to a close that is decided.
 pub fn join(facts: &Facts, close: &mut Close) {
     let Some(host) = &facts.host else { return };
@@ -155,7 +162,7 @@ fn end_evidence(facts: &Facts, host: &HostFacts, close: &Close, side: Side) -> V
     if let Some(at) = end.reset_received.filter(|_| close.kind == Kind::Rst && !decided) {
         said.push(Evidence::kernel(at, format!("the {side}'s TCP took the reset")));
     }
-    if let Some((at, errno)) = end.error.filter(|_| !decided) {
+    if let Some((at, errno)) = end.error.filter(|e| !decided && e.1 != 0) {
         let tried = match end.repeats.run {
             0 => String::new(),
             n => format!(" after {n} retransmissions"),
@@ -185,7 +192,7 @@ fn owner(end: &HostEnd, side: Side) -> String {
 fn reset_reason(reason: &str) -> &'static str {
     match reason {
         "TCP_ABORT_ON_CLOSE" => " (closed with data unread)",
-        "TCP_ABORT_ON_LINGER" => " (closed with linger 0: an abort on purpose)",
+        "TCP_ABORT_ON_LINGER" | "TCP_STATE" => " (an abort on purpose: linger 0, or disconnect)",
         "TCP_ABORT_ON_DATA" => " (data came after the process had closed)",
         "TCP_ABORT_ON_MEMORY" => " (out of memory for TCP)",
         "TCP_KEEPALIVE_TIMEOUT" => " (its keepalive probes stayed unanswered)",

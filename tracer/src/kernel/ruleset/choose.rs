@@ -43,6 +43,9 @@ pub struct Fate {
     pub rejected: bool,
     /// The kernel discarded it in nf_tables (`nft_do_chain`) or in the legacy tables (`ipt_do_table`), where that is known.
     pub legacy: Option<bool>,
+    /// That it was discarded is only supposed: it went unanswered. Then only a rule counts that it can't have escaped, of all
+    /// that is known; else a filter that lets the connection through would be blamed for silence of another cause.
+    pub supposed: bool,
 }
 
 impl Ruleset {
@@ -72,6 +75,12 @@ impl Ruleset {
     /// whose counter stood still has not met it.
     #[must_use]
     pub fn find(&self, packet: &Packet, before: Option<&Counters>, fate: Fate) -> Vec<Found> {
+        if fate.supposed {
+            // When it met the rule, if it did, can't be told; so counters can't tell anything.
+            let mut candidates = walk(self, packet);
+            candidates.retain(|c| c.exact && c.reached);
+            return choose(&candidates, None, fate);
+        }
         let now = before.map(|_| self.counters());
         let counts = before.zip(now.as_ref());
         let found = choose(&walk(self, packet), counts, fate);

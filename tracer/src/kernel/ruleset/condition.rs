@@ -1,9 +1,11 @@
 //! What a rule asks of a packet, and the answer: yes, no, or can't tell.
-use super::packet::Packet;
+use super::packet::{Direction, Packet};
 use std::sync::Arc;
 
 /// TCP's protocol number.
 const TCP: u128 = 6;
+/// `RTN_LOCAL`: an address of this host.
+const LOCAL: u128 = 2;
 
 /// An answer. What is asked about and can't be known here (mark, rate, a set of another tool) is `Unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,6 +72,9 @@ pub(super) enum Field {
     ConnState,
     Iif,
     Oif,
+    /// What the routing table says of the address (`fib saddr type`, `addrtype`), `RTN_*` of `rtnetlink.h`.
+    SourceType,
+    DestinationType,
     /// A field of another protocol: no TCP packet has it.
     Absent,
     /// A field that nobody knows from outside, of packets of that IP version.
@@ -243,6 +248,9 @@ fn value<'a>(part: Part, packet: &Packet<'a>) -> Value<'a> {
         Field::SourcePort => packet.src.port.into(),
         Field::DestinationPort => packet.dst.port.into(),
         Field::Flags => packet.flags.into(),
+        Field::SourceType if packet.direction == Direction::Output => LOCAL,
+        Field::DestinationType if packet.direction == Direction::Input => LOCAL,
+        Field::SourceType | Field::DestinationType => return Value::Unknown,
         Field::ConnState => match packet.state.bit() {
             Some(bit) => bit,
             None => return Value::Unknown,

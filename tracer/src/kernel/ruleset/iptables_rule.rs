@@ -83,7 +83,7 @@ fn condition(option: &str, given: &[&str], negate: bool) -> Option<Condition> {
     let known = match option {
         // The module's options say what it asks; one without known options asks the unknown.
         "-m" => {
-            let known = ["tcp", "multiport", "conntrack", "state", "iprange", "comment"];
+            let known = ["tcp", "multiport", "conntrack", "state", "iprange", "comment", "addrtype"];
             return (!known.contains(&first)).then_some(Condition::Unknown);
         }
         "--comment" => return None,
@@ -101,6 +101,8 @@ fn condition(option: &str, given: &[&str], negate: bool) -> Option<Condition> {
         "--tcp-flags" => given.get(1).and_then(|set| flags(first, set, negate)),
         "--syn" => flags("FIN,SYN,RST,ACK", "SYN", negate),
         "--ctstate" | "--state" => states(first, negate),
+        "--src-type" => address_types(Field::SourceType, first, negate),
+        "--dst-type" => address_types(Field::DestinationType, first, negate),
         "--src-range" => range(Field::Source(Version::Any), first, negate),
         "--dst-range" => range(Field::Destination(Version::Any), first, negate),
         _ => None,
@@ -163,6 +165,12 @@ fn flags(mask: &str, set: &str, negate: bool) -> Option<Condition> {
 fn states(list: &str, negate: bool) -> Option<Condition> {
     let bits = list.split(',').try_fold(0, |bits, word| Some(bits | symbols::conn_state(word)?))?;
     Some(Condition::AnyBit { part: Field::ConnState.into(), bits, negate })
+}
+
+fn address_types(field: Field, list: &str, negate: bool) -> Option<Condition> {
+    let atoms =
+        list.split(',').map(|word| symbols::address_type(word).map(Atom::one)).collect::<Option<_>>()?;
+    Some(Condition::among(field, atoms, negate))
 }
 
 /// `10.0.0.1-10.0.0.9`.

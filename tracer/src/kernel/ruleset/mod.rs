@@ -337,7 +337,9 @@ fn describe(chain: &Chain, rule: Option<&Rule>) -> String {
         (None, _) => format!("{tool}: table {table}, chain {name}: -P {name} DROP"),
         (Some(rule), Tool::Nft) => {
             let family = chain.family.name();
-            format!("{tool}: table {family} {table}, chain {name}, handle {}: {}", rule.id, rule.text)
+            // The words are a second listing, which may have failed.
+            let words = if rule.text.is_empty() { String::new() } else { format!(": {}", rule.text) };
+            format!("{tool}: table {family} {table}, chain {name}, handle {}{words}", rule.id)
         }
         (Some(rule), _) => format!("{tool}: table {table}, chain {name}, rule {}: {}", rule.id, rule.text),
     }

@@ -211,10 +211,23 @@ fn field(left: &Value) -> Option<Field> {
             _ => Field::Opaque(Version::Any),
         },
         "ct" if key == "state" => Field::ConnState,
+        "fib" if body.get("result").and_then(Value::as_str) == Some("type") => fib_type(body),
         "ct" | "fib" | "socket" | "rt" | "exthdr" | "tcp option" | "ip option" | "numgen" | "jhash"
         | "symhash" | "osf" | "ipsec" => Field::Opaque(Version::Any),
         _ => return None,
     })
+}
+
+/// `fib daddr type`; with `iif` or a mark it asks for more.
+fn fib_type(body: &Value) -> Field {
+    let flags = body.get("flags");
+    let one =
+        flags.and_then(Value::as_array).filter(|list| list.len() == 1).and_then(|list| list[0].as_str());
+    match one.or_else(|| flags.and_then(Value::as_str)) {
+        Some("saddr") => Field::SourceType,
+        Some("daddr") => Field::DestinationType,
+        _ => Field::Opaque(Version::Any),
+    }
 }
 
 fn payload(protocol: &str, field: &str) -> Field {

@@ -12,6 +12,7 @@ pub(super) fn number(field: Field, word: &str) -> Option<u128> {
         Field::EtherType => pick(word, &[("ip", 0x0800), ("ip6", 0x86dd), ("arp", 0x0806), ("vlan", 0x8100)]),
         Field::Flags => flag(word),
         Field::ConnState => conn_state(word),
+        Field::SourceType | Field::DestinationType => address_type(word),
         _ => plain(word),
     }
 }
@@ -77,6 +78,22 @@ pub(super) fn flag(word: &str) -> Option<u128> {
 /// `ct state`, as `NF_CT_STATE_BIT` numbers it.
 pub(super) fn conn_state(word: &str) -> Option<u128> {
     let names = [("invalid", 1), ("established", 2), ("related", 4), ("new", 8), ("untracked", 64)];
+    pick(&word.to_ascii_lowercase(), &names)
+}
+
+/// `RTN_*` of `include/uapi/linux/rtnetlink.h`.
+pub(super) fn address_type(word: &str) -> Option<u128> {
+    let names = [
+        ("unspec", 0),
+        ("unicast", 1),
+        ("local", 2),
+        ("broadcast", 3),
+        ("anycast", 4),
+        ("multicast", 5),
+        ("blackhole", 6),
+        ("unreachable", 7),
+        ("prohibit", 8),
+    ];
     pick(&word.to_ascii_lowercase(), &names)
 }
 

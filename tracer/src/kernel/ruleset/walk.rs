@@ -19,27 +19,27 @@ pub(super) struct Candidate<'a> {
     pub verdict: Verdict,
     /// All that it and the jumps to it ask is so.
     pub exact: bool,
+    /// Nothing before it may have saved the packet.
+    pub reached: bool,
 }
 
 /// Every rule that may have discarded the packet, in the order it meets them.
 pub(super) fn walk<'a>(rules: &'a Ruleset, packet: &Packet) -> Vec<Candidate<'a>> {
-    let mut walk = Walk { rules, packet, found: Vec::new(), steps: STEPS_MAX };
+    let mut walk = Walk { rules, packet, found: Vec::new(), steps: STEPS_MAX, doubt: false };
     let hooks: &[Hook] = match packet.direction {
         Direction::Input => &[Hook::Ingress, Hook::Prerouting, Hook::Input],
         Direction::Output => &[Hook::Output, Hook::Postrouting],
         Direction::Forward => &[Hook::Ingress, Hook::Prerouting, Hook::Forward, Hook::Postrouting],
     };
-    let mut exact = true;
     for hook in hooks {
         for chain in on_hook(rules, *hook, packet) {
-            match walk.base(chain, exact) {
-                After::Dropped => return walk.found,
-                After::FallsPerhaps => exact = false,
-                After::Accepted | After::Falls => {}
+            if walk.base(chain) == After::Dropped && walk.steps > 0 {
+                return walk.found;
             }
         }
     }
-    walk.found
+    // A way that was not walked to its end names nothing.
+    if walk.steps == 0 { Vec::new() } else { walk.found }
 }
 
 /// The base chains of a hook that see the packet, by priority.
@@ -77,25 +77,24 @@ struct Walk<'a, 'p> {
     packet: &'p Packet<'p>,
     found: Vec<Candidate<'a>>,
     steps: u32,
+    /// Something that can't be told may have let the packet through, or past some rules.
+    doubt: bool,
 }
 
 impl<'a> Walk<'a, '_> {
-    fn base(&mut self, chain: &'a Chain, exact: bool) -> After {
+    fn base(&mut self, chain: &'a Chain) -> After {
         let Some(base) = &chain.base else { return After::Falls };
         // Where a listing doesn't name the interface of an ingress chain, it may be another's.
-        let exact =
-            exact && (base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some()));
-        let after = self.chain(chain, exact, 0);
+        let ours = base.hook != Hook::Ingress || (base.device.is_some() && self.packet.iif.is_some());
+        let doubt = self.doubt;
+        let after = self.chain(chain, ours, 0);
+        // What another interface's chain may have done is none of this packet's.
+        self.doubt = if ours { self.doubt } else { doubt };
         if matches!(after, After::Falls | After::FallsPerhaps) && base.drops {
-            self.push(Candidate {
-                chain,
-                rule: None,
-                verdict: Verdict::Drop,
-                exact: exact && after == After::Falls,
-            });
-            return if exact { After::Dropped } else { After::FallsPerhaps };
+            self.push(chain, None, Verdict::Drop, ours);
+            return if ours { After::Dropped } else { After::Falls };
         }
-        if exact || after != After::Dropped { after } else { After::FallsPerhaps }
+        if ours || after != After::Dropped { after } else { After::Falls }
     }
 
     fn chain(&mut self, chain: &'a Chain, mut exact: bool, depth: usize) -> After {
@@ -110,9 +109,14 @@ impl<'a> Walk<'a, '_> {
             if truth == Truth::No {
                 continue;
             }
-            match self.act(chain, rule, &rule.action, truth, exact, depth) {
+            // A rule that discards, or asks on, saves nothing; any other that may match may have.
+            let saves = !matches!(rule.action, Action::Continue | Action::Drop | Action::Reject);
+            let doubtful = saves && (truth == Truth::Unknown || rule.action == Action::Opaque);
+            let step = self.act(chain, rule, &rule.action, truth, exact, depth);
+            self.doubt |= doubtful;
+            match step {
                 Step::On => {}
-                Step::OnIfReturned => exact = false,
+                Step::OnElsewhere => exact = false,
                 Step::MayLeave => returned = true,
                 Step::Leave(After::Falls) => return After::Falls,
                 Step::Leave(after) => return if returned { After::FallsPerhaps } else { after },
@@ -135,13 +139,13 @@ impl<'a> Walk<'a, '_> {
         let exact = exact && sure;
         match action {
             // Who takes a packet away may give it back elsewhere: what follows need not have met it.
-            Action::Opaque if sure => Step::OnIfReturned,
+            Action::Opaque if sure => Step::OnElsewhere,
             Action::Continue | Action::Opaque => Step::On,
             Action::Accept if sure => Step::Leave(After::Accepted),
             Action::Accept => Step::On,
             Action::Drop | Action::Reject => {
                 let verdict = if *action == Action::Drop { Verdict::Drop } else { Verdict::Reject };
-                self.push(Candidate { chain, rule: Some(rule), verdict, exact });
+                self.push(chain, Some(rule), verdict, exact);
                 if sure { Step::Leave(After::Dropped) } else { Step::On }
             }
             Action::Return if sure => Step::Leave(After::Falls),
@@ -152,8 +156,8 @@ impl<'a> Walk<'a, '_> {
                 match (after, matches!(action, Action::Goto(_)), sure) {
                     (After::Falls, true, true) | (After::FallsPerhaps, true, true) => Step::Leave(after),
                     (After::Falls | After::FallsPerhaps, true, false) => Step::MayLeave,
-                    (After::Falls, false, _) | (_, _, false) => Step::On,
-                    (After::FallsPerhaps, false, true) => Step::OnIfReturned,
+                    // Where a return may have saved the packet from a rule, what follows is as likely as that rule.
+                    (After::Falls | After::FallsPerhaps, false, _) | (_, _, false) => Step::On,
                     (after, _, true) => Step::Leave(after),
                 }
             }
@@ -169,6 +173,7 @@ impl<'a> Walk<'a, '_> {
                         continue;
                     }
                     let one = self.act(chain, rule, action, matched.and(truth), was_exact, depth);
+                    self.doubt |= matched == Truth::Unknown;
                     if matched == Truth::Yes {
                         return one;
                     }
@@ -179,9 +184,9 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn push(&mut self, candidate: Candidate<'a>) {
+    fn push(&mut self, chain: &'a Chain, rule: Option<&'a Rule>, verdict: Verdict, exact: bool) {
         if self.found.len() < FOUND_MAX {
-            self.found.push(candidate);
+            self.found.push(Candidate { chain, rule, verdict, exact, reached: !self.doubt });
         }
     }
 }
@@ -190,8 +195,8 @@ impl<'a> Walk<'a, '_> {
 enum Step {
     /// The next rule.
     On,
-    /// The next rule, if a return matched of which it can't be told.
-    OnIfReturned,
+    /// The next rule, which the packet need not have met.
+    OnElsewhere,
     /// Out of the chain.
     Leave(After),
     /// The next rule, or back to the caller.

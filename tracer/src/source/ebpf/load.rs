@@ -12,7 +12,7 @@ use std::path::Path;
 use tracer_ebpf::{PORT_WORDS, QUIET_REASONS};
 
 /// The programs, built by `cargo xtask ebpf`; aya wants them aligned.
-static OBJECT: &[u8] = aya::include_bytes_aligned!("natstrace.bpf.o");
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("NATSTRACE_BPF_OBJECT"));
 
 /// The kernel's types.
 const BTF: &str = "/sys/kernel/btf/vmlinux";

@@ -12,7 +12,8 @@ mod containers;
 mod load;
 #[cfg(all(feature = "ebpf", target_os = "linux"))]
 mod probes;
-#[cfg(all(test, feature = "ebpf", target_os = "linux"))]
+#[cfg(test)]
+#[cfg(all(feature = "ebpf", target_os = "linux"))]
 mod tests;
 #[cfg(all(feature = "ebpf", target_os = "linux"))]
 mod tracefs;

@@ -9,6 +9,7 @@ use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use tracer_ebpf::{LOST, OWN_NAMESPACE, WRITTEN};
 
 /// Records that one [`Probes::read`] gives at most: the reader has other sources too.
@@ -29,7 +30,7 @@ pub struct Probes {
 /// What decoding asks of this host.
 struct Host {
     clock: Clock,
-    symbols: Symbols,
+    symbols: Deferred,
     containers: Containers,
 }
 
@@ -39,7 +40,7 @@ impl Surroundings for Host {
     }
 
     fn place(&mut self, address: u64) -> Option<Arc<str>> {
-        self.symbols.at(address)
+        self.symbols.get().at(address)
     }
 
     fn container(&mut self, pid: u32, cgroup: u64) -> Option<Arc<str>> {
@@ -63,18 +64,13 @@ impl Probes {
             ebpf.take_map(name).ok_or_else(|| ProbesError::Load(format!("the object lacks map {name}")))
         };
         let (ring, counts, owners) = (map("RING")?, map("COUNTS")?, map("OWNERS")?);
-        let symbols = std::fs::read("/proc/kallsyms").unwrap_or_default();
         Ok(Self {
             ring: typed(ring)?,
             counts: typed(counts)?,
             owners: typed(owners)?,
             status,
             decoder,
-            around: Host {
-                clock: Clock::new(),
-                symbols: Symbols::parse(&String::from_utf8_lossy(&symbols)),
-                containers: Containers::default(),
-            },
+            around: Host { clock: Clock::new(), symbols: Deferred::new(), containers: Containers::default() },
             _programs: ebpf,
         })
     }
@@ -143,8 +139,34 @@ impl Probes {
 
     /// Kernel functions whose names are known; none: the kernel hides their addresses (CAP_SYSLOG).
     #[must_use]
-    pub fn symbols(&self) -> usize {
-        self.around.symbols.len()
+    pub fn symbols(&mut self) -> usize {
+        self.around.symbols.get().len()
+    }
+}
+
+/// Names of kernel code. The text is read at once, while we may; making sense of it takes a while and need not be waited
+/// for.
+enum Deferred {
+    Pending(Option<JoinHandle<Symbols>>),
+    Ready(Symbols),
+}
+
+impl Deferred {
+    fn new() -> Self {
+        let text = std::fs::read("/proc/kallsyms").unwrap_or_default();
+        let parse = move || Symbols::parse(&String::from_utf8_lossy(&text));
+        Self::Pending(std::thread::Builder::new().name("symbols".into()).spawn(parse).ok())
+    }
+
+    fn get(&mut self) -> &Symbols {
+        if let Self::Pending(thread) = self {
+            let symbols = thread.take().and_then(|t| t.join().ok()).unwrap_or_default();
+            *self = Self::Ready(symbols);
+        }
+        match self {
+            Self::Ready(symbols) => symbols,
+            Self::Pending(_) => const { &Symbols::none() },
+        }
     }
 }
 

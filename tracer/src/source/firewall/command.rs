@@ -19,11 +19,12 @@ const FOLDERS: [&str; 6] =
     ["/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin", "/run/current-system/sw/bin"];
 
 /// Lets the tools that this thread starts keep the right to read rules, also where natstrace has it from its file and not from
-/// root: ambient capabilities (capabilities(7)) of this thread alone. CAP_NET_RAW is what iptables-legacy-save opens its
-/// socket with.
+/// root: ambient capabilities (capabilities(7)) of this thread alone. iptables-legacy-save opens its socket with CAP_NET_RAW and
+/// needs CAP_DAC_READ_SEARCH to see which tables there are.
 pub(super) fn pass_on_capabilities() {
     let Ok(mut sets) = capabilities(None) else { return };
-    let wanted = sets.permitted & (CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW);
+    let useful = CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW | CapabilitySet::DAC_READ_SEARCH;
+    let wanted = sets.permitted & useful;
     sets.inheritable |= wanted;
     // Where this is refused, the tool says what it may not do.
     if set_capabilities(None, sets).is_ok() {

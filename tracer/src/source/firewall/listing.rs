@@ -76,7 +76,11 @@ fn read_nft(rules: &mut Ruleset) -> Result<(), ReadError> {
 }
 
 fn read_iptables(rules: &mut Ruleset, version: &Iptables, nft_backed: bool) -> Result<(), ReadError> {
-    let legacy = std::fs::read(version.names).map_or(true, |names| !names.is_empty());
+    // Without the file the kernel has no legacy tables; where it may not be read, the tool says so.
+    let legacy = match std::fs::read(version.names) {
+        Ok(names) => !names.is_empty(),
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
     let [nft_tool, legacy_tool] = version.tools;
     let mut read = Ok(());
     let mut missing = false;

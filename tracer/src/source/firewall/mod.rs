@@ -47,8 +47,10 @@ pub enum ReadError {
         /// The tool.
         program: &'static str,
     },
-    /// It failed, mostly for want of CAP_NET_ADMIN.
-    #[error("{program}: {why}; reading rules needs CAP_NET_ADMIN")]
+    /// It failed, mostly for want of a capability.
+    #[error(
+        "{program}: {why}; reading rules needs CAP_NET_ADMIN, legacy iptables CAP_NET_RAW and CAP_DAC_READ_SEARCH as well"
+    )]
     Failed {
         /// The tool.
         program: &'static str,
@@ -93,6 +95,8 @@ pub struct Question {
     pub direction: Direction,
     /// It was answered with a reset or an ICMP error; `src` and `dst` are still those of the packet that was answered.
     pub rejected: bool,
+    /// That it was discarded is only supposed, since it went unanswered: only a rule that it can't have escaped is named.
+    pub supposed: bool,
     /// The interface it came by (`Output`: leaves by), where known.
     pub iface: Option<Arc<str>>,
     /// The kernel symbol that discarded it, as the drop record says: `nft_do_chain`.
@@ -103,7 +107,7 @@ pub struct Question {
 pub struct Firewall {
     ask: SyncSender<Question>,
     answers: Receiver<FilterRule>,
-    asked: HashMap<(Endpoint, Endpoint, Direction, bool), Instant>,
+    asked: HashMap<(Endpoint, Endpoint, Direction, [bool; 2]), Instant>,
     trace: Option<Trace>,
 }
 
@@ -129,7 +133,7 @@ impl Firewall {
     /// Asks, without waiting. The same connection, way and fate is asked about once in some seconds.
     pub fn ask(&mut self, question: Question) {
         let now = Instant::now();
-        let key = (question.src, question.dst, question.direction, question.rejected);
+        let key = (question.src, question.dst, question.direction, [question.rejected, question.supposed]);
         if self.asked.get(&key).is_some_and(|at| now.duration_since(*at) < SAME) {
             return;
         }
@@ -145,7 +149,7 @@ impl Firewall {
     }
 
     /// What was found since the last call. A question without a fitting rule gets no answer; one with two that fit alike gets
-    /// both.
+    /// both. With [`Self::trace`] each packet that the trace saw dropped comes too, `certain`, asked for or not.
     pub fn answers(&mut self) -> impl Iterator<Item = FilterRule> {
         let traced = self.trace.as_ref().map(Trace::answers);
         traced.into_iter().flatten().chain(self.answers.try_iter())

@@ -85,7 +85,8 @@ impl Worker {
             Direction::Input | Direction::Forward => packet.iif = iface,
             Direction::Output => packet.oif = iface,
         }
-        let fate = Fate { rejected: question.rejected, legacy: legacy(question.place.as_deref()) };
+        let Question { rejected, supposed, .. } = *question;
+        let fate = Fate { rejected, legacy: legacy(question.place.as_deref()), supposed };
         let rules = now.rules.find(&packet, before, fate);
         let rule = |found: crate::kernel::ruleset::Found| FilterRule {
             src: question.src,

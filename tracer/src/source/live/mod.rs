@@ -37,8 +37,8 @@ pub const HEADERS_IN_TUNNELS: u32 = 256;
 pub const RING: usize = 64 << 20;
 /// A ring is not made smaller.
 const RING_MIN: usize = 2 << 20;
-/// Frames read from one interface before the next has its turn.
-const TURN: usize = 4096;
+/// Frames read from one interface before the next has its turn, and before the clock is looked at: they may have 64 KiB each.
+const TURN: usize = 256;
 /// Between two looks at the interfaces: when all is well, and when one is missing.
 const LOOK: Duration = Duration::from_secs(2);
 const LOOK_OFTEN: Duration = Duration::from_millis(500);
@@ -187,13 +187,13 @@ impl Taps {
         self.taps.iter_mut().map(Tap::lost).sum()
     }
 
-    /// Keeps so many octets of each frame from now on; `false` where the kernel does not do it for all interfaces.
+    /// Keeps so many octets of each frame from now on; `false` where the kernel does not do it for any interface.
     pub fn keep(&mut self, octets: u32) -> bool {
-        let mut all = true;
+        let mut any = false;
         for tap in &mut self.taps {
-            all &= tap.keep(octets);
+            any |= tap.keep(octets);
         }
-        all
+        any
     }
 
     /// Follows interfaces that go and come back; `say` is told once each way. Cheap where it is not time yet.

@@ -69,6 +69,7 @@ impl Tap {
         };
         if interface.up {
             tap.start(interface.index)?;
+            tap.health = Health::Up;
         }
         Ok(tap)
     }
@@ -141,28 +142,30 @@ impl Tap {
 
     /// Follows the interface: `now` is what the host has under this name. Tells what changed, for people.
     pub(super) fn tend(&mut self, now: Option<&Interface>) -> Option<String> {
-        let name = &self.name;
-        let Some(now) = now else {
-            self.stop();
-            let told = self.health == Health::Gone;
-            self.health = Health::Gone;
-            return (!told).then(|| format!("{} is gone; capturing goes on when it is back", self.name));
-        };
-        if !now.up {
-            let told = self.health == Health::Down;
-            self.health = Health::Down;
-            return (!told).then(|| format!("{name} is down; capturing goes on when it is up"));
+        let (before, name) = (self.health, self.name.clone());
+        match now {
+            None => {
+                self.stop();
+                self.health = Health::Gone;
+            }
+            // The handle stays: the kernel takes it up again with the interface.
+            Some(now) if !now.up => self.health = Health::Down,
+            Some(now) => {
+                if self.open.as_ref().is_some_and(|open| open.index != now.index) {
+                    self.stop();
+                }
+                if self.open.is_none() {
+                    // It may go again while it is being opened; the next look tells.
+                    self.start(now.index).ok()?;
+                }
+                self.health = Health::Up;
+            }
         }
-        if self.open.as_ref().is_some_and(|open| open.index != now.index) {
-            self.stop();
-        }
-        if self.open.is_none() {
-            // It may go again while it is being opened; the next look tells.
-            self.start(now.index).ok()?;
-        }
-        let told = self.health == Health::Up;
-        self.health = Health::Up;
-        (!told).then(|| format!("{} is back; capturing goes on", self.name))
+        (self.health != before).then(|| match self.health {
+            Health::Up => format!("{name} is back; capturing goes on"),
+            Health::Down => format!("{name} is down; capturing goes on when it is up"),
+            Health::Gone => format!("{name} is gone; capturing goes on when it is back"),
+        })
     }
 
     fn start(&mut self, index: u32) -> Result<(), OpenError> {
@@ -171,7 +174,6 @@ impl Tap {
             open.attach(self.keep);
         }
         self.open = Some(open);
-        self.health = Health::Up;
         Ok(())
     }
 

@@ -108,7 +108,7 @@ fn nft_knows_rejects_negations_and_versions() {
     );
     let packet = inbound("192.0.2.9:50000", US, SYN);
     named(&rules, &packet, &[&reset]);
-    let rejected = Fate { rejected: true, legacy: None };
+    let rejected = Fate { rejected: true, ..Fate::default() };
     assert_eq!(rules.find(&packet, None, rejected)[0].verdict, Verdict::Reject);
     let v6 = format!(
         "{INPUT}, handle 22: ip6 saddr 2001:db8:bad::/48 tcp dport 4222 reject with icmpv6 port-unreachable"
@@ -250,12 +250,71 @@ fn iptables_names_the_rule_among_decoys() {
     named(&nft_backed, &inbound("[2001:db8:1::7]:1", "[2001:db8::1]:4222", SYN), &[v6]);
 }
 
+/// As ufw(8) has it, in short.
+const UFW: &str = "*filter
+:INPUT DROP [9:540]
+:OUTPUT ACCEPT [0:0]
+:ufw-before-input - [0:0]
+:ufw-not-local - [0:0]
+:ufw-limit - [0:0]
+[1:60] -A INPUT -j ufw-before-input
+[0:0] -A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+[4:240] -A ufw-before-input -m conntrack --ctstate INVALID -j DROP
+[1:60] -A ufw-before-input -j ufw-not-local
+[0:0] -A ufw-before-input -p tcp -m tcp --dport 22 -j ufw-limit
+[1:60] -A ufw-not-local -m addrtype --dst-type LOCAL -j RETURN
+[0:0] -A ufw-not-local -m addrtype --dst-type MULTICAST -j RETURN
+[0:0] -A ufw-not-local -m limit --limit 3/min -j RETURN
+[0:0] -A ufw-not-local -j DROP
+[0:0] -A ufw-limit -m recent --set --name DEFAULT -j REJECT --reject-with icmp-port-unreachable
+COMMIT
+";
+
+#[test]
+fn a_policy_behind_many_returns() {
+    let mut rules = Ruleset::new();
+    rules.add_iptables(UFW, Tool::Iptables).unwrap();
+    let policy = "iptables: table filter, chain INPUT: -P INPUT DROP";
+    named(&rules, &inbound("192.0.2.1:5", US, SYN), &[policy]);
+    let mut routed = Ruleset::new();
+    routed.add_iptables(&UFW.replace("INPUT", "FORWARD"), Tool::Iptables).unwrap();
+    // Whether the address is the host's can't be told of a routed packet: either rule, until a counter decides.
+    let forward = packet("192.0.2.1:5", US, SYN, Direction::Forward);
+    assert_eq!(find(&routed, &forward).len(), 2);
+    let mut before = Ruleset::new();
+    before
+        .add_iptables(&UFW.replace("INPUT", "FORWARD").replace("[9:540]", "[8:480]"), Tool::Iptables)
+        .unwrap();
+    let found = routed.find(&forward, Some(&before.counters()), Fate::default());
+    assert_eq!(texts(&found), ["iptables: table filter, chain FORWARD: -P FORWARD DROP"]);
+}
+
+#[test]
+fn silence_is_not_blamed_on_a_filter_that_lets_through() {
+    let supposed = Fate { supposed: true, ..Fate::default() };
+    let would = |rules: &Ruleset, packet: &Packet| rules.find(packet, None, supposed).len();
+    // Established: let through. A drop record would have meant that connection tracking forgot it.
+    assert_eq!(would(&nft(), &inbound("192.0.2.1:1", US, ACK)), 0);
+    assert_eq!(would(&nft(), &inbound("192.0.2.1:1", "198.51.100.5:8223", ACK)), 0);
+    // New, and nothing can save it.
+    assert_eq!(would(&nft(), &inbound("203.0.113.9:50000", US, SYN)), 1);
+    assert_eq!(would(&nft(), &packet(US, "10.77.1.3:50000", ACK, Direction::Output)), 1);
+    // A rate may let it through; an interface that isn't known may.
+    assert_eq!(would(&nft(), &inbound("192.0.2.200:50000", US, SYN)), 0);
+    let mut rules = Ruleset::new();
+    let text = "*filter\n:INPUT DROP [0:0]\n-A INPUT -i eth0 -j ACCEPT\nCOMMIT\n";
+    rules.add_iptables(text, Tool::Iptables).unwrap();
+    let loopback = inbound("127.0.0.1:1", "127.0.0.1:4222", SYN);
+    assert_eq!(would(&rules, &loopback), 0);
+    assert_eq!(find(&rules, &loopback).len(), 1);
+}
+
 #[test]
 fn where_it_was_dropped_tells_the_tool() {
     let mut rules = iptables();
     rules.add_iptables(LEGACY, Tool::IptablesLegacy).unwrap();
     let syn = inbound("192.0.2.1:50000", US, SYN);
-    let by = |legacy| texts(&rules.find(&syn, None, Fate { rejected: false, legacy })).join(" ");
+    let by = |legacy| texts(&rules.find(&syn, None, Fate { legacy, ..Fate::default() })).join(" ");
     assert!(by(Some(false)).starts_with("iptables: "));
     assert!(find(&rules, &syn).len() < 2);
 }
