@@ -1,9 +1,9 @@
 //! What natstrace says and does with few privileges: started through setpriv(1) as a user that is not root, with exactly the
 //! capabilities of a case. Needs root to take them away.
 use serde_json::Value;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use tests::check;
 use tests::lab::tools::is_root;
 
@@ -31,8 +31,8 @@ fn program() -> Option<(tempfile::TempDir, PathBuf)> {
     Some((folder, place))
 }
 
-/// Runs it as nobody with `capabilities` and no other.
-fn run(program: &Path, capabilities: &str, args: &[&str]) -> Output {
+/// It, as nobody with `capabilities` and no other.
+fn nobody(program: &Path, capabilities: &str, args: &[&str]) -> Command {
     let mut setpriv = Command::new("setpriv");
     setpriv.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]);
     setpriv.args([
@@ -45,8 +45,37 @@ fn run(program: &Path, capabilities: &str, args: &[&str]) -> Output {
     if capabilities.contains('+') {
         setpriv.args(["--ambient-caps", capabilities]);
     }
-    setpriv.arg(program).args(args).current_dir("/").output().expect("setpriv")
+    setpriv.arg(program).args(args).current_dir("/");
+    setpriv
 }
+
+fn run(program: &Path, capabilities: &str, args: &[&str]) -> Output {
+    nobody(program, capabilities, args).output().expect("setpriv")
+}
+
+/// Starts a trace and waits until it captures.
+fn capturing(mut command: Command) -> Child {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
+    let said = BufReader::new(child.stderr.take().expect("piped"));
+    assert!(said.lines().map_while(Result::ok).any(|line| line.contains("capturing on lo")), "not ready");
+    child
+}
+
+/// What the kernel says of each thread: effective, permitted, inheritable and ambient capabilities, and no_new_privs.
+fn threads(child: &Child) -> Vec<([u64; 4], bool)> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("it runs");
+    let of = |task: PathBuf| {
+        let text = std::fs::read_to_string(task.join("status")).ok()?;
+        let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let set = |name: &str| u64::from_str_radix(field(name)?, 16).ok();
+        let sets = [set("CapEff:")?, set("CapPrm:")?, set("CapInh:")?, set("CapAmb:")?];
+        Some((sets, field("NoNewPrivs:") == Some("1")))
+    };
+    tasks.flatten().filter_map(|task| of(task.path())).collect()
+}
+
+/// CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_PTRACE, as bits (capability.h).
+const KEPT: u64 = 1 << 2 | 1 << 12 | 1 << 13 | 1 << 19;
 
 fn doctor(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).expect("one JSON object")
@@ -107,4 +136,27 @@ fn without_net_raw_the_line_says_what_to_type() {
     assert_eq!(said.lines().count(), 1, "{said}");
     assert!(said.contains("CAP_NET_RAW") && said.contains("sudo"), "{said}");
     assert!(said.contains("setcap cap_net_raw,cap_bpf,cap_perfmon"), "{said}");
+}
+
+#[test]
+fn what_is_not_used_is_let_go() {
+    let Some((_folder, program)) = program() else { return };
+    let args = ["--iface", "lo", "--duration", "5s"];
+    let mut root = Command::new(&program);
+    root.args(args);
+    for (command, allowed) in [(root, KEPT), (nobody(&program, MAIN, &args), 1 << 13)] {
+        let mut child = capturing(command);
+        let threads = threads(&child);
+        child.kill().expect("it runs");
+        child.wait().expect("ended");
+        assert!(!threads.is_empty(), "no thread was seen");
+        for ([effective, permitted, inheritable, ambient], locked) in threads {
+            // The thread that reads rule sets hands CAP_NET_ADMIN and CAP_NET_RAW to nft and iptables.
+            let handed = 1 << 12 | 1 << 13;
+            let (more, extra) = ((effective | permitted) & !allowed, (inheritable | ambient) & !handed);
+            assert_eq!((more, extra), (0, 0), "capabilities are left: {more:x} {extra:x}");
+            assert_ne!(effective & 1 << 13, 0, "an interface that comes back could not be opened");
+            assert!(locked, "no_new_privs is not set");
+        }
+    }
 }

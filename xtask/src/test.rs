@@ -1,4 +1,5 @@
 //! `cargo xtask test`: what CI runs and what a change must pass.
+use crate::kernels::Kernels;
 use crate::{ebpf, fuzz, setup, sh, tidy};
 use anyhow::Result;
 use clap::Args;
@@ -40,6 +41,10 @@ impl Test {
         })?;
         // Unit and property tests, golden captures, and, as root, live scenarios of the lab.
         stage("tests", || tests(rebuilt))?;
+        // Older kernels, emulated: their probes load, their verdicts are right.
+        if sh::is_root() && !self.no_setup && !self.quick {
+            stage("kernels", || Kernels::everything().run())?;
+        }
         // The same bodies as libFuzzer targets: they must compile; running them wants cargo-fuzz.
         stage("fuzzers", || {
             let target = sh::target().join("fuzz");

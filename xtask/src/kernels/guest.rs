@@ -24,7 +24,8 @@ pub const KILLED: &str = "10.9.0.15";
 /// Nobody listens.
 pub const REFUSED: &str = "10.9.0.16";
 
-const CAPTURING: Duration = Duration::from_secs(40);
+/// Loading the probes takes a debug build on an emulated processor half a minute.
+const CAPTURING: Duration = Duration::from_secs(90);
 const SOON: Duration = Duration::from_secs(15);
 
 /// The work inside a guest of `cargo xtask kernels`.

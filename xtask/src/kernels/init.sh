@@ -8,6 +8,7 @@ mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /tmp
 mount -t tracefs tracefs /sys/kernel/tracing
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
 while read -r module; do insmod "/modules/$module" || echo "insmod $module failed"; done < /modules/order
 /bin/xtask kernels-guest > /dev/ttyS1 2>&1
 sync

@@ -31,7 +31,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nats-server", "nats-server"),
 ];
 /// A guest that takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Boots other kernels and checks natstrace's verdicts there.
 #[derive(Args)]

@@ -10,9 +10,13 @@ struct Expect {
     kind: &'static str,
     side: &'static str,
     causes: &'static [&'static str],
-    /// A word the kernel's evidence must hold: what packets alone can't show.
-    kernel: Option<&'static str>,
+    /// Evidence that must be there, by source and a part of its text: what packets alone can't show.
+    proof: &'static [(&'static str, &'static str)],
 }
+
+/// The kernel's reason and place, and the very rule.
+const FILTERED: &[(&str, &str)] =
+    &[("kernel", "NETFILTER_DROP"), ("kernel", "nft_do_chain"), ("host", "table inet guest, chain input")];
 
 const EXPECTED: &[Expect] = &[
     Expect {
@@ -21,7 +25,7 @@ const EXPECTED: &[Expect] = &[
         kind: "fin",
         side: "client",
         causes: &["client_closed"],
-        kernel: None,
+        proof: &[],
     },
     Expect {
         address: ABORT,
@@ -29,7 +33,7 @@ const EXPECTED: &[Expect] = &[
         kind: "rst",
         side: "client",
         causes: &["client_closed", "client_process_exit"],
-        kernel: None,
+        proof: &[],
     },
     Expect {
         address: DROPPED,
@@ -37,7 +41,7 @@ const EXPECTED: &[Expect] = &[
         kind: "firewall_drop",
         side: "server",
         causes: &["firewall_drop"],
-        kernel: Some("NETFILTER_DROP"),
+        proof: FILTERED,
     },
     Expect {
         address: CUT,
@@ -45,7 +49,7 @@ const EXPECTED: &[Expect] = &[
         kind: "firewall_drop",
         side: "server",
         causes: &["firewall_drop"],
-        kernel: Some("NETFILTER_DROP"),
+        proof: FILTERED,
     },
     Expect {
         address: KILLED,
@@ -53,15 +57,16 @@ const EXPECTED: &[Expect] = &[
         kind: "fin",
         side: "server",
         causes: &["server_crashed"],
-        kernel: Some("SIGKILL"),
+        proof: &[("kernel", "SIGKILL")],
     },
     Expect {
         address: REFUSED,
         fault: "refused",
         kind: "rst",
         side: "server",
-        causes: &["server_not_listening"],
-        kernel: None,
+        // It was killed just before: that nobody listens, and why, are both true.
+        causes: &["server_not_listening", "server_crashed"],
+        proof: &[],
     },
 ];
 
@@ -92,12 +97,12 @@ pub fn check(said: &str) -> Result<String> {
     Ok(format!("{kernel}: {probes} tracepoints load, {} verdicts right, ready after {first}", EXPECTED.len()))
 }
 
-/// How many tracepoints there are; all must work.
+/// How many tracepoints there are; all must load, though an older kernel may tell less in some.
 fn probes(doctor: &Value) -> Result<usize> {
     let checks = doctor["checks"].as_array().context("doctor without checks")?;
     let mut seen = 0;
     for check in checks.iter().filter(|c| c["name"].as_str().is_some_and(|n| n.starts_with("tracepoint "))) {
-        ensure!(check["status"] == "works", "{}: {}", check["name"], check["found"]);
+        ensure!(check["status"] != "missing", "{}: {}", check["name"], check["found"]);
         seen += 1;
     }
     ensure!(seen > 0, "doctor names no tracepoint");
@@ -115,12 +120,12 @@ impl Expect {
             return Some(format!("{kind}, {side}, {code}; expected {wanted}"));
         }
         let evidence = close["cause"]["evidence"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let proven = |word: &str| {
-            let says = |e: &Value| e["text"].as_str().is_some_and(|text| text.contains(word));
-            evidence.iter().any(|e| e["source"] == "kernel" && says(e))
+        let proven = |(source, part): &&(&str, &str)| {
+            let says = |e: &Value| e["text"].as_str().is_some_and(|text| text.contains(part));
+            evidence.iter().any(|e| e["source"] == *source && says(e))
         };
-        let missing = self.kernel.filter(|word| !proven(word))?;
-        Some(format!("no evidence of the kernel says {missing}"))
+        let (source, part) = self.proof.iter().find(|proof| !proven(proof))?;
+        Some(format!("no evidence of source {source} says {part}"))
     }
 }
 
@@ -151,7 +156,7 @@ mod tests {
         assert!(killed(&[close("server", KILL), close("server", KILL)]).is_some());
         assert!(killed(&[close("client", KILL)]).is_some_and(|why| why.contains("expected fin, server")));
         let unproven = killed(&[close("server", "it exited")]);
-        assert_eq!(unproven.as_deref(), Some("no evidence of the kernel says SIGKILL"));
+        assert_eq!(unproven.as_deref(), Some("no evidence of source kernel says SIGKILL"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What this host allows, for `natstrace doctor`: looked at by trying, nothing is changed. Each look gives a [`Check`].
 mod capabilities;
 mod capture;
+mod probes;
 mod processes;
+mod rules;
 mod system;
 mod tracing;
 
@@ -111,6 +113,8 @@ impl Survey {
         let main_job = packets.iter().all(|check| check.status != Status::Missing);
         checks.extend(packets);
         checks.extend(tracing::checks(&held));
+        checks.extend(probes::checks(&held));
+        checks.extend(rules::checks());
         checks.extend(processes::checks());
         Self {
             kernel,

@@ -39,7 +39,7 @@ fn why(error: &io::Error) -> String {
 }
 
 /// Mounted and readable, mounted and closed, or not mounted but natstrace may mount its own.
-fn tracefs(held: &CapsHashSet) -> Check {
+pub(super) fn tracefs(held: &CapsHashSet) -> Check {
     let check = |found: String| Check::works(Area::Probes, "tracefs", found);
     let events = |folder: &str| fs::read_dir(Path::new(folder).join("events"));
     let mut closed = None;
