@@ -5,7 +5,7 @@ use tests::lab::tools;
 use tests::live::{faults, run, table};
 
 /// Several share two cores; more at a time only make the timers late.
-const JOBS: usize = 4;
+const JOBS: usize = 3;
 
 /// Says so past the test harness, which swallows what a passing test prints.
 fn say(text: &str) {

@@ -43,6 +43,7 @@ struct Report {
 fn main() -> Result<()> {
     let options = Options::parse();
     ensure!((8..=1 << 20).contains(&options.size), "--size is 8 to 1048576");
+    watchdog(Duration::from_secs_f64(options.seconds + 25.0));
     let start = Instant::now();
     let received = Arc::new(AtomicU64::new(0));
     let mut listening = connect(options.to)?;
@@ -70,6 +71,15 @@ fn main() -> Result<()> {
     let result = Report { messages: sent, seconds, per_second, p50_us: at(0.5), p99_us: at(0.99) };
     println!("{}", serde_json::to_string(&result)?);
     Ok(())
+}
+
+/// Ends the process where the server takes or gives nothing any more.
+fn watchdog(after: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(after);
+        eprintln!("the server neither takes nor gives");
+        std::process::exit(1);
+    });
 }
 
 fn connect(to: SocketAddr) -> Result<TcpStream> {

@@ -22,6 +22,8 @@ pub struct Outcome {
     pub notes: Vec<String>,
     /// From the start of each natstrace to its ready line.
     pub ready_after: Vec<Duration>,
+    /// Why this machine can't play it.
+    pub skipped: Option<String>,
     /// Why it couldn't be played to its end.
     pub error: Option<anyhow::Error>,
 }
@@ -36,6 +38,7 @@ pub fn play(fault: &Fault, tools: &Tools, binary: &Path) -> Outcome {
         rows: vec![],
         notes: vec![],
         ready_after: vec![],
+        skipped: None,
         error: None,
     };
     let played = catch_unwind(AssertUnwindSafe(|| -> Result<()> {
@@ -44,6 +47,7 @@ pub fn play(fault: &Fault, tools: &Tools, binary: &Path) -> Outcome {
         let played = (fault.play)(&mut scene);
         outcome.rows = scene.rows();
         outcome.notes = std::mem::take(&mut scene.notes);
+        outcome.skipped = scene.skipped.take();
         outcome.ready_after = std::mem::take(&mut scene.ready_after);
         played
     }));

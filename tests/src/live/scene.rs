@@ -41,6 +41,8 @@ pub struct Scene {
     rows: Vec<Row>,
     /// What those said on standard error who told something wrong.
     pub notes: Vec<String>,
+    /// Why this machine can't do it.
+    pub skipped: Option<String>,
     /// From start to ready line, of all who watched.
     pub ready_after: Vec<Duration>,
 }
@@ -64,6 +66,7 @@ impl Scene {
             wants: Vec::new(),
             rows: Vec::new(),
             notes: Vec::new(),
+            skipped: None,
             ready_after: Vec::new(),
         })
     }

@@ -23,6 +23,9 @@ pub fn verdicts(outcomes: &[Outcome]) -> String {
                 let _ = writeln!(text, "        {line}");
             }
         }
+        if let Some(why) = &outcome.skipped {
+            let _ = writeln!(text, "skipped {:14} {why}", outcome.name);
+        }
         for note in &outcome.notes {
             let _ = writeln!(text, "        stderr of {note}");
         }
@@ -79,8 +82,10 @@ fn alike(one: &Row, other: &Row) -> bool {
 /// Faults with anything wrong.
 #[must_use]
 pub fn wrong(outcomes: &[Outcome]) -> usize {
-    let bad =
-        |o: &&Outcome| o.error.is_some() || o.rows.is_empty() || o.rows.iter().any(|r| !r.wrong.is_empty());
+    let bad = |o: &&Outcome| {
+        let nothing = o.rows.is_empty() && o.skipped.is_none();
+        o.error.is_some() || nothing || o.rows.iter().any(|r| !r.wrong.is_empty())
+    };
     outcomes.iter().filter(bad).count()
 }
 

@@ -5,6 +5,7 @@ use crate::kernel::{KernelEvent, KernelRecord, TcpState};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -218,6 +219,59 @@ fn a_killed_server_names_signal_and_sender() {
     let exit = all.iter().find(|r| matches!(r.event, KernelEvent::Exit { .. })).unwrap();
     assert_eq!(exit.event, KernelEvent::Exit { signal: Some(9), status: None });
     assert_eq!(exit.process.as_ref().unwrap().pid, pid);
+}
+
+/// A cgroup of 16 MiB that goes with its value.
+struct Small(std::path::PathBuf);
+
+impl Small {
+    /// Under version 2 or 1 of cgroups: only where the kernel has put the limit's file there.
+    fn new() -> Option<Self> {
+        let made =
+            [("", "memory.max"), ("memory", "memory.limit_in_bytes")].iter().find_map(|(at, limit)| {
+                let made =
+                    Self(Path::new("/sys/fs/cgroup").join(at).join(format!("nt-{}", std::process::id())));
+                std::fs::create_dir(&made.0).ok()?;
+                let limit = made.0.join(limit);
+                (limit.is_file() && std::fs::write(limit, "16777216").is_ok()).then_some(made)
+            });
+        made.filter(|made| made.0.join("cgroup.procs").is_file())
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn an_oom_kill_is_told() {
+    let Some(mut probes) = open(14230) else { return };
+    let Some(small) = Small::new() else {
+        eprintln!("left out: no memory cgroup can be made");
+        return;
+    };
+    // It would take 100 MB, no more, should the limit not hold.
+    let hungry = format!("echo $$ > {}/cgroup.procs && read x && exec tail -n 1", small.0.display());
+    let mut child = Command::new("sh").args(["-c", &hungry]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = child.id();
+    probes.own_process(pid);
+    let mut food = child.stdin.take().unwrap();
+    let _ = food.write_all(b"\n");
+    for _ in 0..100 {
+        if food.write_all(&[b'x'; 1 << 20]).is_err() {
+            break;
+        }
+    }
+    drop(food);
+    child.wait().unwrap();
+    let all = until(&mut probes, |r| matches!(r.event, KernelEvent::Exit { .. }));
+    assert!(all.iter().any(|r| r.event == KernelEvent::OomVictim { pid }), "{all:?}");
+    // The kernel's signal is no process's, whoever's allocation was the last.
+    let kernels =
+        |r: &&KernelRecord| matches!(r.event, KernelEvent::Signal { signal: 9, by_kernel: true, .. });
+    assert!(all.iter().find(kernels).unwrap().process.is_none());
 }
 
 #[test]
