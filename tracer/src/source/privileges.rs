@@ -122,23 +122,28 @@ fn check(features: &[Feature], held: &CapsHashSet, binary: &Path) -> Result<(), 
     for feature in features {
         let missing = feature.lacks(held);
         if !missing.is_empty() {
-            let command = setcap(features, binary);
+            let command = setcap(features, held, binary);
             return Err(MissingPrivilege { missing, purpose: feature.purpose(), command });
         }
     }
     Ok(())
 }
 
-/// The command that allows `features`, and the main job beside them, to the running binary.
+/// The command that allows `features` to the running binary, beside the main job and what it has already: setcap(8)
+/// replaces what a file had.
 #[must_use]
 pub fn setcap_command(features: &[Feature]) -> String {
-    setcap(features, &binary())
+    setcap(features, &held(), &binary())
 }
 
-fn setcap(features: &[Feature], binary: &Path) -> String {
+fn setcap(features: &[Feature], held: &CapsHashSet, binary: &Path) -> String {
     let mut wanted: Vec<Capability> = Vec::new();
     let main = [Feature::Capture, Feature::Probes];
-    for capability in main.iter().chain(features).flat_map(|feature| feature.takes()) {
+    let asked = main.iter().chain(features).flat_map(|feature| feature.takes());
+    // A process with CAP_SYS_ADMIN has it from root, not from its file.
+    let of_file = !held.contains(&Capability::CAP_SYS_ADMIN);
+    let had = Feature::ALL.iter().flat_map(|feature| feature.takes()).filter(|c| of_file && held.contains(c));
+    for capability in asked.chain(had) {
         if !wanted.contains(capability) {
             wanted.push(*capability);
         }
@@ -244,6 +249,9 @@ mod tests {
         assert_eq!(error.missing, [Capability::CAP_BPF, Capability::CAP_PERFMON]);
         assert!(error.command.contains("cap_perfmon,cap_net_admin=ep"), "{}", error.command);
         assert!(!error.to_string().contains('\n'));
+        let held = some(&[Capability::CAP_NET_RAW, Capability::CAP_SYSLOG]);
+        let error = check(&[Feature::RuleSets], &held, binary).unwrap_err();
+        assert!(error.command.contains("cap_net_admin,cap_syslog=ep"), "{}", error.command);
     }
 
     #[test]
