@@ -49,6 +49,7 @@ pub fn said(
                 dst,
                 at,
                 by: "nft",
+                remove: None,
                 text,
                 verdict: Verdict::Drop,
                 certain: false,

@@ -134,7 +134,7 @@ impl World {
                 Ok(())
             }
             ["here", names @ ..] => {
-                let ends = names.iter().map(|name| Ok(self.endpoint(name)?)).collect::<Result<_>>()?;
+                let ends = names.iter().map(|name| self.endpoint(name)).collect::<Result<_>>()?;
                 self.tell(Some(Said::Here(ends)));
                 Ok(())
             }

@@ -135,9 +135,11 @@ fn fix(case: &Case<'_>) -> Vec<String> {
         (Party::Server, _) => Some(Side::Server),
         _ => None,
     };
-    let mut steps = Vec::new();
+    let mut steps = remedy::found_rules(case);
     if let Some(host) = host {
-        steps.push(remedy::find_rule(case, host));
+        if steps.is_empty() {
+            steps.push(remedy::find_rule(case, host));
+        }
         steps.extend(remedy::open_host(case, host));
         steps.push("keep the rule: write it to /etc/nftables.conf, `netfilter-persistent save`, or your configuration tool".to_owned());
     }

@@ -78,9 +78,12 @@ fn judge(case: &Case<'_>) -> Judgement {
         Some(i) if i.from != case.facts.server.addr => None,
         _ => Some(Side::Server),
     };
+    finding.fix.extend(remedy::found_rules(case));
     match host {
         Some(host) => {
-            finding.fix.push(remedy::find_rule(case, host));
+            if finding.fix.is_empty() {
+                finding.fix.push(remedy::find_rule(case, host));
+            }
             finding.fix.extend(remedy::open_host(case, host));
         }
         None => finding.fix.extend(remedy::open_path(case)),

@@ -2,6 +2,7 @@
 //! of the client's library.
 use super::Case;
 use crate::base::{Addr, Endpoint, Side, Span};
+use crate::kernel::FilterRule;
 
 /// The filter tools' word for an address family.
 struct Words {
@@ -34,6 +35,27 @@ pub fn find_rule(case: &Case<'_>, host: Side) -> String {
          --line-numbers` and watch which counter grows; `natstrace --trace-firewall` there names it for certain",
         words(here).iptables
     )
+}
+
+/// What to do about the rules that were found, on the host they were found on.
+#[must_use]
+pub fn found_rules(case: &Case<'_>) -> Vec<String> {
+    let Some(host) = &case.facts.host else { return Vec::new() };
+    let step = |rule: &FilterRule| {
+        let how = match &rule.remove {
+            Some(command) => format!("if it isn't meant: `{command}`, or an accept before it"),
+            None => "an accept rule before the chain's end lets the connection through".to_owned(),
+        };
+        format!("on {}: {} is in force; {how}", rule_host(case, rule), rule.text)
+    };
+    host.rules.iter().map(step).collect()
+}
+
+/// The traced host of the two: where the packet came to, if that is this host.
+fn rule_host(case: &Case<'_>, rule: &FilterRule) -> Addr {
+    let here = |side: Side| case.facts.host.as_ref().is_some_and(|h| h.ends[side].here);
+    let receiver = if rule.dst == case.facts.client { Side::Client } else { Side::Server };
+    case.facts.endpoint(if here(receiver) { receiver } else { receiver.other() }).addr
 }
 
 /// Commands that let the connection through the filter of that end's host.

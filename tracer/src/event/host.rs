@@ -49,6 +49,10 @@ pub struct HostEnd {
     pub here: bool,
     /// Whose socket it is.
     pub process: Option<Process>,
+    /// Smoothed round trip that its TCP had measured when the trace began, microseconds.
+    pub rtt_us: Option<u32>,
+    /// Octets that waited for its process when the trace began.
+    pub unread: u32,
     /// Last state.
     pub state: Option<TcpState>,
     /// The handshake was done.

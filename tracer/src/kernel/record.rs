@@ -219,6 +219,8 @@ pub struct FilterRule {
     pub by: &'static str,
     /// The rule quoted with table, chain, handle and comment.
     pub text: String,
+    /// The command that deletes it, where it is a rule and no policy.
+    pub remove: Option<String>,
     /// What it did: `drop` or `reject`.
     pub verdict: Verdict,
     /// The packet filter's own trace says so; else the rules were read and this one matches.

@@ -3,8 +3,8 @@ use super::Ending;
 use super::sockets::Flow;
 use crate::base::{PerSide, Side, Span, Timestamp};
 use crate::event::{
-    EndedBy, Facts, Handshake, HostEnd, HostFacts, Mark, NatsFacts, Owed, Protocol, ResetFacts, TcpFacts,
-    Unanswered, Vantage,
+    EndedBy, Facts, Handshake, HostEnd, HostFacts, Mark, NatsFacts, Owed, Protocol, ResetFacts, Rtt,
+    TcpFacts, Unanswered, Vantage,
 };
 use crate::kernel::TcpState;
 
@@ -40,7 +40,7 @@ pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout
         syn_to_synack: established.filter(|_| host.ends.client.here).map(|at| at - flow.first),
         synack_to_ack: None,
         tcp,
-        rtt: None,
+        rtt: rtt(&host),
         icmp: Vec::new(),
         vantage: vantage(&host),
         nats: NatsFacts { protocol: Protocol::Unknown, ..NatsFacts::default() },
@@ -61,6 +61,12 @@ pub fn disown(host: &mut HostFacts, handshake: Handshake) {
     if handshake == Handshake::Refused || no_socket && host.ends.server.state.is_none() {
         host.ends.server.process = None;
     }
+}
+
+/// The round trip that this host's TCP had measured before the trace began.
+pub fn rtt(host: &HostFacts) -> Option<Rtt> {
+    let us = u64::from(host.ends.client.rtt_us.or(host.ends.server.rtt_us).filter(|us| *us > 0)?);
+    Some(Rtt { min_us: us, median_us: us, max_us: us })
 }
 
 /// The host that traces sees which end it is.
@@ -215,14 +221,21 @@ fn end(
     if over {
         return Some((over_at, EndedBy::GaveUp));
     }
+    // SYNs that a filter here discarded, and no more of them when the next was due.
+    let syns = host.filtered().filter(|d| d.flags & SYN != 0 && d.inbound).max_by_key(|d| d.last);
+    if let Some(syn) = syns.filter(|_| here().next().is_none()) {
+        let due = Span((syn.last - syn.first).max(Span::millis(2500)).0.saturating_add(1_000_000_000));
+        if now - syn.last >= due.min(idle_timeout) {
+            return Some((syn.last, EndedBy::GaveUp));
+        }
+    }
     // Dropped for long enough, or a goodbye that nobody answered.
-    let dead = Side::BOTH.into_iter().find_map(|s| {
+    Side::BOTH.into_iter().find_map(|s| {
         let owed = tcp[s].unanswered.filter(|u| now - u.first.at >= idle_timeout)?;
         let shown = host.filtered().next().is_some() || host.ends[s].closed.is_some();
         let goes_on = owed.last.at - owed.first.at > Span(idle_timeout.0 / 4);
         (shown && goes_on).then_some((owed.first.at + idle_timeout, EndedBy::Silence(s.other(), owed.owed)))
-    });
-    dead
+    })
 }
 
 /// A first word on its end, for the neighbours.

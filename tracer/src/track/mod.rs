@@ -398,8 +398,8 @@ impl Tracker {
     /// Connections that live.
     #[must_use]
     pub fn living(&self) -> u64 {
-        let lives = |c: &&Box<Connection>| c.ended.is_none() && !c.told;
-        u64::try_from(self.slots.iter().flatten().filter(lives).count()).unwrap_or(u64::MAX)
+        let lives = self.slots.iter().flatten().filter(|c| c.ended.is_none() && !c.told);
+        u64::try_from(lives.count()).unwrap_or(u64::MAX)
     }
 
     /// The input is over: what has ended is told, what lives is counted.
@@ -597,6 +597,7 @@ impl Tracker {
         let mut facts = conn.facts(input_ended, now, iface);
         if let Some(mut host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
             frameless::disown(&mut host, facts.handshake);
+            facts.rtt = facts.rtt.or_else(|| frameless::rtt(&host));
             facts.vantage = frameless::vantage(&host);
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);

@@ -9,12 +9,19 @@ const MOST: usize = 4096;
 /// A signal this long before its end may be the reason of it: lame duck mode takes minutes.
 const SIGNAL_COUNTS: Span = Span::secs(600);
 
+#[derive(Debug)]
+struct Signal {
+    at: Timestamp,
+    number: u8,
+    /// Comm and pid; none: the kernel.
+    sender: Option<(String, u32)>,
+}
+
 #[derive(Debug, Default)]
 struct Signs {
     seen: Timestamp,
     name: String,
-    /// When, which, from whom.
-    signal: Option<(Timestamp, u8, Option<(String, u32)>)>,
+    signal: Option<Signal>,
     oom: bool,
     /// When, the signal that ended it, its exit status.
     end: Option<(Timestamp, Option<u8>, Option<u8>)>,
@@ -36,7 +43,7 @@ impl Processes {
                 let sender = sender.map(|p| (p.name.to_string(), p.pid));
                 let signs = self.signs(*target, at);
                 signs.name = target_name.to_string();
-                signs.signal = Some((at, *signal, sender));
+                signs.signal = Some(Signal { at, number: *signal, sender });
             }
             KernelEvent::OomVictim { pid } => self.signs(*pid, at).oom = true,
             KernelEvent::Exit { signal, status } => {
@@ -68,18 +75,18 @@ impl Processes {
         let signs = self.signs.get(&pid)?;
         let end = signs.end.filter(|e| (e.0 - ended).0.abs() <= Span::secs(5).0);
         let last = end.map_or(ended + Span::millis(1), |e| e.0);
-        let signal = signs.signal.as_ref().filter(|s| s.0 <= last && last - s.0 <= SIGNAL_COUNTS);
+        let signal = signs.signal.as_ref().filter(|s| s.at <= last && last - s.at <= SIGNAL_COUNTS);
         if end.is_none() && signal.is_none() {
             return None;
         }
         let fatal = end.and_then(|e| e.1);
         Some(ProcessEnd {
-            at: end.map(|e| e.0).or(signal.map(|s| s.0)).unwrap_or(ended),
+            at: end.map(|e| e.0).or(signal.map(|s| s.at)).unwrap_or(ended),
             pid,
             name: signs.name.clone(),
             signal: fatal,
-            asked: signal.map(|s| s.1),
-            sender: signal.filter(|s| fatal.is_none_or(|f| f == s.1)).and_then(|s| s.2.clone()),
+            asked: signal.map(|s| s.number),
+            sender: signal.filter(|s| fatal.is_none_or(|f| f == s.number)).and_then(|s| s.sender.clone()),
             status: end.and_then(|e| e.2),
             oom: signs.oom && fatal == Some(9),
             exited: end.is_some(),

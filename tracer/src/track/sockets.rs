@@ -15,6 +15,9 @@ const DROPS_MAX: usize = 8;
 const LISTENERS_MAX: usize = 1024;
 /// What a frame may be behind the kernel's record of the same thing.
 pub const FRAMES_LATE: Span = Span::millis(300);
+/// A SYN that is discarded is repeated within this, at first.
+const SYN_REPEATS: Span = Span::millis(3600);
+const SYN: u8 = 2;
 /// How long a connection that was told is remembered, so that later records of it begin nothing.
 const REMEMBERED: Span = Span::secs(30);
 
@@ -100,8 +103,12 @@ impl Sockets {
                 }
                 done
             }
-            KernelEvent::Socket { local, remote, state, .. } => {
-                self.stands(record, *local, *remote, *state, ordinal)
+            KernelEvent::Socket { local, remote, state, rtt_us, receive_queue, .. } => {
+                self.stands(record, *local, *remote, *state, ordinal)?;
+                let (_, end) = self.end(record, *local, (*remote)?, ordinal)?;
+                end.rtt_us = end.rtt_us.or(*rtt_us);
+                end.unread = *receive_queue;
+                None
             }
             KernelEvent::ResetSent { local, remote, reason } if here(*local) => {
                 // Whose namespace this is can't be told: it adds to what is known, and begins nothing.
@@ -279,6 +286,9 @@ impl Sockets {
             known.count = known.count.saturating_add(1);
         } else if drops.len() < DROPS_MAX {
             drops.push(DropFact { from, ..fact });
+        }
+        if tells && flags & SYN != 0 {
+            self.look_later(key, at + SYN_REPEATS.min(idle_timeout));
         }
         self.touch(key, tells.then_some(at + idle_timeout))
     }

@@ -10,6 +10,9 @@ const SYN: u8 = 2;
 const ACK: u8 = 16;
 const RST: u8 = 4;
 
+/// Octets that wait for a process and are worth telling.
+const UNREAD: u32 = 16 << 10;
+
 /// Whose a reset is that was seen in the name of one end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Maker {
@@ -150,6 +153,10 @@ fn end_evidence(facts: &Facts, host: &HostFacts, close: &Close, side: Side) -> V
     let end = &host.ends[side];
     let mut said = Vec::new();
     let decided = close.side == Party::from(side);
+    if end.unread >= UNREAD {
+        let text = format!("{} left {} bytes unread when the trace began", owner(end, side), end.unread);
+        said.push(Evidence::host(facts.start.at, text));
+    }
     if let Some(at) = end.closed.filter(|_| decided && close.kind == Kind::Fin) {
         let unsent = facts.tcp[side].unacked_bytes;
         let with = if unsent > 0 { format!(" with {unsent} bytes not acknowledged") } else { String::new() };

@@ -1,7 +1,7 @@
 //! Which of the rules that may have discarded a packet did: what they ask, and what their counters say.
 use super::packet::{ConnState, Packet};
 use super::walk::{Candidate, walk};
-use super::{Ruleset, describe, key};
+use super::{Ruleset, describe, key, removal};
 use crate::kernel::Verdict;
 use std::collections::HashMap;
 
@@ -30,6 +30,8 @@ pub struct Found {
     pub by: &'static str,
     /// The rule as an operator knows it: tool, table, chain, handle or number, words.
     pub text: String,
+    /// The command that deletes it; none: a policy.
+    pub remove: Option<String>,
     /// What it does.
     pub verdict: Verdict,
     /// How sure.
@@ -118,6 +120,7 @@ fn choose(candidates: &[Candidate], counts: Option<(&Counters, &Counters)>, fate
     let found = |(sureness, c): &(Sureness, &Candidate)| Found {
         by: c.chain.tool.by(),
         text: describe(c.chain, c.rule),
+        remove: c.rule.map(|rule| removal(c.chain, rule)),
         verdict: c.verdict,
         sureness: *sureness,
     };

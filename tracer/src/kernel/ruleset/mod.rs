@@ -269,7 +269,7 @@ impl Ruleset {
     }
 
     /// What nftables calls table, chain and handle (none: the chain's policy), as an operator knows it: a rule of iptables-nft
-    /// in iptables' words. For nftables' trace messages.
+    /// in iptables' words; then the command that deletes it, and what it does. For nftables' trace messages.
     #[must_use]
     pub fn by_handle(
         &self,
@@ -277,11 +277,12 @@ impl Ruleset {
         table: &str,
         chain: &str,
         handle: Option<u64>,
-    ) -> Option<(String, Verdict)> {
+    ) -> Option<(String, Option<String>, Verdict)> {
         let named = |c: &&Chain| c.family == family && *c.table == *table && *c.name == *chain;
         let told = |chain: &Chain, rule: Option<&Rule>| {
             let reject = rule.is_some_and(|r| r.action == Action::Reject);
-            (describe(chain, rule), if reject { Verdict::Reject } else { Verdict::Drop })
+            let remove = rule.map(|rule| removal(chain, rule));
+            (describe(chain, rule), remove, if reject { Verdict::Reject } else { Verdict::Drop })
         };
         if let Some(chain) = self.chains.iter().filter(|c| c.tool == Tool::Nft).find(named) {
             let Some(handle) = handle else { return Some(told(chain, None)) };
@@ -342,6 +343,15 @@ fn describe(chain: &Chain, rule: Option<&Rule>) -> String {
             format!("{tool}: table {family} {table}, chain {name}, handle {}{words}", rule.id)
         }
         (Some(rule), _) => format!("{tool}: table {table}, chain {name}, rule {}: {}", rule.id, rule.text),
+    }
+}
+
+/// The command that deletes a rule.
+fn removal(chain: &Chain, rule: &Rule) -> String {
+    let (tool, table, name, id) = (chain.tool.name(), &chain.table, &chain.name, rule.id);
+    match chain.tool {
+        Tool::Nft => format!("nft delete rule {} {table} {name} handle {id}", chain.family.name()),
+        _ => format!("{tool} -t {table} -D {name} {id}"),
     }
 }
 

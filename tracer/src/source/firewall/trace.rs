@@ -159,15 +159,15 @@ impl Listening {
         let at = listing::now();
         let dropped: Vec<Dropped> = message::read(datagram, at, &mut self.headers);
         for drop in dropped {
-            let (text, verdict) = self.words_of(&drop);
+            let (text, remove, verdict) = self.words_of(&drop);
             let by = if text.starts_with("ip") { "iptables" } else { "nft" };
             let Dropped { src, dst, at, .. } = drop;
-            let _ = self.tell.try_send(FilterRule { src, dst, at, by, text, verdict, certain: true });
+            let _ = self.tell.try_send(FilterRule { src, dst, at, by, text, remove, verdict, certain: true });
         }
     }
 
     /// The rule's words; where they can't be read its place at least.
-    fn words_of(&mut self, drop: &Dropped) -> (String, Verdict) {
+    fn words_of(&mut self, drop: &Dropped) -> (String, Option<String>, Verdict) {
         let fresh = self.words.as_ref().filter(|(at, _)| at.elapsed() < WORDS_AGE);
         if fresh.is_none() {
             let Listing { rules, .. } = listing::read();
@@ -180,7 +180,7 @@ impl Listening {
         known.unwrap_or_else(|| {
             let place = format!("nft: table {} {}, chain {}", drop.family.name(), drop.table, drop.chain);
             let rule = drop.handle.map_or(": policy drop".to_owned(), |handle| format!(", handle {handle}"));
-            (place + &rule, Verdict::Drop)
+            (place + &rule, None, Verdict::Drop)
         })
     }
 }

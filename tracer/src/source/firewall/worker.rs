@@ -94,6 +94,7 @@ impl Worker {
             at: question.at,
             by: found.by,
             text: found.text,
+            remove: found.remove,
             verdict: found.verdict,
             certain: false,
         };

@@ -337,7 +337,7 @@ fn one_rule_has_one_name() {
         let handle = first.unwrap()["rule"]["handle"].as_u64();
         assert_eq!(
             rules.by_handle(Family::Ip, "filter", "NATS", handle),
-            Some((found[0].text.clone(), Verdict::Drop))
+            Some((found[0].text.clone(), found[0].remove.clone(), Verdict::Drop))
         );
         assert_eq!(rules.by_handle(Family::Ip, "filter", "NATS", Some(9999)), None);
     }
@@ -346,9 +346,10 @@ fn one_rule_has_one_name() {
 #[test]
 fn handles_are_found() {
     let rules = nft();
-    let (text, _) = rules.by_handle(Family::Inet, "filter", "input", Some(19)).unwrap();
-    let (_, verdict) = rules.by_handle(Family::Inet, "filter", "nats", Some(10)).unwrap();
+    let (text, remove, _) = rules.by_handle(Family::Inet, "filter", "input", Some(19)).unwrap();
+    let (_, _, verdict) = rules.by_handle(Family::Inet, "filter", "nats", Some(10)).unwrap();
     assert_eq!(verdict, Verdict::Reject);
+    assert_eq!(remove.as_deref(), Some("nft delete rule inet filter input handle 19"));
     assert_eq!(text, format!("{INPUT}, handle 19: tcp dport 4223 drop comment \"decoy\""));
     assert_eq!(
         rules.by_handle(Family::Inet, "filter", "input", None).unwrap().0,
