@@ -6,7 +6,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Kind {
-    /// `sock:inet_sock_set_state`. `first`: state before, `second`: state after.
+    /// `sock:inet_sock_set_state`. `first`: state before, `second`: state after; out of SYN-SENT `place`: when connect()
+    /// was called, as `at`.
     SetState = 1,
     /// `sock:inet_sk_error_report`. `first`: errno.
     ErrorReport = 2,

@@ -5,7 +5,7 @@ use aya_ebpf::Global;
 use aya_ebpf::programs::TracePointContext;
 use tracer_ebpf::Record;
 
-places!(SOCK_NET, NET_INUM);
+places!(SOCK_NET, NET_INUM, SKB_SK, SKB_DEV, DEV_NET);
 
 /// Where a tracepoint has both ends. The ports are in host order, the addresses are mapped into IPv6 where need be.
 pub struct Ends {
@@ -37,6 +37,17 @@ impl Ends {
 #[inline(always)]
 pub fn netns(sock: u64) -> u32 {
     field::of_kernel::<u64>(sock, &SOCK_NET).map_or(0, inode)
+}
+
+/// That of a packet's socket, else of its device.
+#[inline(always)]
+pub fn netns_of_packet(skb: u64) -> u32 {
+    let of_sock = field::of_kernel::<u64>(skb, &SKB_SK).map_or(0, netns);
+    if of_sock != 0 {
+        return of_sock;
+    }
+    let device = field::of_kernel::<u64>(skb, &SKB_DEV).unwrap_or(0);
+    field::of_kernel::<u64>(device, &DEV_NET).map_or(0, inode)
 }
 
 /// Inode of a network namespace.

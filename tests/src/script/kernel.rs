@@ -96,7 +96,9 @@ pub fn said(
 
 fn socket(words: &[&str], local: Endpoint, remote: Endpoint) -> Result<KernelEvent> {
     Ok(match words {
-        ["state", from, to] => KernelEvent::State { local, remote, from: state(from)?, to: state(to)? },
+        ["state", from, to] => {
+            KernelEvent::State { local, remote, from: state(from)?, to: state(to)?, since: None }
+        }
         ["reset", reason @ ..] => {
             KernelEvent::ResetSent { local, remote, reason: reason.first().map(|r| (*r).into()) }
         }

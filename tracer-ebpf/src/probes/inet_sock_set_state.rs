@@ -28,6 +28,7 @@ const ENDS: Ends = Ends {
 /// Who called connect().
 #[repr(C)]
 struct Connecting {
+    at: u64,
     cgroup: u64,
     pid: u32,
     reserved: u32,
@@ -79,7 +80,8 @@ fn inet_sock_set_state(ctx: TracePointContext) -> Option<()> {
 /// Keeps who connects: the socket has no port of its own yet, so this record alone names no connection.
 #[inline(always)]
 fn connecting(sock: u64, record: &Record) {
-    let by = Connecting { cgroup: record.cgroup, pid: record.pid, reserved: 0, comm: record.comm };
+    let by =
+        Connecting { at: record.at, cgroup: record.cgroup, pid: record.pid, reserved: 0, comm: record.comm };
     let _ = CONNECTING.insert(sock, by, 0);
 }
 
@@ -88,7 +90,7 @@ fn connecting(sock: u64, record: &Record) {
 fn connected(sock: u64, record: &mut Record) {
     // SAFETY: one CPU at a time works on a socket.
     if let Some(by) = unsafe { CONNECTING.get(sock) } {
-        (record.cgroup, record.pid, record.comm) = (by.cgroup, by.pid, by.comm);
+        (record.place, record.cgroup, record.pid, record.comm) = (by.at, by.cgroup, by.pid, by.comm);
         let _ = CONNECTING.remove(sock);
     }
 }

@@ -6,17 +6,7 @@ use aya_ebpf::maps::Array;
 use aya_ebpf::programs::TracePointContext;
 use tracer_ebpf::{Kind, NO_REASON, QUIET_REASONS, Record};
 
-places!(
-    KFREE_SKBADDR,
-    KFREE_LOCATION,
-    KFREE_PROTOCOL,
-    KFREE_REASON,
-    SKB_HEAD,
-    SKB_NETWORK_HEADER,
-    SKB_SK,
-    SKB_DEV,
-    DEV_NET
-);
+places!(KFREE_SKBADDR, KFREE_LOCATION, KFREE_PROTOCOL, KFREE_REASON, SKB_HEAD, SKB_NETWORK_HEADER);
 
 /// Reasons that tell of no loss, by number: user space fills it by name.
 #[map]
@@ -96,17 +86,6 @@ fn write(ctx: &TracePointContext, reason: i32, skb: u64, tcp: &Tcp, addresses: i
         record.seq = u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]);
         record.tcp_flags = u32::from(tcp[13]);
         record.place = field::of_event(ctx, &KFREE_LOCATION).unwrap_or(0);
-        record.netns = netns(skb);
+        record.netns = sock::netns_of_packet(skb);
     });
-}
-
-/// Network namespace of the packet's socket, else of its device.
-#[inline(always)]
-fn netns(skb: u64) -> u32 {
-    let of_sock = field::of_kernel::<u64>(skb, &SKB_SK).map_or(0, sock::netns);
-    if of_sock != 0 {
-        return of_sock;
-    }
-    let device = field::of_kernel::<u64>(skb, &SKB_DEV).unwrap_or(0);
-    field::of_kernel::<u64>(device, &DEV_NET).map_or(0, sock::inode)
 }

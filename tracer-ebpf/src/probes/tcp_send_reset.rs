@@ -74,10 +74,15 @@ fn address(ctx: &TracePointContext, place: &Global<i32>, start: Start, to: &mut 
 #[inline(always)]
 fn rest(ctx: &TracePointContext, record: &mut tracer_ebpf::Record) {
     record.first = field::of_event(ctx, &SEND_RESET_REASON).unwrap_or(NO_REASON);
+    let skb = field::of_event::<u64>(ctx, &SEND_RESET_SKBADDR).unwrap_or(0);
     record.netns = sock::netns(field::of_event(ctx, &SEND_RESET_SKADDR).unwrap_or(0));
+    if record.netns == 0 {
+        // A segment that met no socket is answered where it came in.
+        record.netns = sock::netns_of_packet(skb);
+    }
     // close() with unread data or linger, and disconnect(), put the socket into CLOSE first and answer no packet. The
     // timers and softirq that reset too answer one, or the socket is still in its state.
-    let answers = field::of_event::<u64>(ctx, &SEND_RESET_SKBADDR) != Some(0);
+    let answers = skb != 0;
     let closed = field::of_event::<i32>(ctx, &SEND_RESET_STATE) == Some(CLOSE);
     if !answers && closed && task::fill(record) {
         task::remember(record);

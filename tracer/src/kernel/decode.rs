@@ -80,7 +80,10 @@ impl Decoder {
         let (first, second) = (read!(octets, i32, first), read!(octets, i32, second));
         let state = |number: i32| TcpState::from_number(u32::try_from(number).ok()?);
         Some(match Kind::from_number(read!(octets, u32, kind))? {
-            Kind::SetState => KernelEvent::State { local, remote, from: state(first)?, to: state(second)? },
+            Kind::SetState => {
+                let since = Some(read!(octets, u64, place)).filter(|at| *at != 0).map(|at| around.at(at));
+                KernelEvent::State { local, remote, from: state(first)?, to: state(second)?, since }
+            }
             Kind::ErrorReport => KernelEvent::SocketError { local, remote, errno: first },
             Kind::SendReset => {
                 let reason = u32::try_from(first).ok().map(|number| self.resets.name(number));

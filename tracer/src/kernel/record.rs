@@ -99,6 +99,8 @@ pub enum KernelEvent {
         from: TcpState,
         /// State after.
         to: TcpState,
+        /// When connect() was called, out of SYN-SENT: until then the socket had no port.
+        since: Option<Timestamp>,
     },
     /// `tcp:tcp_send_reset`: this host's TCP made a reset.
     ResetSent {

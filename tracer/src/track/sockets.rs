@@ -92,8 +92,13 @@ impl Sockets {
         let here = |end: Endpoint| known || host.has(end.addr);
         let at = record.at;
         match &record.event {
-            KernelEvent::State { local, remote, from, to } if here(*local) => {
-                self.state(record, (*local, *remote), (*from, *to), ordinal, idle_timeout)
+            KernelEvent::State { local, remote, from, to, since } if here(*local) => {
+                let done = self.state(record, (*local, *remote), (*from, *to), ordinal, idle_timeout);
+                let flow = self.flows.get_mut(&FlowKey::new(*local, *remote));
+                if let (Some(flow), Some(since)) = (flow, since) {
+                    flow.first = flow.first.min(*since);
+                }
+                done
             }
             KernelEvent::Socket { local, remote, state, .. } => {
                 self.stands(record, *local, *remote, *state, ordinal)
@@ -173,7 +178,7 @@ impl Sockets {
             return None;
         }
         let begins = match (from, to) {
-            (_, SynSent) => Some(Side::Client),
+            (_, SynSent) | (SynSent, _) => Some(Side::Client),
             (SynReceived | NewSynReceived, Established) | (_, SynReceived) => Some(Side::Server),
             _ => None,
         };

@@ -47,7 +47,7 @@ pub enum ProbesError {
     NotBuilt,
     /// The list of tracepoints can't be read.
     #[error(
-        "the kernel's tracepoints can't be read: {0}; run with sudo, or mount -t tracefs tracefs /sys/kernel/tracing"
+        "the kernel's tracepoints can't be read: {0}; run with sudo, or with tracefs mounted at /sys/kernel/tracing and CAP_DAC_READ_SEARCH"
     )]
     Tracefs(String),
     /// The kernel takes no program or map of ours.
