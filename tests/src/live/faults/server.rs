@@ -137,7 +137,7 @@ fn slow_consumer(s: &mut Scene) -> Result<()> {
     // Past its first PING.
     pause(2600);
     reader.signal(libc::SIGSTOP)?;
-    writer.say("start load 50 400")?;
+    writer.say("start load 50 2000")?;
     s.stage.confirm(&server, "Slow Consumer")?;
     writer.say("stop")?;
     pause(200);
