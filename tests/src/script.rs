@@ -124,14 +124,7 @@ pub fn run(arguments: &[String], live: bool, frames: &[Captured]) -> Result<Vec<
 
 /// A host all of whose probes tell.
 fn host(ends: &[Endpoint]) -> Host {
-    let probes = Coverage {
-        states: true,
-        every_reset: true,
-        resets_received: true,
-        drops: true,
-        exits: true,
-        frames: true,
-    };
+    let probes = Coverage { every_reset: true, resets_received: true, drops: true, exits: true };
     Host { addresses: ends.iter().map(|e| e.addr).collect(), netns: kernel::NETNS, probes }
 }
 

@@ -265,4 +265,16 @@ k s state SYN-RECEIVED ESTABLISHED
 +30s    end
 => firewall_drop server firewall_drop server.process.pid=4
 "#
+
+/// The client's kernel tells of what its own filter discards, and told of nothing: silence comes from elsewhere.
+no_filter_here r#"
+c = 10.0.0.7:51001 ttl 64 ; s = 10.0.0.5:4222 ttl 63
+set --idle-timeout 10s
+here c
+k c owned billing:812
+hello c
++5s     c > pub a 100 drop   +0.2s c > rtx drop x6/0.4s
++30s    end
+=> timeout server|network path_blackhole|peer_vanished cause.why_not~"not a filter on 10.0.0.7"
+"#
 }

@@ -206,7 +206,7 @@ impl<'a> Live<'a> {
             let lost = self.count_lost();
             self.ease(lost);
         }
-        if self.addressed.elapsed() >= ADDRESSES || self.host.probes != self.coverage() {
+        if self.addressed.elapsed() >= ADDRESSES || self.host.probes != self.word.coverage() {
             self.addressed = Instant::now();
             self.look_at_host();
         }
@@ -271,15 +271,11 @@ impl<'a> Live<'a> {
             }
         }
         let addresses: Vec<Addr> = hosts::addresses(&interfaces);
-        let probes = self.coverage();
+        let probes = self.word.coverage();
         if self.host.addresses != addresses || self.host.probes != probes {
             (self.host.addresses, self.host.probes) = (addresses, probes);
             self.pipeline.set_host(self.host.clone());
         }
-    }
-
-    fn coverage(&self) -> Coverage {
-        self.word.coverage(self.taps.is_some())
     }
 
     fn sum_up(&mut self) {

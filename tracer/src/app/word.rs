@@ -121,10 +121,11 @@ impl Word {
     }
 
     /// What the probes can tell now.
-    pub fn coverage(&self, frames: bool) -> Coverage {
-        let doubtful = self.lost_at.is_some_and(|at| at.elapsed() < DOUBT);
-        let every_reset = self.covers.every_reset && !doubtful;
-        Coverage { frames, every_reset, exits: self.covers.exits && !doubtful, ..self.covers }
+    pub fn coverage(&self) -> Coverage {
+        if self.lost_at.is_some_and(|at| at.elapsed() < DOUBT) {
+            return Coverage { resets_received: self.covers.resets_received, ..Coverage::default() };
+        }
+        self.covers
     }
 
     /// To wait for records.
@@ -189,13 +190,11 @@ fn covers(probes: &Probes) -> Coverage {
     let loaded =
         |name: &str| probes.status().iter().find(|s| s.name == name && s.state == ProbeState::Loaded);
     Coverage {
-        states: loaded("sock:inet_sock_set_state").is_some(),
         // Kernels that give a reason tell of every reset; older ones leave out those without a socket.
         every_reset: loaded("tcp:tcp_send_reset").is_some_and(|s| s.found.contains(&"reason")),
         resets_received: loaded("tcp:tcp_receive_reset").is_some(),
         drops: loaded("skb:kfree_skb").is_some(),
         exits: loaded("sched:sched_process_exit").is_some(),
-        frames: false,
     }
 }
 

@@ -211,6 +211,17 @@ impl Case<'_> {
         }
     }
 
+    /// Why this host's filter is out of it: its kernel tells of what it discards, and told of nothing.
+    #[must_use]
+    pub fn no_local_filter(&self) -> Option<String> {
+        let host = self.facts.host.as_ref().filter(|h| self.went_silent() && h.probes.drops)?;
+        let side = host.here().filter(|_| host.filtered().next().is_none() && host.rules.is_empty())?;
+        let addr = self.facts.endpoint(side).addr;
+        Some(format!(
+            "not a filter on {addr}: its kernel tells of discarded packets, and told of none of this connection"
+        ))
+    }
+
     /// Evidence for a FIN or RST of that end.
     #[must_use]
     pub fn goodbye_evidence(&self, side: Side) -> Option<Evidence> {

@@ -41,6 +41,7 @@ pub fn judge(case: &Case<'_>) -> Cause {
         rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, seen::summary(case))));
     let also = others(rule.code, &finding, rest);
     let mut why_not = finding.why_not;
+    why_not.extend(case.no_local_filter());
     why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));
     Cause {
         code: rule.code,

@@ -28,8 +28,6 @@ impl Host {
 /// Which probes speak: the absence of a record proves something only where its probe runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Coverage {
-    /// `sock:inet_sock_set_state`.
-    pub states: bool,
     /// `tcp:tcp_send_reset`, on a kernel that tells of every reset (since 6.10, with its reason).
     pub every_reset: bool,
     /// `tcp:tcp_receive_reset`.
@@ -38,8 +36,6 @@ pub struct Coverage {
     pub drops: bool,
     /// `sched:sched_process_exit`.
     pub exits: bool,
-    /// Frames are captured as well.
-    pub frames: bool,
 }
 
 /// One end, as the kernel of its host told it.

@@ -360,7 +360,7 @@ fn filter(
         || around.pair_answers.is_some()
         || around.host_answers.is_some()
         || around.server_accepts_others.is_some() && silent == Side::Server;
-    if here && host_talks && owed.repeats > 0 {
+    if here && host_talks && owed.repeats > 0 && !testimony::no_filter_at(facts, silent) {
         evidence.push(Evidence::packets(format!(
             "the capture on the {silent}'s host saw these segments arrive, its TCP never answered them, while the host went on talking"
         )));

@@ -104,6 +104,11 @@ pub fn fatal_rule(facts: &Facts) -> Option<(&FilterRule, Side)> {
     host.ends[filter_at].here.then_some((rule, filter_at))
 }
 
+/// The kernel of that end's host would have told of a packet that its filter discarded, and told of none.
+pub fn no_filter_at(facts: &Facts, side: Side) -> bool {
+    facts.host.as_ref().is_some_and(|h| h.ends[side].here && h.probes.drops && h.filtered().next().is_none())
+}
+
 /// On whose host the filter sits: where the packet was to leave it its sender's, else its receiver's.
 pub fn filter_at(drop: &DropFact) -> Side {
     if drop.inbound { drop.from.other() } else { drop.from }
