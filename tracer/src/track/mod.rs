@@ -8,6 +8,7 @@ mod drain;
 mod endpoint;
 mod frameless;
 mod gone;
+mod host;
 mod inflight;
 mod neighbours;
 mod processes;
@@ -17,169 +18,22 @@ mod sockets;
 mod stream;
 mod testimony;
 mod timers;
+mod tracked;
 mod vantage;
 
 pub use clients::Clients;
 pub use connection::{ClosedWindow, Limits, Seen};
 pub use neighbours::{Neighbours, Restart};
 pub use testimony::questions;
+pub use tracked::{ConnId, Ending, Tracked};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
-use crate::event::{EndedBy, Facts, Host, IcmpFact, Mark, ProcessEnd};
-use crate::kernel::{FilterRule, KernelRecord};
-use crate::nats::{Connect, Info};
+use crate::event::{EndedBy, IcmpFact, Mark};
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A connection's name inside the core: the ordinal of its first frame.
-pub type ConnId = u64;
-
-/// What the tracker tells about connections, in order of time.
-#[derive(Debug)]
-pub enum Tracked {
-    /// First frame.
-    Opened {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-        /// Who dials.
-        client: Endpoint,
-        /// Who listens.
-        server: Endpoint,
-        /// It began with a SYN.
-        syn: bool,
-    },
-    /// One end acknowledged something new; at most once a second for each end.
-    Answered {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-        /// Who answered.
-        by: Side,
-        /// Who dials.
-        client: Endpoint,
-        /// Who listens.
-        server: Endpoint,
-        /// TTL of the answer.
-        ttl: u8,
-        /// The connection has ended already: a goodbye was answered.
-        ended: bool,
-    },
-    /// The server took the client (PONG, +OK, message or second INFO after CONNECT; TLS: both ends exchange data).
-    Accepted {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-        /// Who dials.
-        client: Endpoint,
-        /// Who listens.
-        server: Endpoint,
-        /// CONNECT.
-        connect: Option<Arc<Connect>>,
-        /// INFO.
-        info: Option<Arc<Info>>,
-        /// MQTT client id.
-        mqtt_id: Option<String>,
-    },
-    /// The server introduced itself.
-    Greeted {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-        /// Who listens.
-        server: Endpoint,
-        /// INFO.
-        info: Arc<Info>,
-    },
-    /// INFO ldm:true.
-    LameDuck {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-        /// Who listens.
-        server: Endpoint,
-    },
-    /// The client does not read although the server has something for it; once until its window opens.
-    SlowConsumerBuilding {
-        /// Which.
-        id: ConnId,
-        /// When it showed.
-        mark: Mark,
-        /// Who dials.
-        client: Endpoint,
-        /// Who listens.
-        server: Endpoint,
-        /// The window.
-        window: ClosedWindow,
-    },
-    /// It seems to have ended.
-    Ending(Ending),
-    /// It had not ended after all, and nothing was told yet.
-    Revived {
-        /// Which.
-        id: ConnId,
-    },
-    /// A connection called dead spoke again.
-    Resumed {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-    },
-    /// All that was seen of a connection that ended.
-    Closed(Box<Facts>),
-    /// A connection was forgotten for want of room.
-    Evicted {
-        /// Which.
-        id: ConnId,
-        /// When.
-        mark: Mark,
-    },
-    /// A connection lives at the end of the input.
-    Open {
-        /// Which.
-        id: ConnId,
-    },
-}
-
-/// A first word on an end, for the neighbours.
-#[derive(Debug, Clone)]
-pub struct Ending {
-    /// Which.
-    pub id: ConnId,
-    /// When, and in which frame it showed.
-    pub mark: Mark,
-    /// By what.
-    pub by: EndedBy,
-    /// Whose FIN or RST it was.
-    pub goodbye: Option<Side>,
-    /// It was a refusal of a SYN.
-    pub refused: bool,
-    /// Who dialled.
-    pub client: Endpoint,
-    /// Who listens.
-    pub server: Endpoint,
-    /// Since when the connection was lost: first FIN or RST, else when the server was last heard.
-    pub lost_at: Timestamp,
-    /// Since when nothing was answered, and by whom.
-    pub silent: Option<(Side, Timestamp)>,
-    /// The server had taken the client.
-    pub accepted: bool,
-    /// It began with a SYN.
-    pub syn: bool,
-    /// CONNECT.
-    pub connect: Option<Arc<Connect>>,
-    /// INFO.
-    pub info: Option<Arc<Info>>,
-}
 
 /// What the tracker is told to do.
 #[derive(Clone, Debug)]
@@ -295,79 +149,6 @@ impl Tracker {
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
         if conn.handle_icmp(fact) {
             self.note_ending(slot, mark, out);
-        }
-    }
-
-    /// The host that a live trace runs on; again where its addresses change.
-    pub fn set_host(&mut self, host: Host) {
-        self.sockets.set_host(host);
-    }
-
-    /// One record of this host's kernel. It may be ahead of the frames, so no time passes by it.
-    pub fn handle_kernel(&mut self, record: &KernelRecord, ordinal: u64) {
-        self.sockets.note(record, ordinal, self.config.limits.idle_timeout);
-    }
-
-    /// A rule of this host's filters that a packet met.
-    pub fn handle_rule(&mut self, rule: FilterRule) {
-        self.sockets.rule(rule);
-    }
-
-    /// How the process that owns one end of a connection ended, or what it was told, about the connection's end.
-    #[must_use]
-    pub fn process_end(&self, facts: &Facts, side: Side) -> Option<ProcessEnd> {
-        let end = &facts.host.as_ref()?.ends[side];
-        let told = end.closed.or(end.over);
-        // Records are told by one clock and in their order; a frame's time may differ.
-        let slack = if told.is_some() { Span::ZERO } else { Span::millis(1) };
-        self.sockets.processes.around(end.process.as_ref()?.pid, told.unwrap_or(facts.ended), slack)
-    }
-
-    /// Looks at a connection of which the kernel said something that matters.
-    fn look_at_socket(&mut self, key: FlowKey, out: &mut Vec<Tracked>) {
-        let now = self.now;
-        let Some(flow) = self.sockets.get(key) else { return };
-        if flow.told {
-            if flow.last + Span::secs(25) < now {
-                self.sockets.forget(key);
-            } else {
-                self.sockets.look_later(key, now + Span::secs(30));
-            }
-            return;
-        }
-        if let Some(&slot) = self.index.get(&key) {
-            return self.socket_over(slot, key, out);
-        }
-        let Some(host) = self.sockets.facts(flow.client, flow.server, flow.first, now) else { return };
-        let Some(facts) = frameless::facts(flow, host, now, self.config.limits.idle_timeout) else { return };
-        let (id, mark) = (facts.first_frame, facts.start);
-        let ending = frameless::ending(&facts);
-        let syn = ending.syn;
-        out.push(Tracked::Opened { id, mark, client: facts.client, server: facts.server, syn });
-        out.push(Tracked::Ending(ending));
-        out.push(Tracked::Closed(Box::new(facts)));
-        self.sockets.told(key, now);
-    }
-
-    /// This host's socket of a connection is gone: it has ended, whatever the frames show.
-    fn socket_over(&mut self, slot: u32, key: FlowKey, out: &mut Vec<Tracked>) {
-        let now = self.now;
-        let Some(over) = self.sockets.get(key).and_then(|f| frameless::is_over(&f.facts)) else { return };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        if conn.told || over < conn.start().at {
-            return;
-        }
-        match conn.ended {
-            None => {
-                conn.ended = Some((over, EndedBy::GaveUp));
-                let mark = Mark { at: over, frame: conn.last().frame };
-                self.note_ending(slot, mark, out);
-            }
-            Some((_, EndedBy::Goodbye)) if goodbye_lost(conn) => {
-                conn.ended = Some((over, EndedBy::GaveUp));
-                self.plan(slot, now);
-            }
-            Some(_) => {}
         }
     }
 

@@ -1,0 +1,153 @@
+//! What the tracker tells about connections.
+use super::ClosedWindow;
+use crate::base::{Endpoint, Side, Timestamp};
+use crate::event::{EndedBy, Facts, Mark};
+use crate::nats::{Connect, Info};
+use std::sync::Arc;
+
+/// A connection's name inside the core: the ordinal of its first frame.
+pub type ConnId = u64;
+
+/// What the tracker tells about connections, in order of time.
+#[derive(Debug)]
+pub enum Tracked {
+    /// First frame.
+    Opened {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// It began with a SYN.
+        syn: bool,
+    },
+    /// One end acknowledged something new; at most once a second for each end.
+    Answered {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who answered.
+        by: Side,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// TTL of the answer.
+        ttl: u8,
+        /// The connection has ended already: a goodbye was answered.
+        ended: bool,
+    },
+    /// The server took the client (PONG, +OK, message or second INFO after CONNECT; TLS: both ends exchange data).
+    Accepted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// CONNECT.
+        connect: Option<Arc<Connect>>,
+        /// INFO.
+        info: Option<Arc<Info>>,
+        /// MQTT client id.
+        mqtt_id: Option<String>,
+    },
+    /// The server introduced itself.
+    Greeted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+        /// INFO.
+        info: Arc<Info>,
+    },
+    /// INFO ldm:true.
+    LameDuck {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+    },
+    /// The client does not read although the server has something for it; once until its window opens.
+    SlowConsumerBuilding {
+        /// Which.
+        id: ConnId,
+        /// When it showed.
+        mark: Mark,
+        /// Who dials.
+        client: Endpoint,
+        /// Who listens.
+        server: Endpoint,
+        /// The window.
+        window: ClosedWindow,
+    },
+    /// It seems to have ended.
+    Ending(Ending),
+    /// It had not ended after all, and nothing was told yet.
+    Revived {
+        /// Which.
+        id: ConnId,
+    },
+    /// A connection called dead spoke again.
+    Resumed {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+    },
+    /// All that was seen of a connection that ended.
+    Closed(Box<Facts>),
+    /// A connection was forgotten for want of room.
+    Evicted {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+    },
+    /// A connection lives at the end of the input.
+    Open {
+        /// Which.
+        id: ConnId,
+    },
+}
+
+/// A first word on an end, for the neighbours.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    /// Which.
+    pub id: ConnId,
+    /// When, and in which frame it showed.
+    pub mark: Mark,
+    /// By what.
+    pub by: EndedBy,
+    /// Whose FIN or RST it was.
+    pub goodbye: Option<Side>,
+    /// It was a refusal of a SYN.
+    pub refused: bool,
+    /// Who dialled.
+    pub client: Endpoint,
+    /// Who listens.
+    pub server: Endpoint,
+    /// Since when the connection was lost: first FIN or RST, else when the server was last heard.
+    pub lost_at: Timestamp,
+    /// Since when nothing was answered, and by whom.
+    pub silent: Option<(Side, Timestamp)>,
+    /// The server had taken the client.
+    pub accepted: bool,
+    /// It began with a SYN.
+    pub syn: bool,
+    /// CONNECT.
+    pub connect: Option<Arc<Connect>>,
+    /// INFO.
+    pub info: Option<Arc<Info>>,
+}
