@@ -46,7 +46,14 @@ impl Tracker {
             return self.socket_over(slot, key, out);
         }
         let Some(host) = self.sockets.facts(flow.client, flow.server, flow.first, now) else { return };
-        let Some(facts) = frameless::facts(flow, host, now, self.config.limits.idle_timeout) else { return };
+        let idle_timeout = self.config.limits.idle_timeout;
+        let Some(facts) = frameless::facts(flow, host, now, idle_timeout) else {
+            if flow.may_be_over() {
+                let again = now + Span((idle_timeout.0 / 4).max(Span::secs(1).0));
+                self.sockets.look_later(key, again);
+            }
+            return;
+        };
         let (id, mark) = (facts.first_frame, facts.start);
         let ending = frameless::ending(&facts);
         let syn = ending.syn;

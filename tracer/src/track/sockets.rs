@@ -11,6 +11,10 @@ use std::sync::Arc;
 
 /// Kinds of drops kept for a connection.
 const DROPS_MAX: usize = 8;
+/// Connections known; a SYN flood that a filter discards must not take more.
+const MOST: usize = 128 * 1024;
+/// How many that stand are passed over in search of one to forget.
+const SPARED: usize = 16;
 /// Listening sockets known.
 const LISTENERS_MAX: usize = 1024;
 /// What a frame may be behind the kernel's record of the same thing.
@@ -38,6 +42,8 @@ pub struct Flow {
     pub facts: HostFacts,
     /// Its close was told.
     pub told: bool,
+    /// When it is looked at next.
+    look_at: Option<Timestamp>,
     /// The one before it on the same ports, if that is not told yet.
     before: Option<Box<Flow>>,
 }
@@ -71,7 +77,7 @@ impl Sockets {
         Self {
             host: None,
             ports,
-            most: most.max(1),
+            most: most.clamp(1, MOST),
             flows: HashMap::default(),
             order: VecDeque::new(),
             listeners: VecDeque::new(),
@@ -335,9 +341,15 @@ impl Sockets {
     }
 
     fn insert(&mut self, key: FlowKey, flow: Flow) {
+        let mut spared = 0;
         while self.flows.len() >= self.most {
             let Some((old, id)) = self.order.pop_front() else { break };
-            if self.flows.get(&old).is_some_and(|f| f.id == id) {
+            let Some(known) = self.flows.get(&old).filter(|f| f.id == id) else { continue };
+            // What stands is worth more than attempts and what is over.
+            if known.stands() && spared < SPARED {
+                spared += 1;
+                self.order.push_back((old, id));
+            } else {
                 self.flows.remove(&old);
             }
         }
@@ -398,9 +410,11 @@ impl Sockets {
 
     /// Looks at a connection again at that time.
     pub fn look_later(&mut self, key: FlowKey, at: Timestamp) {
-        let due = self.due.entry(at).or_default();
-        if !due.contains(&key) {
-            due.push(key);
+        let Some(flow) = self.flows.get_mut(&key) else { return };
+        // One look is planned for each connection, the earliest.
+        if flow.look_at.is_none_or(|planned| at < planned) {
+            flow.look_at = Some(at);
+            self.due.entry(at).or_default().push(key);
         }
     }
 
@@ -414,7 +428,13 @@ impl Sockets {
     pub fn due(&mut self, now: Timestamp) -> Vec<FlowKey> {
         let mut keys = Vec::new();
         while let Some(entry) = self.due.first_entry().filter(|e| *e.key() <= now) {
-            keys.extend(entry.remove());
+            let (at, planned) = entry.remove_entry();
+            for key in planned {
+                if let Some(flow) = self.flows.get_mut(&key).filter(|f| f.look_at == Some(at)) {
+                    flow.look_at = None;
+                    keys.push(key);
+                }
+            }
         }
         keys
     }
@@ -468,7 +488,31 @@ impl Sockets {
 }
 
 impl Flow {
+    /// It was established and is not over.
+    fn stands(&self) -> bool {
+        let ends = [&self.facts.ends.client, &self.facts.ends.server];
+        !self.told && ends.iter().any(|e| (e.established.is_some() || self.facts.adopted) && e.over.is_none())
+    }
+
+    /// Something happened to it that may turn out to be its end.
+    #[must_use]
+    pub fn may_be_over(&self) -> bool {
+        let ends = [&self.facts.ends.client, &self.facts.ends.server];
+        !self.facts.drops.is_empty()
+            || ends.iter().any(|e| e.closed.is_some() || e.over.is_some() || e.reset_sent.is_some())
+    }
+
     fn new(id: u64, client: Endpoint, server: Endpoint, at: Timestamp, before: Option<Box<Self>>) -> Self {
-        Self { id, client, server, first: at, last: at, facts: HostFacts::default(), told: false, before }
+        Self {
+            id,
+            client,
+            server,
+            first: at,
+            last: at,
+            facts: HostFacts::default(),
+            told: false,
+            look_at: None,
+            before,
+        }
     }
 }
