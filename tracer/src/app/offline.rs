@@ -4,10 +4,10 @@ use super::{Failure, say};
 use crate::cli::Plan;
 use crate::event::Event;
 use crate::pipeline::Pipeline;
-use crate::source::{FileSource, Filter, MergedSource};
+use crate::source::{FileSource, Filter, MergedSource, server_log};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let mut source = open(files)?;
     let mut out = Output::open(plan)?;
     let mut pipeline = Pipeline::new(config(plan));
+    if let Some(log) = &plan.server_log {
+        read_log(log, &mut pipeline)?;
+    }
     let stop = stop_flag();
     let bar = progress(&source);
     let mut damage: Option<String> = None;
@@ -73,6 +76,16 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         Some(message) => Err(Failure::Run(message)),
         None => Ok(()),
     }
+}
+
+/// The server's log goes in first: whatever it says of a connection is there when that ends.
+fn read_log(log: &Path, pipeline: &mut Pipeline) -> Result<(), Failure> {
+    let lines = server_log::read(log, &mut |line| pipeline.handle_log(line))
+        .map_err(|e| Failure::Run(e.to_string()))?;
+    if lines == 0 {
+        say(&format!("warning: {} has no line of nats-server's that tells of a connection", log.display()));
+    }
+    Ok(())
 }
 
 /// Every file, or what is wrong with the first that can't be read.

@@ -152,7 +152,6 @@ impl Plan {
         [
             (self.write.is_some(), "--write"),
             (self.monitor.is_some(), "--monitor"),
-            (self.server_log.is_some(), "--server-log"),
             (self.metrics.is_some(), "--metrics"),
             (self.report.is_some(), "--report"),
         ]

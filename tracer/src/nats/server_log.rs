@@ -125,7 +125,8 @@ struct Wrapped {
 fn unwrap(text: &str) -> (Option<Timestamp>, String) {
     let wrapped = if text.starts_with('{') { serde_json::from_str::<Wrapped>(text).ok() } else { None };
     let Some(wrapped) = wrapped else { return (None, text.to_owned()) };
-    let micros = wrapped.realtime.and_then(|us| us.parse::<i64>().ok()).map(|us| Timestamp(us.saturating_mul(1000)));
+    let micros =
+        wrapped.realtime.and_then(|us| us.parse::<i64>().ok()).map(|us| Timestamp(us.saturating_mul(1000)));
     let at = wrapped.time.and_then(|time| iso_time(&time)).or(micros);
     (at, plain(wrapped.log.trim_end()))
 }

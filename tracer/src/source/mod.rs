@@ -10,6 +10,7 @@ pub mod merge;
 pub mod netns;
 pub mod privileges;
 pub mod processes;
+pub mod server_log;
 pub mod sockets;
 pub mod survey;
 

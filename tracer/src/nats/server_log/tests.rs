@@ -3,12 +3,12 @@ use super::*;
 use proptest::prelude::*;
 
 const DEBUG: [&str; 2] = [
-    include_str!("../../../../tests/server-logs/debug-2.15.1.log"),
-    include_str!("../../../../tests/server-logs/debug-2.9.10.log"),
+    include_str!("../../../../tests/server-logs/debug-2.15.1.txt"),
+    include_str!("../../../../tests/server-logs/debug-2.9.10.txt"),
 ];
-const DEFAULT: &str = include_str!("../../../../tests/server-logs/default-kolkata-2.15.1.log");
-const LAME_DUCK: &str = include_str!("../../../../tests/server-logs/lame-duck-2.15.1.log");
-const NO_TIMES: &str = include_str!("../../../../tests/server-logs/no-times-2.15.1.log");
+const DEFAULT: &str = include_str!("../../../../tests/server-logs/default-kolkata-2.15.1.txt");
+const LAME_DUCK: &str = include_str!("../../../../tests/server-logs/lame-duck-2.15.1.txt");
+const NO_TIMES: &str = include_str!("../../../../tests/server-logs/no-times-2.15.1.txt");
 const LINE: &str = "[7] 2026/11/22 12:03:14.120456 [DBG] 10.0.0.7:51234 - cid:5 - \"v1.31.0:go:billing\" - Client connection closed: Slow Consumer (Write Deadline)";
 /// 2026-11-22T12:03:14.120456Z.
 const AT: Timestamp = Timestamp(1_795_348_994_120_456_000);
@@ -106,11 +106,20 @@ fn what_stands_in_front() {
         (format!("2026-11-22T12:03:14.121987654Z stderr F {LINE}"), Some((AT, true))),
         (format!("2026-11-22T13:03:14.1+01:00 stderr F {LINE}"), Some((AT, true))),
         (format!("Nov 22 12:03:14 host nats-server[7]: {LINE}"), Some((AT, false))),
-        (format!("2026-11-22T13:03:14+0100 host nats-server[7]: {behind}"), Some((AT - Span::micros(120_456), true))),
+        (
+            format!("2026-11-22T13:03:14+0100 host nats-server[7]: {behind}"),
+            Some((AT - Span::micros(120_456), true)),
+        ),
         (format!("Nov 22 12:03:14 host nats-server[7]: {behind}"), None),
         (format!("[7] [DBG] {behind}"), None),
-        (format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T12:03:14.13Z\"}}"), Some((AT, true))),
-        (format!("{{\"MESSAGE\":\"{quoted}\",\"__REALTIME_TIMESTAMP\":\"1795348994120456\"}}"), Some((AT, true))),
+        (
+            format!("{{\"log\":\"{quoted}\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T12:03:14.13Z\"}}"),
+            Some((AT, true)),
+        ),
+        (
+            format!("{{\"MESSAGE\":\"{quoted}\",\"__REALTIME_TIMESTAMP\":\"1795348994120456\"}}"),
+            Some((AT, true)),
+        ),
         (LINE.replace("[DBG]", "\u{1b}[36m[DBG]\u{1b}[0m"), Some((AT, false))),
     ] {
         let read = log_line(line.as_bytes()).unwrap();
@@ -135,20 +144,27 @@ fn ends_in_every_spelling() {
         ("10.0.0.7:1", "10.0.0.7:1"),
         ("203.0.113.9/10.0.0.2:99", "10.0.0.2:99"),
     ] {
-        let line = format!("[1] [INF] {end} - wid:3 - Slow Consumer Detected: MaxPending of 1000000 Exceeded");
-        let LogSays::Connection { peer, what, .. } = log_line(line.as_bytes()).unwrap().says else { panic!("{line}") };
+        let line =
+            format!("[1] [INF] {end} - wid:3 - Slow Consumer Detected: MaxPending of 1000000 Exceeded");
+        let LogSays::Connection { peer, what, .. } = log_line(line.as_bytes()).unwrap().says else {
+            panic!("{line}")
+        };
         assert_eq!(peer.to_string(), want);
         assert!(matches!(what, Happened::Failed("Slow Consumer (Pending Bytes)", _)));
     }
     // A route that is slow is not dropped.
-    assert_eq!(log_line(b"[1] [INF] 10.0.0.7:1 - rid:3 - Slow Consumer Detected: WriteDeadline of 1s exceeded"), None);
+    assert_eq!(
+        log_line(b"[1] [INF] 10.0.0.7:1 - rid:3 - Slow Consumer Detected: WriteDeadline of 1s exceeded"),
+        None
+    );
 }
 
 #[test]
 fn nothing_secret_is_kept() {
     let line = b"[1] [ERR] 10.0.0.7:1 - cid:3 - authentication error - Token \"t0ken\"";
     assert!(!format!("{:?}", log_line(line).unwrap()).contains("t0ken"));
-    let line = b"[1] [ERR] 10.0.0.7:1 - cid:3 - Client parser ERROR, state=0, i=0: proto='\"pass:s3cr3t\"...'";
+    let line =
+        b"[1] [ERR] 10.0.0.7:1 - cid:3 - Client parser ERROR, state=0, i=0: proto='\"pass:s3cr3t\"...'";
     assert!(!format!("{:?}", log_line(line).unwrap()).contains("s3cr3t"));
 }
 
