@@ -1,13 +1,13 @@
 //! `--read`: captures in, events out, one after the other.
 use super::output::{Output, config, stop_flag};
-use super::{Failure, say};
+use super::{Failure, say, servers};
 use crate::cli::Plan;
 use crate::event::Event;
 use crate::pipeline::Pipeline;
-use crate::source::{FileSource, Filter, MergedSource, server_log};
+use crate::source::{FileSource, Filter, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -24,9 +24,7 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let mut source = open(files)?;
     let mut out = Output::open(plan)?;
     let mut pipeline = Pipeline::new(config(plan));
-    if let Some(log) = &plan.server_log {
-        read_log(log, &mut pipeline)?;
-    }
+    servers::read_all(plan, &mut pipeline)?;
     let stop = stop_flag();
     let bar = progress(&source);
     let mut damage: Option<String> = None;
@@ -76,16 +74,6 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         Some(message) => Err(Failure::Run(message)),
         None => Ok(()),
     }
-}
-
-/// The server's log goes in first: whatever it says of a connection is there when that ends.
-fn read_log(log: &Path, pipeline: &mut Pipeline) -> Result<(), Failure> {
-    let lines = server_log::read(log, &mut |line| pipeline.handle_log(line))
-        .map_err(|e| Failure::Run(e.to_string()))?;
-    if lines == 0 {
-        say(&format!("warning: {} has no line of nats-server's that tells of a connection", log.display()));
-    }
-    Ok(())
 }
 
 /// Every file, or what is wrong with the first that can't be read.

@@ -7,6 +7,7 @@ pub mod firewall;
 pub mod hosts;
 pub mod live;
 pub mod merge;
+pub mod monitor;
 pub mod netns;
 pub mod privileges;
 pub mod processes;

@@ -7,6 +7,8 @@ use hashbrown::HashMap;
 
 /// Servers that are remembered, also those of former starts.
 const SERVERS_MAX: usize = 64;
+/// Entries that a server keeps by default.
+const RING: usize = 10_000;
 /// Between an end and an answer that must know it.
 const NOTICED: Span = Span::millis(100);
 
@@ -47,8 +49,10 @@ impl Monitoring {
         }
         let (ahead, newest) = (server.ahead, server.newest);
         let stop = |e: &ClosedEntry| (e.stop.unwrap_or(Timestamp(0)), e.id);
+        // The ring holds no more (`max_closed_clients`): what came before may be gone.
+        let cut = list.cut || list.entries.len() >= RING;
         let oldest = list.entries.iter().filter_map(|e| e.stop).min();
-        server.whole_since = match (list.cut, server.read) {
+        server.whole_since = match (cut, server.read) {
             // It reaches back to what was read before: nothing was missed.
             (true, Some(_)) if newest.is_some_and(|n| oldest.is_some_and(|o| o <= n.0)) => server.whole_since,
             (true, _) => oldest.map(|o| o - ahead),
