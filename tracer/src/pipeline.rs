@@ -50,6 +50,8 @@ pub struct Config {
 struct Waiting {
     facts: Box<Facts>,
     since: Timestamp,
+    /// `since`, were it not for a server that is asked.
+    unasked: Timestamp,
 }
 
 /// A close that is written, whose client may still come back.
@@ -66,6 +68,8 @@ const QUESTIONS_MAX: usize = 256;
 const ANSWERED: Span = Span::millis(500);
 /// It waits so long for the word of a server that is asked as it ends.
 const SERVER_ANSWERED: Span = Span::millis(900);
+/// So long after an end its server's closed list has it for certain.
+const SERVER_NOTICES: Span = Span::millis(200);
 /// Times of loss by the capture that are remembered.
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
@@ -276,6 +280,11 @@ impl Pipeline {
     /// A server's closed list, read at that time.
     pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
         self.server_word.note_closed(list, at);
+        // Whom the list is about needs to wait for it no longer.
+        for waiting in self.waiting.iter_mut().filter(|w| at - w.facts.ended >= SERVER_NOTICES) {
+            waiting.since = waiting.unasked;
+        }
+        self.waiting.make_contiguous().sort_by_key(|w| (w.since, w.facts.first_frame));
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
@@ -351,6 +360,7 @@ impl Pipeline {
                         self.questions.extend(asked);
                         since = since.max(self.now) + ANSWERED - self.config.settle;
                     }
+                    let unasked = since;
                     if let Some(asks) = &mut self.asks_server {
                         *asks = true;
                         since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
@@ -358,7 +368,7 @@ impl Pipeline {
                     let place = self
                         .waiting
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
-                    self.waiting.insert(place, Waiting { facts, since });
+                    self.waiting.insert(place, Waiting { facts, since, unasked });
                 }
                 Tracked::Open { .. } => {
                     self.summary.open += 1;

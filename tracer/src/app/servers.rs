@@ -31,8 +31,6 @@ impl Servers {
             let monitor = Monitor::start(target)
                 .map_err(|e| Failure::Run(format!("asking the server's monitoring: {e}")))?;
             self.monitor = Some(monitor);
-        }
-        if self.monitor.is_some() || self.log.is_some() {
             pipeline.wait_for_server();
         }
         Ok(())

@@ -281,7 +281,6 @@ fn agent(patience: Duration) -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_global(Some(patience))
         .max_redirects(0)
-        .max_redirects_will_error(true)
         .proxy(None)
         .user_agent(concat!("natstrace/", env!("CARGO_PKG_VERSION")))
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
@@ -292,6 +291,13 @@ fn agent(patience: Duration) -> ureq::Agent {
 fn get(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, AskError> {
     let plain = |error: ureq::Error| AskError::Http(told(&error));
     let mut response = agent.get(url).call().map_err(plain)?;
+    match response.status().as_u16() {
+        200 => {}
+        300..400 => {
+            return Err(AskError::Http("it answers with a redirect, which is not followed".to_owned()));
+        }
+        code => return Err(AskError::Http(format!("HTTP status {code}"))),
+    }
     response.body_mut().with_config().limit(ANSWER_MAX).read_to_vec().map_err(plain)
 }
 

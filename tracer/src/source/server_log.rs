@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const LINE_MAX: u64 = 64 << 10;
 /// Octets taken at one look at a log that grows.
 const LOOK_MAX: usize = 1 << 20;
+/// So much of what stands there already is read: the server's id, and what it did before.
+const BACK_MAX: u64 = 16 << 20;
 
 /// Why a log can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Opens a log at its end.
+    /// Opens a log, at most 16 MiB before its end.
     ///
     /// # Errors
     /// Where it can't be opened, or is a directory.
@@ -65,7 +67,7 @@ impl Tail {
             if metadata.is_dir() {
                 return Err(io::Error::from(io::ErrorKind::IsADirectory));
             }
-            let at = file.seek(SeekFrom::End(0))?;
+            let at = file.seek(SeekFrom::Start(metadata.len().saturating_sub(BACK_MAX)))?;
             Ok(Self { path: path.to_owned(), file, identity: identity(&metadata), at, partial: Vec::new() })
         };
         open().map_err(|error| ServerLogError { path: path.to_owned(), error })
@@ -161,7 +163,7 @@ mod tests {
         let path = folder.path().join("n1.log");
         fs::write(&path, "[1] [INF] Starting nats-server\n").unwrap();
         let mut tail = Tail::open(&path).unwrap();
-        assert_eq!(events(&mut tail), []);
+        assert_eq!(events(&mut tail), [ServerEvent::Starting]);
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         write!(file, "[1] [INF] Initiating Shut").unwrap();
         assert_eq!(events(&mut tail), []);

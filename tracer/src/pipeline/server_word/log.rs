@@ -36,6 +36,8 @@ pub(super) struct Log {
     ports: Vec<u16>,
     /// Where connections fitted.
     joined: VecDeque<Endpoint>,
+    /// All servers that were seen.
+    seen: VecDeque<Endpoint>,
 }
 
 impl Log {
@@ -69,6 +71,9 @@ impl Log {
 
     /// Tells what it says of a connection.
     pub fn tell(&mut self, facts: &Facts, close: &Close, word: &mut Word) {
+        if !self.seen.contains(&facts.server) {
+            remember(&mut self.seen, facts.server);
+        }
         self.learn_zone(facts, close);
         if let Some((reason, further)) = self.own(facts, close) {
             if !self.joined.contains(&facts.server) {
@@ -162,10 +167,10 @@ impl Log {
             facts.nats.info.as_ref().map(|(_, info)| info.server_id.as_str()).filter(|id| !id.is_empty());
         match id {
             Some(id) if !self.ids.is_empty() => self.ids.iter().any(|known| known == id),
-            _ => {
-                self.joined.contains(&facts.server)
-                    || (self.joined.is_empty() && self.ports.contains(&facts.server.port))
-            }
+            _ if !self.joined.is_empty() => self.joined.contains(&facts.server),
+            _ if !self.ports.is_empty() => self.ports.contains(&facts.server.port),
+            // Nothing says whose log it is: that of the only server there is.
+            _ => self.seen.len() == 1,
         }
     }
 

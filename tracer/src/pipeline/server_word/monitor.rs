@@ -85,8 +85,7 @@ impl Monitoring {
         let found = self
             .closed
             .of(facts.client)
-            .filter(|e| is_number(facts, e.0.id) && stopped(e).is_none_or(|at| (from..=until).contains(&at)))
-            .next_back();
+            .rfind(|e| is_number(facts, e.0.id) && stopped(e).is_none_or(|at| (from..=until).contains(&at)));
         if let Some(entry) = found {
             let (reason, pending) = (&entry.0.reason, entry.0.pending_bytes);
             let queued = if pending > 0 { format!(", {pending} bytes queued for it") } else { String::new() };
