@@ -1,6 +1,7 @@
 //! A test is a list of packets. A script names hosts, says who sends what and when, and what natstrace must say of it:
 //!
 //! ```text
+//! live                                           # as a live trace: closes settle for 1 s
 //! set --idle-timeout 30s                         # arguments as on the command line
 //! c = 10.0.0.7:51234 ttl 64 ; s = 10.0.0.5:4222 ttl 63
 //! +0     c > S             +0.2ms s > SA         +0.1ms c > A
@@ -59,7 +60,7 @@ pub fn check(script: &str) {
 pub fn hold(script: &str, variant: Variant) -> Result<()> {
     let parsed = parse::script(script)?;
     let frames = play::play(&parsed.steps, variant)?;
-    let lines = run(&parsed.arguments, &frames)?;
+    let lines = run(&parsed.arguments, parsed.live, &frames)?;
     expect::hold(&parsed.expected, &lines)
 }
 
@@ -75,7 +76,7 @@ pub fn frames(script: &str) -> Result<Vec<Captured>> {
 ///
 /// # Errors
 /// Where the arguments are none of natstrace's.
-pub fn run(arguments: &[String], frames: &[Captured]) -> Result<Vec<Value>> {
+pub fn run(arguments: &[String], live: bool, frames: &[Captured]) -> Result<Vec<Value>> {
     let mut out = Vec::new();
     {
         let mut json = Json::new(&mut out, false);
@@ -85,7 +86,7 @@ pub fn run(arguments: &[String], frames: &[Captured]) -> Result<Vec<Value>> {
                 written = json.event(&event);
             }
         };
-        let mut pipeline = Pipeline::new(config(arguments)?);
+        let mut pipeline = Pipeline::new(config(arguments, live)?);
         for (number, frame) in (1..).zip(frames) {
             if let Some(said) = &frame.said {
                 pipeline.advance(Timestamp(BEGIN + frame.at), &mut write);
@@ -142,7 +143,7 @@ fn host(ends: &[Endpoint]) -> Host {
 }
 
 /// The pipeline's settings from arguments, as an offline run has them.
-fn config(arguments: &[String]) -> Result<Config> {
+fn config(arguments: &[String], live: bool) -> Result<Config> {
     let words = ["natstrace", "--read", "script"].into_iter().map(str::to_owned);
     let args = Args::try_parse_from(words.chain(arguments.iter().cloned()))?;
     let surroundings = Surroundings { terminal: false, no_color: true, columns: None };
@@ -151,13 +152,14 @@ fn config(arguments: &[String]) -> Result<Config> {
         Err(usage) => bail!("{usage}"),
     };
     let settle = match plan.settle {
+        Settle::UntilKnown(_) if live => Span::secs(1),
         Settle::For(span) | Settle::UntilKnown(span) => span,
     };
     Ok(Config {
         ports: plan.ports.clone(),
         idle_timeout: plan.idle_timeout,
         settle: settle.max(Span::ZERO),
-        offline: true,
+        offline: !live,
         headers_only: plan.capture == Capture::Headers,
         max_connections: plan.max_connections,
         settings: plan.settings,

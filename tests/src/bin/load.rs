@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Octets of one write.
-const BLOCK: usize = 64 << 10;
-/// Octets under way at most, so that nobody becomes a slow consumer.
-const WINDOW: usize = 4 << 20;
+const BLOCK: usize = 32 << 10;
+/// Octets under way at most: nobody becomes a slow consumer, and no queue between the hosts overflows.
+const WINDOW: usize = 512 << 10;
 
 /// Publishes to a nats-server and reads what it publishes back.
 #[derive(Parser)]
@@ -148,8 +148,10 @@ fn subscribe(mut stream: TcpStream, size: usize, start: Instant, received: &Atom
         let now = u64::try_from(start.elapsed().as_nanos())?;
         let (mut rest, before) = (&held[..], late.len());
         loop {
-            if let Some(after) = rest.strip_prefix(b"PING\r\n") {
-                rest = after;
+            if !rest.is_empty() && rest[0] != b'M' {
+                // PING, INFO: one line.
+                let Some(end) = rest.iter().position(|b| *b == b'\n') else { break };
+                rest = &rest[end + 1..];
             } else if let Some(message) = rest.strip_prefix(head.as_bytes()).filter(|m| m.len() >= size + 2) {
                 let stamp = message.first_chunk().map_or(now, |b| u64::from_le_bytes(*b));
                 late.push(u32::try_from(now.saturating_sub(stamp) / 1000).unwrap_or(u32::MAX));

@@ -171,7 +171,9 @@ fn processes(
     wrong: &mut Vec<String>,
     missing: &mut Vec<String>,
 ) {
-    let server = if want.no_server { None } else { known.server };
+    // A connection that the listener's kernel had taken is the listener's, also when nobody accepts it any more.
+    let nobody = want.no_server && word(close, "/handshake") != "complete";
+    let server = if nobody { None } else { known.server };
     for (end, owner, here) in
         [("client", want.client.as_ref(), !observer.at_server), ("server", server, observer.at_server)]
     {
@@ -189,7 +191,7 @@ fn processes(
                 wrong.push(format!("{end}.process is not named: {} ({})", owner.name, owner.pid));
             }
             (true, Some(_), None) => missing.push(format!("{end}.process")),
-            (true, None, Some(pid)) if want.no_server && end == "server" => {
+            (true, None, Some(pid)) if nobody && end == "server" => {
                 wrong.push(format!("{end}.process is {name} ({pid}), but nobody has this end"));
             }
             _ => {}

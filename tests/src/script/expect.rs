@@ -5,6 +5,7 @@
 //! | `=> KIND SIDE CODE [A..B] [PATH=VALUE …]` | a close; `a\|b` leaves the choice, `*` anything; the cause's confidence is between A and B |
 //! | `=> nothing` | no close at all |
 //! | `=> open N` | so many connections live at the end |
+//! | `=> reconnect [PATH=VALUE …]` | a reconnect line |
 //! | `=> event CODE [PATH=VALUE …]`, `=> no event CODE` | an event line |
 //!
 //! After a path: `=` (`-`: absent), `!=`, `<=`, `>=` (numbers), `~` (contains). A path into an array takes an index.
@@ -32,6 +33,12 @@ pub fn hold(expected: &[Expected], lines: &[Value]) -> Result<()> {
             }
             ["open", n] => same(&lines.last().unwrap_or(&Value::Null)["connections"]["open"], n)
                 .context("open connections"),
+            ["reconnect", rest @ ..] => {
+                let told = lines.iter().filter(|l| l["type"] == "reconnect");
+                let found = told.clone().any(|l| rest.iter().all(|w| path(l, w).is_ok()));
+                let told: Vec<String> = told.map(ToString::to_string).collect();
+                if found { Ok(()) } else { Err(anyhow::anyhow!("no such line of {}", told.join("\n"))) }
+            }
             ["no", "event", code] => match lines.iter().find(|l| l["event"]["code"] == *code) {
                 Some(line) => Err(anyhow::anyhow!("said: {line}")),
                 None => Ok(()),
@@ -50,8 +57,8 @@ pub fn hold(expected: &[Expected], lines: &[Value]) -> Result<()> {
         };
         held.with_context(|| format!("line {}: => {}\nsaid:\n{}", line.line, words.join(" "), said()))?;
     }
-    let closes_expected =
-        nothing || expected.iter().any(|l| !matches!(l.words[0].as_str(), "open" | "event" | "no"));
+    let closes_expected = nothing
+        || expected.iter().any(|l| !matches!(l.words[0].as_str(), "open" | "event" | "no" | "reconnect"));
     let left = next.count();
     ensure!(left == 0 || !closes_expected, "{left} closes more than expected; said:\n{}", said());
     Ok(())

@@ -5,6 +5,8 @@ use natstrace::base::Span;
 /// A script taken apart.
 #[derive(Debug, Default)]
 pub struct Script {
+    /// Played as a live trace: a close is written when it has settled, what is learned later comes in lines of its own.
+    pub live: bool,
     /// Arguments as on the command line.
     pub arguments: Vec<String>,
     /// What happens.
@@ -60,6 +62,7 @@ pub fn script(text: &str) -> Result<Script> {
         match words.first().and_then(Word::bare) {
             None if words.is_empty() => {}
             Some("=>") => script.expected.push(Expected { line, words: bare(&words)?.split_off(1) }),
+            Some("live") => script.live = true,
             Some("set") => script.arguments.extend(bare(&words)?.into_iter().skip(1)),
             _ => steps(line, words, &mut script.steps)?,
         }

@@ -253,4 +253,33 @@ hello c
 => nothing
 => open 1
 "#
+
+/// TCP gave up: fifteen retries, gaps doubling up to two minutes.
+given_up_by_tcp r#"
+set --idle-timeout 30m
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++5s    c > pub a 100 drop  +0.2s c > rtx drop  +0.4s c > rtx drop x9/0.8s  +120s c > rtx drop x5@120s
++31m   end
+=> timeout server * cause.evidence~tcp_retries2
+"#
+
+/// The process gave up while TCP was still trying.
+given_up_by_the_process r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++5s    c > pub a 100 drop  +0.2s c > rtx drop x4/0.4s  +1s c > FA drop  +10s c > rtx drop x2/10s
++200s  end
+=> timeout server|network * cause.evidence~"a timer of its own"
+"#
+
+/// Keepalive probes without an answer.
+given_up_by_keepalive r#"
+set --idle-timeout 10m
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++60s   c > ka drop x9@15s  +15s c > RA drop
++11m   end
+=> timeout server * cause.evidence~"one every 15"
+"#
 }

@@ -158,9 +158,9 @@ hello c
     let frames = tests::script::frames(whole).unwrap();
     let fin = frames.len() - 3;
     for end in 0..=fin {
-        let said = tests::script::run(&[], &frames[..end]).unwrap();
+        let said = tests::script::run(&[], false, &frames[..end]).unwrap();
         assert!(said.iter().all(|l| l["type"] != "close"), "after {end} frames: {said:?}");
     }
-    let said = tests::script::run(&[], &frames[..=fin]).unwrap();
+    let said = tests::script::run(&[], false, &frames[..=fin]).unwrap();
     assert_eq!(said.iter().filter(|l| l["type"] == "close").count(), 1);
 }

@@ -246,4 +246,23 @@ here s
 +300s   end
 => open 0
 "#
+
+/// Probes alone, on the server's host: its answers are kept in, so the client's goodbye is said into a hole.
+alone_answers_kept_in r#"
+set --idle-timeout 10s
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+here s
+k s listens nats-server:4
+k s state SYN-RECEIVED ESTABLISHED
++5s     k s>c drop PA NETFILTER_DROP nft_do_chain
++0.2s   k s rtx  +0.01ms k s>c drop PA NETFILTER_DROP nft_do_chain
++0.4s   k s rtx  +0.01ms k s>c drop PA NETFILTER_DROP nft_do_chain
++0.8s   k s rtx  +0.01ms k s>c drop PA NETFILTER_DROP nft_do_chain
++1s     k s state ESTABLISHED CLOSE-WAIT
++0.1s   k s state CLOSE-WAIT LAST-ACK by nats-server:4
++0.5s   k s rtx  +0.01ms k s>c drop FA NETFILTER_DROP nft_do_chain
++3s     k s rtx  +0.01ms k s>c drop FA NETFILTER_DROP nft_do_chain
++30s    end
+=> firewall_drop server firewall_drop server.process.pid=4
+"#
 }

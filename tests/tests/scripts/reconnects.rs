@@ -142,4 +142,32 @@ c > S     +0.2ms s > RA
 => event reconnect_storm client.address=10.0.0.7 server.address=10.0.0.5
 => open 0
 "#
+
+/// Live: the close leaves before the client is back; what became of it comes in a line of its own.
+told_when_it_is_back r#"
+live
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.7:51002 ; s = 10.0.0.5:4222
+hello c1 name=a id=NA
++5s    s > FA  +0.2ms c1 > FA  +0.2ms s > A
++6s    hello c2 name=a id=NB
++5s    end
+=> fin server *
+=> reconnect after=1 flow.id=2 reconnect.outcome=reconnected reconnect.attempts=1 reconnect.server_changed=true reconnect.downtime_ms>=5900 reconnect.downtime_ms<=6100
+=> open 1
+"#
+
+/// Live: it tried and stopped trying.
+told_when_it_gave_up r#"
+live
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.7:51002 ; c3 = 10.0.0.7:51003 ; s = 10.0.0.5:4222
+hello c1 name=a
++5s    s > FA  +0.2ms c1 > FA  +0.2ms s > A
++3s    c2 > S  +0.2ms s:c2 > RA
++2s    c3 > S  +0.2ms s:c3 > RA
++120s  end  +60s end
+=> fin server *
+=> rst server server_not_listening|client_gave_up
+=> rst server server_not_listening|client_gave_up
+=> reconnect after=1 reconnect.outcome=gave_up reconnect.attempts=2
+"#
 }

@@ -56,6 +56,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let library = libraries(waited);
     let confidence = match (library.is_empty(), before_info) {
+        // A repeated SYN-ACK: the server's kernel never took the handshake for done.
+        (_, true) if case.facts.tcp.server.syns > 1 => 0.45,
         (false, true) => 0.87,
         (false, false) => 0.78,
         (true, true) => 0.7,

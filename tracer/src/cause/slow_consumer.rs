@@ -84,14 +84,49 @@ fn judge(case: &Case<'_>) -> Judgement {
         finding = finding.because([Evidence::packets(text)]);
     }
     finding = finding
+        .because(load(case))
         .fix(remedy::read_faster(case.lang()))
         .fix(format!("look at the load of {} at that time: CPU, swapping, garbage collection, a blocked handler", case.facts.client.addr))
         .fix("subscribe to less, share the load in a queue group, or use a JetStream pull consumer that fetches what it can take")
         .fix("give more room in nats-server.conf: `max_pending: 128MB` (default 64MB), `write_deadline: \"20s\"` (default 10s), then reload");
-    if let Some(rtt) = case.facts.rtt {
-        finding = finding.why_not(format!("not the network: the client's kernel went on acknowledging, round trip {:.1} ms", rtt.median_us as f64 / 1e3));
-    }
+    finding.why_not.extend(network(case));
     Yes(finding.why_not("no -ERR is normal here: the server sends none through a full socket"))
+}
+
+/// What the server had for it: how much, how fast, how big, on what.
+fn load(case: &Case<'_>) -> Option<Evidence> {
+    let (nats, sent) = (&case.facts.nats, &case.facts.tcp.server);
+    let (first, last) = (sent.first?, sent.last_data?);
+    let span = (last.at - first.at).as_secs();
+    if nats.msgs == 0 || span <= 0.0 {
+        return None;
+    }
+    let mut text = format!(
+        "the server sent it {} messages, {} bytes on the wire, in {}: {:.0} a second, the largest of {} bytes",
+        nats.msgs,
+        sent.bytes,
+        last.at - first.at,
+        nats.msgs as f64 / span,
+        nats.largest_msg
+    );
+    if !nats.at_risk.subjects.is_empty() {
+        text.push_str(&format!("; under way at the end: {}", nats.at_risk.subjects.join(", ")));
+    }
+    Some(Evidence::packets(text))
+}
+
+/// Whether the network has a part in it.
+fn network(case: &Case<'_>) -> Option<String> {
+    let sent = &case.facts.tcp.server;
+    let rtt = case.facts.rtt?.median_us as f64 / 1e3;
+    // One repeat in fifty slows a stream down noticeably.
+    if u64::from(sent.retransmits) * 50 > sent.packets.max(50) {
+        return None;
+    }
+    Some(format!(
+        "not the network: the client's kernel went on acknowledging, round trip {rtt:.1} ms, {} of {} segments repeated",
+        sent.retransmits, sent.packets
+    ))
 }
 
 /// How sure by the packets alone.

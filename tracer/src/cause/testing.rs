@@ -107,6 +107,7 @@ fn session() -> NatsFacts {
             }),
         )),
         accepted: Some(mark(3)),
+        first_byte: PerSide { client: Some(mark(2)), server: Some(mark(1)) },
         pubs: 10,
         msgs: 200,
         subs: 3,

@@ -7,13 +7,13 @@ use clap::{Parser, Subcommand, ValueHint};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Says why a NATS connection dropped, from captured packets.
+/// Says why a NATS connection dropped, from packets and the kernel.
 #[derive(Parser, Clone, Debug)]
 #[command(
     name = "natstrace",
     version,
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  natstrace -r drop.pcapng             why each connection in a capture ended\n  \
+    after_help = "Examples:\n  sudo natstrace --iface eth0          why connections end, as it happens, on this host\n  natstrace -r drop.pcapng             why each connection in a capture ended\n  \
         natstrace -r a.pcap -r b.pcap -o json   two captures merged by time, as JSON\n  \
         natstrace explain slow_consumer      what a cause means and what to do\n\n\
         Exit status: 0 done, 1 run-time error, 2 bad usage or a missing privilege."

@@ -55,7 +55,9 @@ struct Veil {
 
 impl Veil {
     fn report(&mut self, report: &CloseReport) -> CloseReport {
-        let words = self.words(&report.facts.nats);
+        let mut words = self.words(&report.facts.nats);
+        words.extend(self.processes(&report.facts));
+        words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
         let mut out = report.clone();
         self.facts(&mut out.facts, &words);
         let cause = &mut out.cause;
@@ -72,6 +74,13 @@ impl Veil {
         facts.server = self.endpoint(facts.server);
         for icmp in &mut facts.icmp {
             icmp.from = self.addr(icmp.from);
+        }
+        let ends = facts.host.iter_mut().flat_map(|host| [&mut host.ends.client, &mut host.ends.server]);
+        for process in ends.filter_map(|end| end.process.as_mut()) {
+            if &*process.name != "nats-server" {
+                process.name = self.token("process", &process.name).into();
+            }
+            process.container = process.container.as_ref().map(|id| self.token("container", id).into());
         }
         let nats = &mut facts.nats;
         for info in [&mut nats.info, &mut nats.client_info].into_iter().flatten() {
@@ -172,6 +181,13 @@ impl Veil {
             };
         }
         out
+    }
+
+    /// Names of processes and containers. The server's own is in every fix and tells nothing.
+    fn processes(&self, facts: &Facts) -> Words {
+        let ends = facts.host.iter().flat_map(|host| [&host.ends.client, &host.ends.server]);
+        let processes = ends.filter_map(|end| end.process.as_ref()).filter(|p| &*p.name != "nats-server");
+        processes.map(|p| (p.name.to_string(), self.token("process", &p.name))).collect()
     }
 
     /// Everything of this connection that may be quoted in a text.
@@ -298,10 +314,14 @@ fn address(text: &str) -> Option<(IpAddr, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Evidence, HostFacts};
+    use crate::kernel::Process;
     use crate::sink::testing::{self, Kept};
     use crate::sink::{Json, Look, Text};
 
-    const REAL: [&str; 12] = [
+    const REAL: [&str; 14] = [
+        "payroll",
+        "0123abcd",
         "10.0.0",
         "billing",
         "n1",
@@ -326,6 +346,11 @@ mod tests {
             .cause
             .fix
             .push("try nats://nats.acme.example:4222 or [fd00::9]:4222 of tenant, 10.0.0.0/24".into());
+        let mut host = HostFacts::default();
+        let container = Some("0123abcd".into());
+        host.ends.client.process = Some(Process { pid: 812, name: "payroll".into(), container });
+        report.facts.host = Some(Box::new(host));
+        report.cause.evidence.push(Evidence::packets("payroll (pid 812) closed the socket"));
         let close = Event::Close(Box::new(report));
         vec![close, testing::quiet_close(), testing::reconnect(12), testing::notice(None), testing::summary()]
     }

@@ -1,6 +1,7 @@
 //! How a connection ended and whose doing it was: the contract's order of precedence over the facts. Why is another floor's
 //! question.
 use super::testimony::{self, Maker};
+use super::timers;
 use crate::base::{Addr, Side, Span};
 use crate::event::{
     Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party,
@@ -262,6 +263,7 @@ fn silence(facts: &Facts, around: &Around) -> Close {
     };
     let silent = asks.other();
     let mut evidence = vec![Evidence::packet(owed.first, unanswered_text(asks, &owed))];
+    evidence.extend(timers::evidence(facts, asks, &owed));
     if let Some((side, confidence)) = filter(facts, around, asks, &owed, &mut evidence) {
         let detail = Some(detail_of(owed.owed));
         return Close { kind: Kind::FirewallDrop, side, detail, confidence, at, evidence };

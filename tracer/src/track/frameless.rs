@@ -3,8 +3,8 @@ use super::Ending;
 use super::sockets::Flow;
 use crate::base::{PerSide, Side, Span, Timestamp};
 use crate::event::{
-    EndedBy, Facts, Handshake, HostEnd, HostFacts, Mark, NatsFacts, Owed, Protocol, ResetFacts, Rtt,
-    TcpFacts, Unanswered, Vantage,
+    DropFact, EndedBy, Facts, Handshake, HostEnd, HostFacts, Mark, NatsFacts, Owed, Protocol, ResetFacts,
+    Rtt, TcpFacts, Unanswered, Vantage,
 };
 use crate::kernel::TcpState;
 
@@ -110,13 +110,20 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
     if let Some(at) = end.closed {
         let own = &mut tcp[side];
         own.fin = Some(Mark::kernel(at));
-        own.fin_answered = end.fin_acked || end.peer_closed.is_some() || end.reset_received.is_some();
+        own.fin_answered = end.fin_acked
+            || end.peer_closed.is_some_and(|p| p > at)
+            || end.reset_received.is_some_and(|r| r > at);
         own.fin_into_hole = hole(end, at) && !own.fin_answered;
         own.fin_repeats = u32::from(end.repeats.last > at) * end.repeats.run;
     }
     if let Some(at) = end.peer_closed {
+        // Where a filter keeps this end's answers in, the other end says its goodbye into a hole.
+        let kept_in =
+            |d: &&DropFact| !d.inbound && d.from == side && d.first < at && at - d.last < Span::secs(5);
+        let hole = flow.facts.filtered().any(|d| kept_in(&d));
         tcp[peer].fin.get_or_insert(Mark::kernel(at));
-        tcp[peer].fin_answered = true;
+        tcp[peer].fin_answered = !hole;
+        tcp[peer].fin_into_hole = hole;
     }
     // A reset that only answers what came after the end says nothing of the end.
     if let Some((at, _)) = end.reset_sent.as_ref().filter(|r| end.closed.is_none_or(|c| r.0 <= c)) {

@@ -16,6 +16,7 @@ mod session;
 mod sockets;
 mod stream;
 mod testimony;
+mod timers;
 mod vantage;
 
 pub use clients::Clients;
@@ -316,8 +317,10 @@ impl Tracker {
     #[must_use]
     pub fn process_end(&self, facts: &Facts, side: Side) -> Option<ProcessEnd> {
         let end = &facts.host.as_ref()?.ends[side];
-        let at = end.closed.or(end.over).unwrap_or(facts.ended);
-        self.sockets.processes.around(end.process.as_ref()?.pid, at)
+        let told = end.closed.or(end.over);
+        // Records are told by one clock and in their order; a frame's time may differ.
+        let slack = if told.is_some() { Span::ZERO } else { Span::millis(1) };
+        self.sockets.processes.around(end.process.as_ref()?.pid, told.unwrap_or(facts.ended), slack)
     }
 
     /// Looks at a connection of which the kernel said something that matters.

@@ -69,9 +69,10 @@ impl Processes {
         signs
     }
 
-    /// How the process ended, or what it was told to do, around the end of its connection at `ended`.
+    /// How the process ended, or what it was told to do, around the end of its connection at `ended`; `slack`: how far the two
+    /// clocks may differ.
     #[must_use]
-    pub fn around(&self, pid: u32, ended: Timestamp) -> Option<ProcessEnd> {
+    pub fn around(&self, pid: u32, ended: Timestamp, slack: Span) -> Option<ProcessEnd> {
         let signs = self.signs.get(&pid)?;
         let end = signs.end.filter(|e| (e.0 - ended).0.abs() <= Span::secs(5).0);
         let last = end.map_or(ended + Span::millis(1), |e| e.0);
@@ -90,7 +91,7 @@ impl Processes {
             status: end.and_then(|e| e.2),
             oom: signs.oom && fatal == Some(9),
             exited: end.is_some(),
-            before_close: end.is_some_and(|e| e.0 <= ended + Span::millis(1)),
+            before_close: end.is_some_and(|e| e.0 <= ended + slack),
         })
     }
 }

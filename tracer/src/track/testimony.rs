@@ -199,7 +199,8 @@ fn owner(end: &HostEnd, side: Side) -> String {
 fn reset_reason(reason: &str) -> &'static str {
     match reason {
         "TCP_ABORT_ON_CLOSE" => " (closed with data unread)",
-        "TCP_ABORT_ON_LINGER" | "TCP_STATE" => " (an abort on purpose: linger 0, or disconnect)",
+        "TCP_ABORT_ON_LINGER" => " (closed with linger 0: an abort on purpose)",
+        "TCP_STATE" => " (aborted: linger 0, a disconnect, or never accepted)",
         "TCP_ABORT_ON_DATA" => " (data came after the process had closed)",
         "TCP_ABORT_ON_MEMORY" => " (out of memory for TCP)",
         "TCP_KEEPALIVE_TIMEOUT" => " (its keepalive probes stayed unanswered)",

@@ -138,7 +138,7 @@ fn close(page: &mut Page, report: &CloseReport) {
     );
     let code = (family_style(cause.family), format!("{}:", cause.code));
     page.paragraph(2, &[], &[code, (BOLD, words::ended(report)), plain(words::lasted(report))]);
-    if let Some(who) = words::who(&facts.nats) {
+    if let Some(who) = words::who(facts) {
         row(page, "who", &[plain(mask(&who))]);
     }
     let sure = match cause.confidence.clamp(0.0, 1.0) * 100.0 {

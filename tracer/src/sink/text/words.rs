@@ -1,7 +1,7 @@
 //! What the contract's words mean, said to a person.
-use crate::base::Timestamp;
+use crate::base::{Side, Timestamp};
 use crate::event::{
-    AtRisk, CloseReport, Handshake, Kind, NatsFacts, Party, Protocol, Reconnect, ReconnectOutcome,
+    AtRisk, CloseReport, Facts, Handshake, Kind, Party, Protocol, Reconnect, ReconnectOutcome,
 };
 
 /// `2026-11-22 12:03:14.120Z`.
@@ -56,8 +56,13 @@ pub(super) fn lasted(report: &CloseReport) -> String {
     }
 }
 
-/// Names, libraries, versions, users: what the two said of themselves.
-pub(super) fn who(nats: &NatsFacts) -> Option<String> {
+/// Names, libraries, versions, users: what the two said of themselves; processes of this host, as its kernel says.
+pub(super) fn who(facts: &Facts) -> Option<String> {
+    let nats = &facts.nats;
+    let process = |side: Side| {
+        let process = facts.host.as_ref().and_then(|h| h.ends[side].process.as_ref());
+        process.map(|p| format!("{} pid {}", p.name, p.pid)).unwrap_or_default()
+    };
     let connect = nats.connect.as_ref().map(|(_, connect)| &**connect);
     let dialling = nats.client_info.as_ref().map(|(_, info)| &**info);
     let client = {
@@ -71,14 +76,17 @@ pub(super) fn who(nats: &NatsFacts) -> Option<String> {
         let user = connect
             .map(|c| if c.user.is_empty() { &c.nkey } else { &c.user })
             .filter(|user| !user.is_empty());
-        described("client", name, [library, user.map(|user| format!("user {user}")).unwrap_or_default()])
+        let user = user.map(|user| format!("user {user}")).unwrap_or_default();
+        described("client", name, [library, user, process(Side::Client)])
     };
-    let server = nats.info.as_ref().and_then(|(_, info)| {
-        let name = Some(&info.server_name).filter(|name| !name.is_empty() && **name != info.server_id);
-        let version =
-            if info.version.is_empty() { String::new() } else { format!("nats-server {}", info.version) };
-        described("server", name, [version, String::new()])
-    });
+    let server = {
+        let info = nats.info.as_ref().map(|(_, info)| &**info);
+        let name = info.map(|i| &i.server_name);
+        let name = name.filter(|n| !n.is_empty() && info.is_none_or(|i| **n != i.server_id));
+        let version = info.map(|i| i.version.as_str()).filter(|v| !v.is_empty());
+        let version = version.map(|v| format!("nats-server {v}")).unwrap_or_default();
+        described("server", name, [version, String::new(), process(Side::Server)])
+    };
     let link = match (nats.protocol, nats.tls.is_some()) {
         (Protocol::Client | Protocol::Unknown, false) => None,
         (Protocol::Client | Protocol::Unknown | Protocol::Tls, true) | (Protocol::Tls, false) => {
@@ -90,7 +98,7 @@ pub(super) fn who(nats: &NatsFacts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn described(role: &str, name: Option<&String>, details: [String; 2]) -> Option<String> {
+fn described(role: &str, name: Option<&String>, details: [String; 3]) -> Option<String> {
     let details: Vec<String> = details.into_iter().filter(|text| !text.is_empty()).collect();
     match (name, details.is_empty()) {
         (None, true) => None,

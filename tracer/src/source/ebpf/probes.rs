@@ -5,6 +5,7 @@ use super::load::{self, Loaded};
 use super::status::{ProbeOptions, ProbeState, ProbeStatus, ProbesError};
 use crate::base::{PortSet, Span, Timestamp};
 use crate::kernel::{Decoder, KernelRecord, Surroundings, Symbols};
+use crate::source::privileges;
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -154,7 +155,11 @@ enum Deferred {
 impl Deferred {
     fn new() -> Self {
         let text = std::fs::read("/proc/kallsyms").unwrap_or_default();
-        let parse = move || Symbols::parse(&String::from_utf8_lossy(&text));
+        let parse = move || {
+            // A thread has what its maker had, and keeps it when that lets go.
+            let _ = privileges::drop_unused(&[]);
+            Symbols::parse(&String::from_utf8_lossy(&text))
+        };
         Self::Pending(std::thread::Builder::new().name("symbols".into()).spawn(parse).ok())
     }
 
