@@ -20,5 +20,6 @@ mod scripts {
     mod libraries;
     mod reasons;
     mod reconnects;
+    mod servers;
     mod slow;
 }

@@ -1,6 +1,7 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 mod folding;
+mod server_word;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
@@ -10,6 +11,8 @@ use crate::event::{
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
+use crate::nats::connz::{ClosedList, Varz};
+use crate::nats::server_log::LogLine;
 use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
@@ -18,6 +21,7 @@ use crate::track::{
 use crate::wire::{Decoder, Packet};
 use folding::Folding;
 use hashbrown::HashMap;
+use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
@@ -46,6 +50,8 @@ pub struct Config {
 struct Waiting {
     facts: Box<Facts>,
     since: Timestamp,
+    /// `since`, were it not for a server that is asked.
+    unasked: Timestamp,
 }
 
 /// A close that is written, whose client may still come back.
@@ -60,6 +66,10 @@ struct Lost {
 const QUESTIONS_MAX: usize = 256;
 /// A close waits so long for the answer.
 const ANSWERED: Span = Span::millis(500);
+/// It waits so long for the word of a server that is asked as it ends.
+const SERVER_ANSWERED: Span = Span::millis(900);
+/// So long after an end its server's closed list has it for certain.
+const SERVER_NOTICES: Span = Span::millis(200);
 /// Times of loss by the capture that are remembered.
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
@@ -121,6 +131,9 @@ pub struct Pipeline {
     questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
     asked: (ConnId, Timestamp),
+    server_word: ServerWord,
+    /// A server is asked as closes come, and closes have come since it was asked last.
+    asks_server: Option<bool>,
 }
 
 impl Pipeline {
@@ -145,6 +158,8 @@ impl Pipeline {
             losses: VecDeque::new(),
             questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
+            server_word: ServerWord::default(),
+            asks_server: None,
             config,
             decoder: Decoder::new(),
             tracker: Tracker::new(track),
@@ -247,6 +262,37 @@ impl Pipeline {
         self.tracker.handle_rule(rule);
     }
 
+    /// Closes wait for the word of a server that is asked as they come.
+    pub const fn wait_for_server(&mut self) {
+        self.asks_server = Some(false);
+    }
+
+    /// Whether closes have come since the last call: then a server should be asked.
+    pub fn asks_server(&mut self) -> bool {
+        self.asks_server.as_mut().is_some_and(std::mem::take)
+    }
+
+    /// One line of a server's log.
+    pub fn handle_log(&mut self, line: &LogLine) {
+        self.server_word.note_log(line);
+    }
+
+    /// A server's closed list, read at that time.
+    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+        self.server_word.note_closed(list, at);
+        // Whom the list is about needs to wait for it no longer.
+        for waiting in self.waiting.iter_mut().filter(|w| at - w.facts.ended >= SERVER_NOTICES) {
+            waiting.since = waiting.unasked;
+        }
+        self.waiting.make_contiguous().sort_by_key(|w| (w.since, w.facts.first_frame));
+    }
+
+    /// A server's settings and counters, read at that time. What `--assume` told stays.
+    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
+        server_word::fill(&mut self.config.settings, &varz);
+        self.server_word.note_varz(varz, at);
+    }
+
     /// Time passes without a frame (live).
     pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
         if now <= self.now {
@@ -314,10 +360,15 @@ impl Pipeline {
                         self.questions.extend(asked);
                         since = since.max(self.now) + ANSWERED - self.config.settle;
                     }
+                    let unasked = since;
+                    if let Some(asks) = &mut self.asks_server {
+                        *asks = true;
+                        since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
+                    }
                     let place = self
                         .waiting
                         .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
-                    self.waiting.insert(place, Waiting { facts, since });
+                    self.waiting.insert(place, Waiting { facts, since, unasked });
                 }
                 Tracked::Open { .. } => {
                     self.summary.open += 1;
@@ -541,12 +592,15 @@ impl Pipeline {
         around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
-        let cause = cause::judge(&Case {
+        let word = self.server_word.of(&facts, &close);
+        around.server_reason.clone_from(&word.reason);
+        let mut cause = cause::judge(&Case {
             facts: &facts,
             close: &close,
             around: &around,
             settings: &self.config.settings,
         });
+        word.complete(&mut cause);
         let reconnect = reconnect.map(|mut r| {
             r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
             r

@@ -14,6 +14,8 @@ use super::play::flags;
 use anyhow::{Context as _, Result, bail};
 use natstrace::base::{Endpoint, Timestamp};
 use natstrace::kernel::{FilterRule, KernelEvent, KernelRecord, Process, TcpState, Verdict};
+use natstrace::nats::connz::{ClosedList, Varz};
+use natstrace::nats::server_log::LogLine;
 
 /// What natstrace is told beside frames.
 #[derive(Clone, Debug)]
@@ -24,6 +26,12 @@ pub enum Said {
     Record(KernelRecord),
     /// A rule.
     Rule(FilterRule),
+    /// A line of the server's log.
+    Log(LogLine),
+    /// Its answer to /connz?state=closed.
+    Closed(ClosedList),
+    /// Its answer to /varz.
+    Varz(Box<Varz>),
 }
 
 /// The network namespace of every script's host.

@@ -12,6 +12,7 @@
 //! | `R > icmp KIND of X[:Y]` | an ICMP error that quotes the last segment X sent (to Y): `frame::ERRORS` |
 //! | `tcp C[:S]`, `hello C[:S] [name= lang= version= user= id= server=]` | handshake; with INFO, CONNECT, PING, PONG |
 //! | `end`, `lost` | a stranger's frame; the capture says that it lost a frame |
+//! | `log "LINE"`, `connz "JSON"`, `varz "JSON"` | what a server's log or its monitoring says |
 //!
 //! `here …` and `k …` are what a live trace is told by its kernel: see [`kernel`].
 //!
@@ -24,6 +25,7 @@ use super::kernel::{self, Said};
 use super::parse::{Step, Word, span};
 use anyhow::{Context as _, Result, bail};
 use natstrace::base::Endpoint;
+use natstrace::nats::{connz, server_log};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -144,6 +146,16 @@ impl World {
                 self.kernel(&["rule", way, &text])
             }
             ["k", rest @ ..] => self.kernel(rest),
+            [who @ ("log" | "connz" | "varz"), _] => {
+                let Some(Word::Quoted(text)) = words.last() else { bail!("{who} \"text\"") };
+                let said = match *who {
+                    "log" => Said::Log(server_log::log_line(text).context("a line that says nothing")?),
+                    "connz" => Said::Closed(connz::closed_list(text)?),
+                    _ => Said::Varz(Box::new(connz::varz(text)?)),
+                };
+                self.tell(Some(said));
+                Ok(())
+            }
             ["snaplen", octets] => {
                 self.snaplen = Some(octets.parse()?);
                 Ok(())

@@ -1,6 +1,7 @@
 //! A live trace: what the interfaces and the kernel give goes into the core in one thread, whatever comes out is written at
 //! once. Each [`Live::step`] waits for input at most [`WAIT`], takes what is there, and lets time pass.
 use super::output::{Output, config, stop_flag};
+use super::servers::Servers;
 use super::word::Word;
 use super::{Failure, say};
 use crate::base::{Addr, Span, Timestamp};
@@ -60,6 +61,7 @@ struct Live<'a> {
     taps: Option<Taps>,
     inventory: Inventory,
     word: Word,
+    servers: Servers,
     pipeline: Pipeline,
     out: Output,
     host: Host,
@@ -90,6 +92,7 @@ impl<'a> Live<'a> {
             Capture::Headers => Some(Taps::open(ifaces, wanted, RING, headers(plan))?),
         };
         let mut word = Word::open(plan)?;
+        let servers = Servers::open(plan)?;
         drop_privileges(plan);
         word.start_firewall(plan)?;
         let netns = netns::own().unwrap_or(0);
@@ -98,6 +101,7 @@ impl<'a> Live<'a> {
             plan,
             inventory,
             word,
+            servers,
             pipeline: Pipeline::new(config(plan)),
             out,
             host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
@@ -115,6 +119,8 @@ impl<'a> Live<'a> {
         for (capture, tap) in (0u32..).zip(live.taps.iter().flat_map(Taps::taps)) {
             live.pipeline.name_iface(capture, 0, tap.name());
         }
+        let Self { servers, pipeline, .. } = &mut live;
+        servers.start(plan, pipeline)?;
         live.look_at_host();
         for record in &standing {
             live.word.owned(record);
@@ -154,7 +160,8 @@ impl<'a> Live<'a> {
 
     /// What the kernel and the rule sets have said since.
     fn read_kernel(&mut self) {
-        let Self { word, pipeline, host, inventory, .. } = self;
+        let Self { word, pipeline, host, inventory, servers, .. } = self;
+        servers.read(pipeline);
         for record in inventory.news() {
             word.owned(&record);
             pipeline.handle_kernel(&record);

@@ -4,6 +4,7 @@ mod doctor;
 mod live;
 mod offline;
 mod output;
+mod servers;
 mod word;
 
 use crate::cause::RULES;

@@ -1,6 +1,6 @@
 //! `--read`: captures in, events out, one after the other.
 use super::output::{Output, config, stop_flag};
-use super::{Failure, say};
+use super::{Failure, say, servers};
 use crate::cli::Plan;
 use crate::event::Event;
 use crate::pipeline::Pipeline;
@@ -24,6 +24,7 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let mut source = open(files)?;
     let mut out = Output::open(plan)?;
     let mut pipeline = Pipeline::new(config(plan));
+    servers::read_all(plan, &mut pipeline)?;
     let stop = stop_flag();
     let bar = progress(&source);
     let mut damage: Option<String> = None;

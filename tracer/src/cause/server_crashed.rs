@@ -53,6 +53,12 @@ fn judge(case: &Case<'_>) -> Judgement {
             .because([Evidence::kernel(at, text)])
             .because(case.goodbye_evidence(Side::Server)));
     }
+    if let Some(told) = server_error::told(case, "server_crashed") {
+        return Yes(finish(case, 0.93, format!("{server} ended without a shutdown and was started again; {client} lost its connection"))
+            .because([told.evidence])
+            .because(case.goodbye_evidence(Side::Server))
+            .why_not("not a stop in good order: the server's log has none"));
+    }
     if case.lives_on(Side::Server) {
         return No;
     }

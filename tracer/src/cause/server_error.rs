@@ -103,7 +103,14 @@ const REASONS: &[(&str, &str)] = &[
     ("kicked", "kicked"),
     ("proxy not trusted", "authorization_violation"),
     ("proxy required", "authorization_violation"),
+    (LAME_DUCK, "server_lame_duck"),
+    (CRASHED, "server_crashed"),
 ];
+
+/// What a log says of a server that was leaving gently as it closed; in lower case.
+pub const LAME_DUCK: &str = "lame duck mode";
+/// What a log says of a server that started again without having stopped; in lower case.
+pub const CRASHED: &str = "started without a shutdown before";
 
 /// What an `-ERR` text means: its code, and whether the server closes after it.
 #[must_use]
@@ -216,18 +223,23 @@ fn from_monitoring(case: &Case<'_>) -> Option<Told> {
     let said = case.around.server_reason.as_ref()?;
     let text = clean(&said.text);
     let code = reason(&text)?;
-    let evidence = Evidence {
-        at: said.at,
-        frame: None,
-        source: Source::Server,
-        text: format!("the server's own record of this connection says '{text}'"),
+    // It gave up on a client it could not reach: the path is the reason.
+    if matches!(code, "stale_client" | "slow_consumer") && never_arrived(case, Side::Server, case.ended_at())
+    {
+        return None;
+    }
+    let words = if said.stands.is_empty() {
+        format!("the server's own record of this connection says '{text}'")
+    } else {
+        clean(&said.stands)
     };
+    let evidence = Evidence { at: said.at, frame: None, source: Source::Server, text: words };
     Some(Told { code, text, confidence: 0.97, evidence })
 }
 
 /// Printable and short.
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }
 
 #[cfg(test)]

@@ -41,6 +41,9 @@ limit.
 
 fn judge(case: &Case<'_>) -> Judgement {
     let own = case.facts.nats.lame_duck;
+    if let Some(told) = server_error::told(case, "server_lame_duck") {
+        return by_log(case, told);
+    }
     let Some(mark) = own.or(case.around.lame_duck) else { return by_signal(case) };
     let refused = case.facts.handshake == Handshake::Refused;
     let told = server_error::reason_of(case);
@@ -73,6 +76,17 @@ fn judge(case: &Case<'_>) -> Judgement {
         .why_not("not a crash: it was announced beforehand");
     finding.why_not.extend(case.network_fine());
     Yes(finding)
+}
+
+/// The server's log says so.
+fn by_log(case: &Case<'_>, told: server_error::Told) -> Judgement {
+    let (client, server) = (case.client(), case.server());
+    Yes(Finding::new(told.confidence, format!("{server} was in lame duck mode and closed the connection of {client}"))
+        .because([told.evidence])
+        .because(case.goodbye_evidence(Side::Server))
+        .fix("nothing on the server: someone asked it to leave gently (`nats-server --signal ldm`)")
+        .fix(remedy::keep_trying(case.lang()))
+        .why_not("not a crash: it left gently, its log says so"))
 }
 
 /// No INFO was seen, but the kernel saw the signal that `nats-server --signal ldm` sends.

@@ -91,7 +91,7 @@ fn a_closed_window_of_the_server_is_no_slow_consumer() {
 fn the_servers_own_record_counts() {
     let scene = Scene::new().ends(Kind::Fin, Party::Server).with(|s| {
         s.around.server_reason =
-            Some(ServerReason { at: None, text: "Slow Consumer (Write Deadline)".into() });
+            Some(ServerReason { text: "Slow Consumer (Write Deadline)".into(), ..ServerReason::default() });
     });
     let cause = judge(&scene.case());
     assert_eq!(cause.code, "slow_consumer");

@@ -151,8 +151,6 @@ impl Plan {
     pub fn not_yet(&self) -> Option<&'static str> {
         [
             (self.write.is_some(), "--write"),
-            (self.monitor.is_some(), "--monitor"),
-            (self.server_log.is_some(), "--server-log"),
             (self.metrics.is_some(), "--metrics"),
             (self.report.is_some(), "--report"),
         ]

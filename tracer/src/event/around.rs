@@ -66,12 +66,14 @@ pub struct Around {
 }
 
 /// The server's own reason for a close.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerReason {
     /// When it was written, where known.
     pub at: Option<Timestamp>,
     /// The words, without secrets.
     pub text: String,
+    /// Where they stand, as evidence says it; empty: its record of this connection.
+    pub stands: String,
 }
 
 /// How a process ended, or what it was told to do, as the kernel tells it.

@@ -1,4 +1,5 @@
 //! F1: NATS protocol decode. Owns no socket; takes bytes, gives operations.
+pub mod connz;
 mod conversation;
 mod hello;
 mod http;
@@ -11,6 +12,7 @@ mod opening;
 mod protocol;
 mod read;
 mod s2;
+pub mod server_log;
 mod session;
 mod status;
 mod tls;

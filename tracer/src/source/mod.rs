@@ -7,9 +7,11 @@ pub mod firewall;
 pub mod hosts;
 pub mod live;
 pub mod merge;
+pub mod monitor;
 pub mod netns;
 pub mod privileges;
 pub mod processes;
+pub mod server_log;
 pub mod sockets;
 pub mod survey;
 

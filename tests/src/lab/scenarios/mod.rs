@@ -9,7 +9,7 @@ mod refuse;
 mod slow;
 mod stale;
 mod stop;
-mod tls;
+pub(crate) mod tls;
 
 use super::Scenario;
 

@@ -32,7 +32,7 @@ pub const LIST: &[Scenario] = &[
 ];
 
 /// Makes a self-signed certificate; returns the server's `tls` block (with `extra`) and the CA file.
-fn certificate(s: &Stage, extra: &str) -> Result<(String, String)> {
+pub(crate) fn certificate(s: &Stage, extra: &str) -> Result<(String, String)> {
     let (key, cert) = (s.scratch().join("key.pem"), s.scratch().join("cert.pem"));
     let out = Command::new("openssl")
         .args([

@@ -2,6 +2,7 @@
 use super::{attempt, attempts, close, of};
 use crate::lab::Host;
 use crate::lab::client::{Client, Lang};
+use crate::lab::scenarios::tls;
 use crate::lab::stage::pause;
 use crate::live::scene::{ANYHOW, CLIENT, EVERYWHERE, KERNEL, SERVER, WIRE};
 use crate::live::want::{Owner, Want};
@@ -14,6 +15,11 @@ use std::path::{Path, PathBuf};
 pub const LIST: &[Fault] = &[
     Fault { name: "server_oom", what: "the kernel's OOM killer ends the server (small cgroup)", play: oom },
     Fault { name: "lame_duck", what: "the server goes into lame duck mode", play: lame_duck },
+    Fault {
+        name: "slow_consumer_tls",
+        what: "a subscriber hangs past the write deadline, under TLS, and the server is asked",
+        play: slow_consumer_tls,
+    },
     Fault { name: "slow_consumer", what: "a subscriber hangs past the write deadline", play: slow_consumer },
     Fault { name: "server_sigterm", what: "the server is stopped (SIGTERM)", play: sigterm },
     Fault { name: "server_sigkill", what: "the server is killed (SIGKILL)", play: sigkill },
@@ -149,6 +155,31 @@ fn slow_consumer(s: &mut Scene) -> Result<()> {
     // Neither window nor queue can be seen from the states of a socket alone.
     let guess = close(&reader, "fin", "server", "slow_consumer|unknown").by(&owner);
     s.want(EVERYWHERE, &[Mode::Probes], &guess);
+    s.done();
+    Ok(())
+}
+
+/// The server's closed list says why; its settings say that the deadline is a second. Nothing of it is assumed.
+fn slow_consumer_tls(s: &mut Scene) -> Result<()> {
+    let (tls, ca) = tls::certificate(&s.stage, "timeout: 2")?;
+    let server = s.server(&format!("{tls}\nhttp: \"0.0.0.0:8222\"\nwrite_deadline: \"1s\""))?;
+    let observers =
+        EVERYWHERE.iter().flat_map(|&at_server| Mode::ALL.map(|mode| Observer { at_server, mode }));
+    s.watch_by(&observers.collect::<Vec<_>>(), "--monitor http://10.77.2.2:8222")?;
+    let (reader, owner) = s.py("reports", &format!("--sub load --ca {ca}"))?;
+    let mut writer = s.stage.connected(Host::Other, Lang::Python, "writer", &format!("--ca {ca}"))?;
+    // Past its first PING.
+    pause(2600);
+    reader.signal(libc::SIGSTOP)?;
+    writer.say("start load 100 60000")?;
+    s.stage.confirm(&server, "Slow Consumer")?;
+    writer.say("stop")?;
+    pause(200);
+    s.now();
+    reader.signal(libc::SIGCONT)?;
+    reader.expect("DISCONNECTED")?;
+    let told = close(&reader, "fin|rst|timeout", "server|client", "slow_consumer").by(&owner);
+    s.want(EVERYWHERE, ANYHOW, &told.says("server", &["Slow Consumer (Write Deadline)", "bytes queued"]));
     s.done();
     Ok(())
 }
