@@ -111,6 +111,14 @@ impl Both<'_> {
     ) -> Path {
         let icmp = rewritten::icmp(a, b);
         let words = verdict::judge(&verdict::Case { a, b, judged: &judged, icmp: &icmp });
+        let one_sided = matches!(words.verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide);
+        let direction = |judged: Judged| match judged.direction {
+            // With the other capture's connection unknown, nothing in this one is lost or missing.
+            Direction { sent, received, .. } if one_sided => {
+                Direction { sent, received, ..Direction::default() }
+            }
+            whole => whole,
+        };
         Path {
             at_client_side: a.map(|c| c.ends),
             at_server_side: b.map(|c| c.ends),
@@ -120,7 +128,7 @@ impl Both<'_> {
             advice: words.advice,
             rewritten: a.zip(b).map(|(a, b)| rewritten::fields(a, b, shift)).unwrap_or_default(),
             icmp,
-            directions: PerSide { client: judged.client.direction, server: judged.server.direction },
+            directions: PerSide { client: direction(judged.client), server: direction(judged.server) },
         }
     }
 

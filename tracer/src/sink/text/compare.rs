@@ -2,7 +2,7 @@
 use super::words::{count, grouped, moment};
 use super::wrap::Page;
 use super::{BOLD, DIM, Look, Style, plain};
-use crate::base::{Endpoint, PerSide, Side};
+use crate::base::{Endpoint, PerSide, Side, Span};
 use crate::pipeline::compare::{Comparison, Direction, Loss, Path, Verdict};
 use anstyle::AnsiColor;
 use std::collections::BTreeMap;
@@ -54,7 +54,7 @@ fn one(page: &mut Page, path: &Path) {
     let row = |page: &mut Page, label: &str, text: String| {
         page.paragraph(HANG, &[(DIM, format!("  {label}"))], &[plain(text)]);
     };
-    let summary = [(style(path.verdict), path.verdict.name().to_owned()), plain(path.summary.clone())];
+    let summary = [(style(path.verdict), format!("{}:", path.verdict.name())), plain(path.summary.clone())];
     page.paragraph(HANG, &[(DIM, "  what".to_owned())], &summary);
     for side in Side::BOTH {
         let d = &path.directions[side];
@@ -82,7 +82,9 @@ fn one(page: &mut Page, path: &Path) {
             seen.iter().filter_map(|(side, n)| n.map(|n| format!("no. {n} at the {side} side"))).collect();
         row(page, "icmp", format!("{} says {}: {}", icmp.from, icmp.says, at.join(", ")));
     }
-    row(page, "do", path.advice.clone());
+    if path.verdict != Verdict::Clean {
+        row(page, "do", path.advice.clone());
+    }
 }
 
 fn counted(d: &Direction) -> String {
@@ -166,9 +168,12 @@ fn summary(page: &mut Page, found: &Comparison) {
         } else {
             format!(", drifting by {:.1} ppm", clock.drift_ppm)
         };
+        let (offset, way) = match clock.offset {
+            Span(ns) if ns <= -1000 => (Span(ns.saturating_neg()), "behind"),
+            ahead => (ahead.max(Span::ZERO), "ahead"),
+        };
         let text = format!(
-            "Clocks: the server side's is ahead by {}{sure}{drift}, from {} seen at both.",
-            clock.offset,
+            "Clocks: the server side's is {way} by {offset}{sure}{drift}, from {} seen at both.",
             count(clock.samples, "segment")
         );
         page.paragraph(2, &[], &[plain(text)]);
