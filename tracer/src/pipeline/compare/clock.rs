@@ -6,6 +6,8 @@ use hashbrown::HashMap;
 
 /// A recording this long shows whether one clock runs faster.
 const LONG: Span = Span::secs(120);
+/// Parts of a long recording, each with a best turn.
+const PARTS: usize = 32;
 /// A round trip between the points can't be negative; by less than this it may seem so.
 const NOISE: Span = Span::micros(-50);
 
@@ -57,53 +59,102 @@ pub(super) fn align(a: &Recording, b: &Recording, pairs: &[Pair]) -> Option<Cloc
     let since = up.iter().chain(&down).map(|s: &Sample| s.0).min()?;
     let until = up.iter().chain(&down).map(|s| s.0).max()?;
     let samples = (up.len() + down.len()) as u64;
-    let whole = estimate(&up, &down, |_| true)?;
-    let swapped = match whole.round_trip {
-        Some(round_trip) => round_trip < NOISE,
-        // One direction alone: the one nearer to the sender has the larger TTL.
-        None => hops < 0,
+    up.sort_unstable();
+    down.sort_unstable();
+    let mut clock = Clock {
+        offset: Span::ZERO,
+        uncertainty: None,
+        round_trip: None,
+        drift_ppm: 0.0,
+        samples,
+        since,
+        // One direction alone: the capture nearer to the sender has the larger TTL.
+        swapped: hops < 0,
     };
-    let mut clock = Clock { samples, since, swapped, ..whole };
+    let mut turns = turns(&up, &down);
+    let Some(best) = turns.iter().min_by_key(|turn| turn.trip).copied() else {
+        let least = |list: &[Sample], sign: i64| list.iter().map(|s| s.1.0.saturating_mul(sign)).min();
+        clock.offset = Span(least(&up, 1).or(least(&down, -1).map(i64::saturating_neg))?);
+        return Some(clock);
+    };
+    turns.sort_unstable_by_key(|turn| turn.trip);
+    clock.swapped = turns.get(turns.len() / 2).is_some_and(|turn| turn.trip < NOISE);
+    clock.offset = best.offset;
+    clock.round_trip = Some(best.trip);
+    clock.uncertainty = Some(Span(best.trip.0.max(0) / 2));
     if until - since >= LONG {
-        let middle = since + Span((until - since).0 / 2);
-        let halves = estimate(&up, &down, |at| at < middle).zip(estimate(&up, &down, |at| at >= middle));
-        if let Some((early, late)) = halves
-            && let Some((x, y)) = early.uncertainty.zip(late.uncertainty)
-            && late.offset.0.saturating_sub(early.offset.0).unsigned_abs() > (x.0 + y.0).unsigned_abs()
-        {
-            // Each half's offset stands for its middle.
-            let half = (middle - since).0.max(1) as f64;
-            let per_ns = late.offset.0.saturating_sub(early.offset.0) as f64 / half;
-            clock.drift_ppm = per_ns * 1e6;
-            clock.offset = Span(early.offset.0 - (per_ns * half / 2.0) as i64);
-            clock.uncertainty = Some(x.max(y));
-            clock.round_trip = early.round_trip.min(late.round_trip);
-        }
+        drift(&mut clock, &turns, until);
     }
     Some(clock)
 }
 
-/// Offset and its bounds from the smallest delay of each direction, as NTP does (RFC 5905 section 8).
-fn estimate(up: &[Sample], down: &[Sample], within: impl Fn(Timestamp) -> bool) -> Option<Clock> {
-    let least = |list: &[Sample], sign: i64| {
-        list.iter().filter(|s| within(s.0)).map(|s| s.1.0.saturating_mul(sign)).min()
+/// A segment of each direction, one after the other, as NTP's request and answer are (RFC 5905 section 8).
+#[derive(Clone, Copy)]
+struct Turn {
+    at: Timestamp,
+    /// Both delays: the clocks' difference cancels out.
+    trip: Span,
+    /// Half the delays' difference: the clocks' difference, if both directions take the same time.
+    offset: Span,
+}
+
+/// Each sample with the one of the other direction that is nearest in time: between the two no clock drifts far.
+fn turns(up: &[Sample], down: &[Sample]) -> Vec<Turn> {
+    let mut out = Vec::with_capacity(up.len() + down.len());
+    let nearest = |list: &[Sample], at: Timestamp| {
+        let behind = list.partition_point(|s| s.0 < at);
+        let around = [behind.checked_sub(1), Some(behind)].into_iter().flatten();
+        around.filter_map(|i| list.get(i).copied()).min_by_key(|s| (s.0 - at).0.unsigned_abs())
     };
-    let (up, down) = (least(up, 1), least(down, -1));
-    let (offset, round_trip) = match (up, down) {
-        (Some(up), Some(down)) => (up / 2 - down / 2, Some(Span(up.saturating_add(down)))),
-        (Some(up), None) => (up, None),
-        (None, Some(down)) => (down.saturating_neg(), None),
-        (None, None) => return None,
+    let mut add = |at, up: Span, down: Span| {
+        // Down, the server's clock is that of the sender: what it is ahead counts against the delay.
+        let trip = Span(up.0.saturating_sub(down.0));
+        out.push(Turn { at, trip, offset: Span(up.0 / 2 + down.0 / 2) });
     };
-    Some(Clock {
-        offset: Span(offset),
-        uncertainty: round_trip.map(|trip| Span(trip.0.max(0) / 2)),
-        round_trip,
-        drift_ppm: 0.0,
-        samples: 0,
-        since: Timestamp(0),
-        swapped: false,
-    })
+    for &(at, span) in up {
+        nearest(down, at).into_iter().for_each(|(_, other)| add(at, span, other));
+    }
+    for &(at, span) in down {
+        nearest(up, at).into_iter().for_each(|(_, other)| add(at, other, span));
+    }
+    out
+}
+
+/// How much faster one clock runs: a line through the best turn of each part of the recording, where that says more than
+/// what the delays leave open.
+fn drift(clock: &mut Clock, turns: &[Turn], until: Timestamp) {
+    let whole = (until - clock.since).0.max(1);
+    let mut parts: [Option<Turn>; PARTS] = [None; PARTS];
+    for turn in turns {
+        let place = i128::from((turn.at - clock.since).0) * PARTS as i128 / i128::from(whole);
+        let place = usize::try_from(place).unwrap_or(0).min(PARTS - 1);
+        if let Some(slot) = parts.get_mut(place)
+            && slot.is_none_or(|best| turn.trip < best.trip)
+        {
+            *slot = Some(*turn);
+        }
+    }
+    let best: Vec<Turn> = parts.into_iter().flatten().collect();
+    let (Some(first), Some(last)) = (best.first(), best.last()) else { return };
+    let x = |turn: &Turn| (turn.at - clock.since).0 as f64;
+    let y = |turn: &Turn| turn.offset.0.saturating_sub(first.offset.0) as f64;
+    let n = best.len() as f64;
+    let (mean_x, mean_y) = (best.iter().map(x).sum::<f64>() / n, best.iter().map(y).sum::<f64>() / n);
+    let spread: f64 = best.iter().map(|t| (x(t) - mean_x).powi(2)).sum();
+    let common: f64 = best.iter().map(|t| (x(t) - mean_x) * (y(t) - mean_y)).sum();
+    if spread <= 0.0 {
+        return;
+    }
+    let slope = common / spread;
+    let open = (first.trip.0.max(0) / 2 + last.trip.0.max(0) / 2) as f64;
+    if (slope * whole as f64).abs() <= open {
+        return;
+    }
+    let start = mean_y - slope * mean_x;
+    let off = best.iter().map(|t| (y(t) - start - slope * x(t)).abs()).fold(0.0, f64::max);
+    clock.drift_ppm = slope * 1e6;
+    clock.offset = Span(first.offset.0.saturating_add(start as i64));
+    clock.uncertainty = clock.uncertainty.map(|span| Span(span.0.saturating_add(off as i64)));
 }
 
 /// Segments of one direction that are the only ones of their kind in both captures: no repetition can be mistaken.

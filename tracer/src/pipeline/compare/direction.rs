@@ -94,13 +94,14 @@ impl Course<'_> {
     fn delays(&self, m: &Matching, d: &mut Direction) -> Vec<Timestamp> {
         let mut spans: Vec<Span> = Vec::new();
         let mut arrivals = Vec::new();
-        let mut latest = 0;
+        let mut latest: Option<(usize, i64)> = None;
         for (i, near, far) in self.pairs(m) {
             let sent = self.near_time(near);
             arrivals.push(sent);
             if near.span() > 0 {
-                d.reordered += u64::from(i < latest);
-                latest = latest.max(i);
+                // Two copies of the same octets can't be told apart for certain.
+                d.reordered += u64::from(latest.is_some_and(|(last, pos)| i < last && near.pos != pos));
+                latest = latest.max(Some((i, near.pos)));
             }
             // One large segment that came as several took longer than the path.
             if near.len == far.len && self.frame.clock.is_some() {
@@ -251,7 +252,8 @@ impl Course<'_> {
         let at = self.far_time(s);
         let known = self.frame.clock.is_some();
         if known && self.near_runs.is_none_or(|(_, end)| at > end) {
-            return false;
+            // The forged reset that ended the connection may be the last frame of all.
+            return s.flags.rst() && self.is_stranger(s);
         }
         let cut = self.near.seen != self.near.segs.len() as u64 + self.near.again;
         self.near.is_whole()
@@ -262,7 +264,7 @@ impl Course<'_> {
     /// Whether a segment that the capture near the sender has not was made on the way, not missed by that capture.
     fn is_born(&self, s: &Seg, range: (i64, i64), near_end: Option<i64>, d: &Direction) -> bool {
         let at = self.far_time(s);
-        let stranger = self.usual_ttl().is_some_and(|ttl| ttl.abs_diff(s.ttl) > 1);
+        let stranger = self.is_stranger(s);
         let since = |other: &&Seg| self.near_time(other) > at;
         if s.flags.rst() {
             // Whoever sends a reset sends nothing else after it.
@@ -275,6 +277,11 @@ impl Course<'_> {
         let as_if_not_sent =
             self.near.segs.iter().rev().take_while(since).any(|s| s.pos < range.1 && !s.flags.rst());
         stranger || as_if_not_sent
+    }
+
+    /// It came another way, or from another host, than the rest of its direction.
+    fn is_stranger(&self, s: &Seg) -> bool {
+        self.usual_ttl().is_some_and(|ttl| ttl.abs_diff(s.ttl) > 1)
     }
 
     /// TTL of most segments near the receiver.

@@ -32,7 +32,8 @@ pub(super) fn pair(a: &mut Recording, b: &mut Recording) -> Vec<Pair> {
     for side in Side::BOTH {
         pairing.by_key(a, b, |c| {
             let syn = c.streams[side].syn?;
-            Some((syn.seq.0, syn.options.timestamps.map(|t| t.0), syn.options.window_scale))
+            // A repeated SYN bears another timestamp, and the first may be the one that was lost.
+            Some((syn.seq.0, syn.options.window_scale))
         });
     }
     // A translator that also rewrites sequence numbers leaves the sender's clock and window.

@@ -40,7 +40,7 @@ fn told(options: Options) -> [(&'static str, String); 4] {
         ("mss", or_none(options.mss.map(|n| n.to_string()))),
         ("window_scale", or_none(options.window_scale.map(|n| n.to_string()))),
         ("sack_permitted", options.sack_permitted.to_string()),
-        ("timestamps", or_none(options.timestamps.map(|(value, _)| value.to_string()))),
+        ("timestamps", options.timestamps.is_some().to_string()),
     ]
 }
 
