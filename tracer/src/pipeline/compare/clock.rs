@@ -78,7 +78,9 @@ pub(super) fn align(a: &Recording, b: &Recording, pairs: &[Pair]) -> Option<Cloc
         return Some(clock);
     };
     turns.sort_unstable_by_key(|turn| turn.trip);
-    clock.swapped = turns.get(turns.len() / 2).is_some_and(|turn| turn.trip < NOISE);
+    let middle = turns.get(turns.len() / 2).map_or(Span::ZERO, |turn| turn.trip);
+    // On a short path the noise is as large as the delay; then the TTLs have a say.
+    clock.swapped = middle < NOISE || middle < Span::ZERO && hops < 0;
     clock.offset = best.offset;
     clock.round_trip = Some(best.trip);
     clock.uncertainty = Some(Span(best.trip.0.max(0) / 2));

@@ -70,9 +70,8 @@ impl Both<'_> {
         let at_a = a.map_or(&empty, |c| &c.streams);
         let at_b = b.map_or(&empty, |c| &c.streams);
         // Without a clock in common it can't be told when the other capture ran.
-        let runs = |(begin, end): (Timestamp, Timestamp)| match self.clock {
-            Some(clock) => Some((clock.at_server_side(begin), clock.at_server_side(end))),
-            None => None,
+        let runs = |(begin, end): (Timestamp, Timestamp)| {
+            self.clock.map(|clock| (clock.at_server_side(begin), clock.at_server_side(end)))
         };
         let a_runs = self.a.runs.and_then(runs);
         let b_runs = self.b.runs.filter(|_| self.clock.is_some());
