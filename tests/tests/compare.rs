@@ -1,5 +1,6 @@
 //! `natstrace compare` on what the lab recorded at the client's host and at the server's host. What is expected follows
 //! from the fault of the scenario, never from what natstrace says.
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -13,28 +14,28 @@ fn capture(scenario: &str, vantage: &str) -> PathBuf {
     captures().join(format!("{scenario}.{vantage}.pcap"))
 }
 
-fn run(client_side: &Path, server_side: &Path, options: &[&str]) -> Output {
-    let binary = check::natstrace().expect("natstrace builds");
+fn run(client_side: &Path, server_side: &Path, options: &[&str]) -> Result<Output> {
+    let binary = check::natstrace()?;
     let mut command = Command::new(binary);
     command.arg("compare").args([client_side, server_side]).args(options);
-    command.output().expect("natstrace runs")
+    Ok(command.output()?)
 }
 
 /// Comparisons of what both captures show, and the summary.
-fn compare(client_side: &Path, server_side: &Path) -> (Vec<Value>, Value) {
-    let out = run(client_side, server_side, &["-o", "json"]);
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    let mut lines = check::objects(&String::from_utf8(out.stdout).expect("UTF-8")).expect("NDJSON");
-    let summary = lines.pop().expect("a summary");
-    assert_eq!(summary["type"], "comparison_summary");
+fn compare(client_side: &Path, server_side: &Path) -> Result<(Vec<Value>, Value)> {
+    let out = run(client_side, server_side, &["-o", "json"])?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let mut lines = check::objects(&String::from_utf8(out.stdout)?)?;
+    let summary = lines.pop().context("no summary")?;
+    ensure!(summary["type"] == "comparison_summary", "{summary}");
     let one_sided = |o: &Value| o["verdict"]["code"].as_str().is_some_and(|code| code.starts_with("only_"));
     lines.retain(|o| !one_sided(o));
-    (lines, summary)
+    Ok((lines, summary))
 }
 
-fn verdicts(scenario: &str) -> Vec<String> {
-    let (lines, _) = compare(&capture(scenario, "client"), &capture(scenario, "server"));
-    lines.iter().map(|o| o["verdict"]["code"].as_str().unwrap_or_default().to_owned()).collect()
+fn verdicts(scenario: &str) -> Result<Vec<String>> {
+    let (lines, _) = compare(&capture(scenario, "client"), &capture(scenario, "server"))?;
+    Ok(lines.iter().map(|o| o["verdict"]["code"].as_str().unwrap_or_default().to_owned()).collect())
 }
 
 #[test]
@@ -61,7 +62,7 @@ fn faults_are_placed() {
         ("filter_client_input", &["died_beyond_client_side"]),
         ("syn_dropped", &["died_beyond_server_side"]),
     ] {
-        assert_eq!(verdicts(scenario), expected, "{scenario}");
+        assert_eq!(verdicts(scenario).expect("verdicts"), expected, "{scenario}");
     }
 }
 
@@ -70,7 +71,8 @@ fn a_third_point_narrows_it_down() {
     // Recorded behind the filter of the router, towards the server.
     let verdict = |from, to| {
         let (lines, _) =
-            compare(&capture("filter_router_one_way", from), &capture("filter_router_one_way", to));
+            compare(&capture("filter_router_one_way", from), &capture("filter_router_one_way", to))
+                .expect("a comparison");
         let first = lines.first().and_then(|o| o["verdict"]["code"].as_str().map(str::to_owned));
         first.unwrap_or_default()
     };
@@ -82,7 +84,8 @@ fn a_third_point_narrows_it_down() {
 #[test]
 fn the_forged_reset_is_numbered() {
     let (lines, _) =
-        compare(&capture("injected_reset_client", "client"), &capture("injected_reset_client", "server"));
+        compare(&capture("injected_reset_client", "client"), &capture("injected_reset_client", "server"))
+            .expect("a comparison");
     let born = &lines[0]["server_to_client"]["births"][0];
     assert_eq!((&born["flags"], &born["ttl"]), (&"R".into(), &128.into()));
     assert!(
@@ -93,8 +96,8 @@ fn the_forged_reset_is_numbered() {
 }
 
 /// A classic pcap of little-endian machines with all its times moved.
-fn moved(from: &Path, to: &Path, seconds: i64) {
-    let mut bytes = std::fs::read(from).expect("a capture");
+fn moved(from: &Path, to: &Path, seconds: i64) -> Result<()> {
+    let mut bytes = std::fs::read(from)?;
     let mut at = 24;
     while let Some(head) = bytes.get_mut(at..at + 16) {
         let word = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
@@ -102,7 +105,7 @@ fn moved(from: &Path, to: &Path, seconds: i64) {
         head[..4].copy_from_slice(&(time as u32).to_le_bytes());
         at += 16 + len;
     }
-    std::fs::write(to, bytes).expect("written");
+    Ok(std::fs::write(to, bytes)?)
 }
 
 #[test]
@@ -111,9 +114,9 @@ fn wall_clocks_are_not_trusted() {
     for scenario in ["alive_under_loss", "one_way_path"] {
         let (client, server) = (capture(scenario, "client"), capture(scenario, "server"));
         let later = folder.path().join("later.pcap");
-        moved(&server, &later, 7_200);
-        let (mut plain, summary) = compare(&client, &server);
-        let (mut shifted, moved) = compare(&client, &later);
+        moved(&server, &later, 7_200).expect("moved");
+        let (mut plain, summary) = compare(&client, &server).expect("a comparison");
+        let (mut shifted, moved) = compare(&client, &later).expect("a comparison");
         let offset = |s: &Value| s["clock"]["offset_ms"].as_f64().expect("an offset");
         assert!((offset(&moved) - offset(&summary) - 7_200_000.0).abs() < 0.01, "{moved}");
         for line in plain.iter_mut().chain(&mut shifted) {
@@ -135,26 +138,26 @@ fn wall_clocks_are_not_trusted() {
 #[test]
 fn the_wrong_way_round_is_noticed() {
     let (server, client) = (capture("one_way_path", "server"), capture("one_way_path", "client"));
-    let (lines, summary) = compare(&server, &client);
+    let (lines, summary) = compare(&server, &client).expect("a comparison");
     assert_eq!(summary["swapped"], true);
     assert_eq!(lines[0]["verdict"]["code"], "direction_died");
-    let out = run(&server, &client, &[]);
+    let out = run(&server, &client, &[]).expect("natstrace runs");
     assert!(String::from_utf8_lossy(&out.stdout).contains("wrong way round"));
 }
 
 #[test]
 fn ends_as_promised() {
     let good = capture("clean_close_py", "client");
-    let missing = run(&good, Path::new("/nonexistent.pcap"), &[]);
+    let missing = run(&good, Path::new("/nonexistent.pcap"), &[]).expect("natstrace runs");
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("no such file"));
     let folder = tempfile::tempdir().expect("a folder");
     let cut = folder.path().join("cut.pcap");
     let bytes = std::fs::read(capture("clean_close_py", "server")).expect("a capture");
     std::fs::write(&cut, &bytes[..bytes.len() - 7]).expect("written");
-    let damaged = run(&good, &cut, &["-o", "json"]);
+    let damaged = run(&good, &cut, &["-o", "json"]).expect("natstrace runs");
     assert_eq!(damaged.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&damaged.stdout).contains("comparison_summary"));
     assert!(String::from_utf8_lossy(&damaged.stderr).contains("damaged at byte"));
-    assert_eq!(run(Path::new("-"), Path::new("-"), &[]).status.code(), Some(2));
+    assert_eq!(run(Path::new("-"), Path::new("-"), &[]).expect("natstrace runs").status.code(), Some(2));
 }
