@@ -155,6 +155,13 @@ impl Both<'_> {
                 out.push(format!("{n} packets at the {side}'s side were left out: too many connections"));
             }
         }
+        let frames = self.a.frames + self.b.frames;
+        if frames > 0 && self.a.connections.is_empty() && self.b.connections.is_empty() {
+            out.push(
+                "no connection on the server ports was seen; --port names others (all for every port)"
+                    .to_owned(),
+            );
+        }
         if !common && !self.a.connections.is_empty() && !self.b.connections.is_empty() {
             out.push(
                 "no connection was seen at both sides: are these captures of the same traffic and time?"
