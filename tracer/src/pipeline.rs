@@ -1,5 +1,6 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
+pub mod compare;
 mod folding;
 mod server_word;
 

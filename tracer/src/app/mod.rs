@@ -1,5 +1,6 @@
 //! F8: wiring: arguments to a run, a run to an exit status. Everything outside the process is touched here or below
 //! `source` and `sink`, never above.
+mod compare;
 mod doctor;
 mod live;
 mod offline;
@@ -79,8 +80,9 @@ fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Completions { shell }) => Ok(cli::completions(*shell, &mut out)?),
         Some(Command::Man) => Ok(cli::man(&mut out)?),
         Some(Command::Doctor { format }) => doctor::run(*format, &mut out),
-        Some(Command::Compare { .. }) => {
-            Err(Failure::Run("compare is not in this version yet; read both captures with --read".into()))
+        Some(Command::Compare { client_side, server_side, format, port }) => {
+            let writing = compare::Writing { format: *format, color: args.color };
+            compare::run([client_side, server_side], port, &writing, &mut out)
         }
     }
 }

@@ -8,11 +8,11 @@ mod select;
 mod testing;
 mod text;
 
-pub use json::Json;
+pub use json::{Json, compare_json};
 pub use mask::mask;
 pub use redact::Redact;
 pub use select::{Select, Selection};
-pub use text::{Look, Text};
+pub use text::{Look, Text, compare_text};
 
 use crate::event::Event;
 use std::io;

@@ -1,5 +1,8 @@
 //! JSON: one object a line, as the contract says. What isn't known is left out.
+mod compare;
 mod write;
+
+pub use compare::compare_json;
 
 use super::{Sink, mask};
 use crate::base::{PerSide, Side, community_id};

@@ -104,6 +104,11 @@ impl Writer {
         self.padded(us % 1000, 3);
     }
 
+    /// Any number, with three decimals.
+    pub(super) fn decimal(&mut self, key: &str, value: f64) {
+        self.millis(key, Span((value * 1e6) as i64)); // NaN becomes 0
+    }
+
     /// Whole milliseconds, rounded.
     pub(super) fn whole_millis(&mut self, key: &str, span: Span) {
         self.num(key, (span.0.max(0) as u64).saturating_add(500_000) / 1_000_000);

@@ -1,8 +1,11 @@
 //! Text for people: a block for each close, a line for each event, a table at the end. The block answers in this order:
 //! when and between whom, what, who they are, why, what shows it, what may be lost, what to do, what came after.
+mod compare;
 mod counts;
 mod words;
 mod wrap;
+
+pub use compare::compare_text;
 
 use super::{Sink, mask};
 use crate::base::Timestamp;
