@@ -1,16 +1,15 @@
 //! `natstrace doctor`: looks at the host, writes what was found, ends with 0 where live tracing can run.
 use super::Failure;
-use crate::base::Timestamp;
 use crate::cli::{self, Format, Surroundings};
 use crate::source::survey::Survey;
+use crate::source::wall;
 use std::io::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Examines this host and tells.
 pub fn run(format: Format, out: &mut impl Write) -> Result<(), Failure> {
     let survey = Survey::examine();
     match format {
-        Format::Json => cli::doctor_json(&survey, now(), out)?,
+        Format::Json => cli::doctor_json(&survey, wall(), out)?,
         Format::Text => {
             let columns = Surroundings::of_process().columns.unwrap_or(100);
             cli::doctor(&survey, columns, out)?;
@@ -21,9 +20,4 @@ pub fn run(format: Format, out: &mut impl Write) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Run("live tracing can't run here: no capture opens (doctor says why)".to_owned()))
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }

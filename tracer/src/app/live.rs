@@ -13,12 +13,12 @@ use crate::source::live::{
     ANY, HEADERS, HEADERS_IN_TUNNELS, Inventory, OpenError, Pressure, RING, Taps, Turn, WHOLE, Wanted,
 };
 use crate::source::privileges::{self, Feature};
-use crate::source::{Filter, netns};
+use crate::source::{Filter, netns, wall};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// A step waits so long for input at most, ms.
 const WAIT: u16 = 50;
@@ -364,12 +364,6 @@ fn take(pipeline: &mut Pipeline, out: &mut Output, frame: &Frame<'_>) {
 /// How much of a frame is kept where headers alone are.
 const fn headers(plan: &Plan) -> u32 {
     if plan.tunnels { HEADERS_IN_TUNNELS } else { HEADERS }
-}
-
-/// The wall clock.
-fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The time up to which all frames have come.

@@ -24,9 +24,11 @@ mod pcapng;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod wall;
 
 pub use ebpf::{ProbeOptions, ProbeState, ProbeStatus, Probes, ProbesError};
 pub use error::SourceError;
 pub use file::FileSource;
 pub use filter::{Filter, FilterError};
 pub use merge::MergedSource;
+pub use wall::wall;

@@ -3,11 +3,11 @@
 use crate::base::{Endpoint, PortSet, Timestamp};
 use crate::kernel::TcpState;
 use crate::nats::connz::{ClosedList, Varz, closed_list, varz};
-use crate::source::{processes, sockets};
+use crate::source::{processes, sockets, wall};
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use ureq::tls::{RootCerts, TlsConfig};
 
 /// One request may take so long.
@@ -328,11 +328,6 @@ fn shown(url: &str) -> String {
     let end = rest.find('/').unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
-}
-
-fn wall() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

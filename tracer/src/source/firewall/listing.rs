@@ -3,7 +3,7 @@ use super::command::output;
 use super::{ReadError, Readable};
 use crate::base::Timestamp;
 use crate::kernel::ruleset::{Family, Ruleset, Tool};
-use std::time::SystemTime;
+use crate::source::wall;
 
 /// The rule sets at one time.
 pub(super) struct Listing {
@@ -57,13 +57,7 @@ pub(super) fn read() -> Listing {
         let read = read_iptables(&mut rules, version, some);
         iptables = iptables.and(read);
     }
-    Listing { rules, readable: Readable { nft, iptables }, ended: now() }
-}
-
-/// The wall clock, which is the capture's too.
-pub(super) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    Listing { rules, readable: Readable { nft, iptables }, ended: wall() }
 }
 
 fn read_nft(rules: &mut Ruleset) -> Result<(), ReadError> {

@@ -2,6 +2,7 @@
 use super::*;
 use crate::base::Addr;
 use crate::kernel::Verdict;
+use crate::source::wall;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -100,17 +101,7 @@ fn end(address: &str, port: u16) -> Endpoint {
 
 fn question(src: Endpoint, dst: Endpoint, flags: u8, direction: Direction) -> Question {
     let (iface, place) = (Some("eth0".into()), None);
-    Question {
-        src,
-        dst,
-        flags,
-        at: listing::now(),
-        direction,
-        rejected: false,
-        supposed: false,
-        iface,
-        place,
-    }
+    Question { src, dst, flags, at: wall(), direction, rejected: false, supposed: false, iface, place }
 }
 
 fn syn_in(port: u16) -> Question {

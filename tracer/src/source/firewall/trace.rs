@@ -15,6 +15,7 @@ use super::listing::{self, Listing};
 use crate::base::{Endpoint, PortSet};
 use crate::kernel::ruleset::Ruleset;
 use crate::kernel::{FilterRule, Verdict};
+use crate::source::wall;
 use message::{Dropped, Headers};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -156,7 +157,7 @@ impl Listening {
     }
 
     fn read(&mut self, datagram: &[u8]) {
-        let at = listing::now();
+        let at = wall();
         let dropped: Vec<Dropped> = message::read(datagram, at, &mut self.headers);
         for drop in dropped {
             let (text, remove, verdict) = self.words_of(&drop);

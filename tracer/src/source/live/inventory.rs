@@ -4,10 +4,11 @@ use crate::base::{PortSet, Timestamp};
 use crate::kernel::{KernelEvent, KernelRecord, Process};
 use crate::source::processes;
 use crate::source::sockets::{self, Standing};
+use crate::source::wall;
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(5);
@@ -78,7 +79,7 @@ impl Stock {
         let owners = processes::owners(&wanted);
         let mut told = HashMap::with_capacity(standing.len());
         let mut news = Vec::new();
-        let at = now();
+        let at = wall();
         for socket in standing {
             let before = self.told.get(&socket.inode);
             let owner = owners.get(&socket.inode).or_else(|| before.and_then(Option::as_ref)).cloned();
@@ -98,11 +99,6 @@ fn record(at: Timestamp, netns: u32, socket: &Standing, process: Option<Process>
     let &Standing { local, remote, state, rtt_us, receive_queue, send_queue, .. } = socket;
     let event = KernelEvent::Socket { local, remote, state, rtt_us, receive_queue, send_queue };
     KernelRecord { at, netns: Some(netns), process, event }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
