@@ -43,9 +43,9 @@ pub fn run(plan: &Plan, ifaces: &[String], namespace: Option<&str>) -> Result<()
             netns::NetnsError::Denied { .. } => Failure::Usage(error.to_string()),
         })?;
     }
-    let mut features = vec![Feature::Capture];
-    features.retain(|_| plan.capture != Capture::Off);
-    privileges::require(&features).map_err(|e| Failure::Usage(e.to_string()))?;
+    if plan.capture != Capture::Off {
+        privileges::require(&[Feature::Capture]).map_err(|e| Failure::Usage(e.to_string()))?;
+    }
     let stop = stop_flag();
     let mut live = Live::open(plan, ifaces)?;
     live.ready(ifaces.is_empty());
@@ -73,8 +73,6 @@ struct Live<'a> {
     counted: Instant,
     addressed: Instant,
     summed: Instant,
-    /// Frames handled.
-    frames: u64,
     /// How far handling was behind the wire at most since the last look.
     behind: Span,
     pressure: Pressure,
@@ -112,7 +110,6 @@ impl<'a> Live<'a> {
             counted: begun,
             addressed: begun,
             summed: begun,
-            frames: 0,
             behind: Span::ZERO,
             pressure: Pressure::default(),
         };
@@ -191,14 +188,13 @@ impl<'a> Live<'a> {
 
     /// Frames that wait, up to a bound; tells whether more do.
     fn read_frames(&mut self) -> bool {
-        let Self { taps: Some(taps), pipeline, out, frames, behind, .. } = self else { return false };
+        let Self { taps: Some(taps), pipeline, out, behind, .. } = self else { return false };
         let now = wall();
         let mut first = true;
         taps.read(now, &mut |frame| {
             if std::mem::take(&mut first) {
                 *behind = (*behind).max(now - frame.at);
             }
-            *frames += 1;
             take(pipeline, out, frame);
         })
     }
@@ -347,9 +343,6 @@ fn drop_privileges(plan: &Plan) {
     let mut features = vec![Feature::RuleSets, Feature::Owners];
     if plan.capture != Capture::Off {
         features.push(Feature::Capture);
-    }
-    if plan.trace_firewall {
-        features.push(Feature::FirewallTrace);
     }
     if let Err(error) = privileges::drop_unused(&privileges::still_needed(&features)) {
         say(&format!("warning: {error}"));
