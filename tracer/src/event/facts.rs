@@ -163,6 +163,14 @@ pub struct TcpFacts {
     pub max_in_flight: u64,
 }
 
+impl TcpFacts {
+    /// Its FIN was not answered, and shows to be lost: it was repeated, or went the way of data that was.
+    #[must_use]
+    pub const fn fin_lost(&self) -> bool {
+        !self.fin_answered && (self.fin_into_hole || self.fin_repeats > 0)
+    }
+}
+
 /// Round-trip times seen from where the capture was taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Rtt {

@@ -1,6 +1,7 @@
 //! What the kernel of this host said of one connection. Facts, no meaning: `track` fills them, `cause` reads them.
 use crate::base::{Addr, PerSide, Side, Span, Timestamp};
 use crate::kernel::{FilterRule, Process, TcpState};
+use crate::wire::Flags;
 use std::sync::Arc;
 
 /// Rules kept for a connection.
@@ -123,7 +124,7 @@ pub struct DropFact {
     /// The kernel function that did it.
     pub place: Option<Arc<str>>,
     /// TCP flags of all of them together.
-    pub flags: u8,
+    pub flags: Flags,
     /// How many.
     pub count: u32,
 }

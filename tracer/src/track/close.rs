@@ -25,8 +25,7 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
     for side in Side::BOTH {
         let tcp = &facts.tcp[side];
         if let Some(fin) = tcp.fin {
-            let lost = !tcp.fin_answered
-                && (tcp.fin_into_hole || tcp.fin_repeats > 0 || testimony::fin_filtered(facts, side));
+            let lost = tcp.fin_lost() || !tcp.fin_answered && testimony::fin_filtered(facts, side);
             if !lost {
                 candidates.push((fin, side, false));
             }

@@ -8,8 +8,6 @@ use crate::event::{
 };
 use crate::kernel::TcpState;
 
-const SYN: u8 = 2;
-
 /// The facts, if it is over by `now`; `idle_timeout`: what is unanswered that long is dead.
 pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout: Span) -> Option<Facts> {
     let handshake = handshake(flow, &host);
@@ -93,12 +91,11 @@ fn handshake(flow: &Flow, host: &HostFacts) -> Handshake {
         let refused = ends.client.reset_received.is_some() || told;
         return if refused { Handshake::Refused } else { Handshake::Unanswered };
     }
-    let syn_dropped =
-        |reason: &str| flow.facts.drops.iter().any(|d| &*d.reason == reason && d.flags & SYN != 0);
+    let syn_dropped = |reason: &str| flow.facts.drops.iter().any(|d| &*d.reason == reason && d.flags.syn());
     if ends.server.reset_sent.is_some() && syn_dropped("NO_SOCKET") {
         return Handshake::Refused;
     }
-    if host.filtered().any(|d| d.flags & SYN != 0) || syn_dropped("TCP_LISTEN_OVERFLOW") {
+    if host.filtered().any(|d| d.flags.syn()) || syn_dropped("TCP_LISTEN_OVERFLOW") {
         return Handshake::Unanswered;
     }
     Handshake::Unknown
@@ -149,9 +146,9 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
         own.unanswered = Some(unanswered(Owed::Syn, flow.first, flow.first, 0));
     }
     // Dropped on the way in: the other end's segments stay unanswered.
-    for drop in flow.facts.drops.iter().filter(|d| d.is_filter()) {
+    for drop in flow.facts.filtered() {
         let sender = &mut tcp[drop.from];
-        let owed = if drop.flags & SYN != 0 { Owed::Syn } else { Owed::Data };
+        let owed = if drop.flags.syn() { Owed::Syn } else { Owed::Data };
         if sender.unanswered.is_none() {
             sender.unanswered = Some(unanswered(owed, drop.first, drop.last, drop.count.saturating_sub(1)));
         }
@@ -200,8 +197,7 @@ fn goodbyes(tcp: &PerSide<TcpFacts>) -> Vec<(Mark, Side)> {
     let mut found = Vec::new();
     for side in Side::BOTH {
         let own = &tcp[side];
-        let lost = !own.fin_answered && (own.fin_into_hole || own.fin_repeats > 0);
-        found.extend(own.fin.filter(|_| !lost).map(|mark| (mark, side)));
+        found.extend(own.fin.filter(|_| !own.fin_lost()).map(|mark| (mark, side)));
         found.extend(own.rst.filter(|r| !r.into_hole).map(|r| (r.mark, side)));
     }
     found
@@ -229,7 +225,7 @@ fn end(
         return Some((over_at, EndedBy::GaveUp));
     }
     // SYNs that a filter here discarded, and no more of them when the next was due.
-    let syns = host.filtered().filter(|d| d.flags & SYN != 0 && d.inbound).max_by_key(|d| d.last);
+    let syns = host.filtered().filter(|d| d.flags.syn() && d.inbound).max_by_key(|d| d.last);
     if let Some(syn) = syns.filter(|_| here().next().is_none()) {
         let due = Span((syn.last - syn.first).max(Span::millis(2500)).0.saturating_add(1_000_000_000));
         if now - syn.last >= due.min(idle_timeout) {

@@ -5,6 +5,7 @@ use super::processes::Processes;
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{DropFact, Host, HostEnd, HostFacts};
 use crate::kernel::{FilterRule, KernelEvent, KernelRecord, Process, TcpState};
+use crate::wire::Flags;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,7 +22,6 @@ const LISTENERS_MAX: usize = 1024;
 pub const FRAMES_LATE: Span = Span::millis(300);
 /// A SYN that is discarded is repeated within this, at first.
 const SYN_REPEATS: Span = Span::millis(3600);
-const SYN: u8 = 2;
 /// How long a connection that was told is remembered, so that later records of it begin nothing.
 const REMEMBERED: Span = Span::secs(30);
 
@@ -149,7 +149,7 @@ impl Sockets {
                 None
             }
             KernelEvent::Dropped { src, dst, flags, reason, place, .. } => {
-                self.dropped(at, (*src, *dst), *flags, (reason, place.as_ref()), ordinal, idle_timeout)
+                self.dropped(at, (*src, *dst), Flags(*flags), (reason, place.as_ref()), ordinal, idle_timeout)
             }
             KernelEvent::Signal { .. } | KernelEvent::Exit { .. } | KernelEvent::OomVictim { .. } => {
                 self.processes.note(record);
@@ -255,7 +255,7 @@ impl Sockets {
         &mut self,
         at: Timestamp,
         (src, dst): (Endpoint, Endpoint),
-        flags: u8,
+        flags: Flags,
         (reason, place): (&Arc<str>, Option<&Arc<str>>),
         ordinal: u64,
         idle_timeout: Span,
@@ -288,12 +288,12 @@ impl Sockets {
         let same = |d: &&mut DropFact| d.from == from && d.reason == *reason && d.inbound == inbound;
         if let Some(known) = drops.iter_mut().find(same) {
             known.last = at;
-            known.flags |= flags;
+            known.flags = known.flags.with(flags);
             known.count = known.count.saturating_add(1);
         } else if drops.len() < DROPS_MAX {
             drops.push(DropFact { from, ..fact });
         }
-        if tells && flags & SYN != 0 {
+        if tells && flags.syn() {
             self.look_later(key, at + SYN_REPEATS.min(idle_timeout));
         }
         self.touch(key, tells.then_some(at + idle_timeout))

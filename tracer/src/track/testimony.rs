@@ -4,11 +4,7 @@ use crate::event::{
     Close, DropFact, EndedBy, Evidence, Facts, Handshake, HostEnd, HostFacts, Kind, Mark, Party,
 };
 use crate::kernel::{FilterQuestion, FilterRule, Verdict};
-
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const ACK: u8 = 16;
-const RST: u8 = 4;
+use crate::wire::Flags;
 
 /// Octets that wait for a process and are worth telling.
 const UNREAD: u32 = 16 << 10;
@@ -36,7 +32,7 @@ pub fn maker(facts: &Facts, side: Side, mark: Mark) -> Maker {
 
 /// A filter of this host discarded the FIN of `side`.
 pub fn fin_filtered(facts: &Facts, side: Side) -> bool {
-    goodbye_filtered(facts, side, FIN)
+    goodbye_filtered(facts, side, Flags::fin)
 }
 
 /// A filter of this host discarded the reset of `side`, or it was said to nobody: its keepalive had given up.
@@ -47,11 +43,11 @@ pub fn reset_unheard(facts: &Facts, side: Side) -> bool {
     }
     let gave_up =
         host.ends[side].reset_sent.as_ref().and_then(|r| r.1.as_deref()) == Some("TCP_KEEPALIVE_TIMEOUT");
-    gave_up || goodbye_filtered(facts, side, RST)
+    gave_up || goodbye_filtered(facts, side, Flags::rst)
 }
 
-fn goodbye_filtered(facts: &Facts, side: Side, flag: u8) -> bool {
-    facts.host.as_ref().is_some_and(|h| h.filtered().any(|d| d.from == side && d.flags & flag != 0))
+fn goodbye_filtered(facts: &Facts, side: Side, says: fn(Flags) -> bool) -> bool {
+    facts.host.as_ref().is_some_and(|h| h.filtered().any(|d| d.from == side && says(d.flags)))
 }
 
 /// The filter's drops that the end of this connection goes back to; `since`: when what stayed unanswered was first sent.
@@ -65,17 +61,17 @@ pub fn fatal_drop(facts: &Facts, since: Option<Mark>) -> Option<&DropFact> {
 /// made, a silence in which a filter here may have discarded segments.
 pub fn questions(facts: &Facts) -> Vec<FilterQuestion> {
     let Some(host) = facts.host.as_ref().filter(|h| h.rules.is_empty()) else { return Vec::new() };
-    let of = |from: Side, flags: u8, inbound: bool, rejected: bool| FilterQuestion {
+    let of = |from: Side, flags: Flags, inbound: bool, rejected: bool| FilterQuestion {
         src: facts.endpoint(from),
         dst: facts.endpoint(from.other()),
-        flags,
+        flags: flags.0,
         at: facts.ended,
         inbound,
         rejected,
     };
     let syn = |from: Side| {
         let attempt = !matches!(facts.handshake, Handshake::Complete | Handshake::Midstream);
-        if attempt && from == Side::Client { SYN } else { ACK }
+        if attempt && from == Side::Client { Flags::SYN } else { Flags::ACK }
     };
     let mut asked = Vec::new();
     for here in Side::BOTH.into_iter().filter(|&s| host.ends[s].here) {
@@ -89,7 +85,7 @@ pub fn questions(facts: &Facts) -> Vec<FilterQuestion> {
         let unheard = facts.tcp[there].unanswered.is_some_and(|u| u.repeats > 0);
         if unheard && facts.ended_by != EndedBy::Goodbye {
             asked.push(of(there, syn(there), true, false));
-            asked.push(of(here, ACK, false, false));
+            asked.push(of(here, Flags::ACK, false, false));
         }
     }
     asked
