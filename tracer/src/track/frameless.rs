@@ -6,7 +6,6 @@ use crate::event::{
     DropFact, EndedBy, Facts, Handshake, HostEnd, HostFacts, Mark, NatsFacts, Owed, Protocol, ResetFacts,
     Rtt, TcpFacts, Unanswered, Vantage,
 };
-use crate::kernel::TcpState;
 
 /// The facts, if it is over by `now`; `idle_timeout`: what is unanswered that long is dead.
 pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout: Span) -> Option<Facts> {
@@ -267,12 +266,7 @@ pub fn ending(facts: &Facts) -> Ending {
 
 /// A socket that is gone for good.
 pub fn is_over(host: &HostFacts) -> Option<Timestamp> {
-    let here = || Side::BOTH.into_iter().map(|s| &host.ends[s]).filter(|e| e.here);
-    let done = |e: &HostEnd| {
-        e.over.filter(|_| e.state == Some(TcpState::Close) || e.state == Some(TcpState::TimeWait))
-    };
-    if here().next().is_none() || here().any(|e| done(e).is_none()) {
-        return None;
-    }
-    here().filter_map(done).max()
+    let here = Side::BOTH.into_iter().map(|s| &host.ends[s]).filter(|e| e.here);
+    let over: Option<Vec<Timestamp>> = here.map(|e| e.over).collect();
+    over?.into_iter().max()
 }

@@ -1,4 +1,5 @@
 //! The tracker's ear for this host's kernel: records, rules, sockets that are gone.
+use super::sockets::REMEMBERED;
 use super::{FlowKey, Tracked, Tracker, frameless, goodbye_lost};
 use crate::base::{Side, Span};
 use crate::event::{EndedBy, Facts, Host, Mark, ProcessEnd};
@@ -38,7 +39,7 @@ impl Tracker {
             if flow.last + Span::secs(25) < now {
                 self.sockets.forget(key);
             } else {
-                self.sockets.look_later(key, now + Span::secs(30));
+                self.sockets.look_later(key, now + REMEMBERED);
             }
             return;
         }

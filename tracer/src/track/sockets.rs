@@ -23,7 +23,7 @@ pub const FRAMES_LATE: Span = Span::millis(300);
 /// A SYN that is discarded is repeated within this, at first.
 const SYN_REPEATS: Span = Span::millis(3600);
 /// How long a connection that was told is remembered, so that later records of it begin nothing.
-const REMEMBERED: Span = Span::secs(30);
+pub const REMEMBERED: Span = Span::secs(30);
 
 /// One connection as the kernel tells it.
 #[derive(Debug)]
@@ -102,19 +102,17 @@ impl Sockets {
         let at = record.at;
         match &record.event {
             KernelEvent::State { local, remote, from, to, since } if here(*local) => {
-                let done = self.state(record, (*local, *remote), (*from, *to), ordinal, idle_timeout);
+                self.state(record, (*local, *remote), (*from, *to), ordinal, idle_timeout);
                 let flow = self.flows.get_mut(&FlowKey::new(*local, *remote));
                 if let (Some(flow), Some(since)) = (flow, since) {
                     flow.first = flow.first.min(*since);
                 }
-                done
             }
             KernelEvent::Socket { local, remote, state, rtt_us, receive_queue, .. } => {
                 self.stands(record, *local, *remote, *state, ordinal)?;
                 let (_, end) = self.end(record, *local, (*remote)?, ordinal)?;
                 end.rtt_us = end.rtt_us.or(*rtt_us);
                 end.unread = *receive_queue;
-                None
             }
             KernelEvent::ResetSent { local, remote, reason } if here(*local) => {
                 // Whose namespace this is can't be told: it adds to what is known, and begins nothing.
@@ -124,39 +122,44 @@ impl Sockets {
                 let (key, end) = self.end(record, *local, *remote, ordinal)?;
                 end.process = record.process.clone().or(end.process.take());
                 end.reset_sent.get_or_insert((at, reason.clone()));
-                let look_at = end.state.is_none_or(|s| s == TcpState::Close).then_some(at + FRAMES_LATE);
-                self.touch(key, look_at)
+                if end.state.is_none_or(|s| s == TcpState::Close) {
+                    self.look_later(key, at + FRAMES_LATE);
+                }
             }
             KernelEvent::ResetReceived { local, remote } if here(*local) => {
-                let (key, end) = self.end(record, *local, *remote, ordinal)?;
+                let (_, end) = self.end(record, *local, *remote, ordinal)?;
                 end.reset_received.get_or_insert(at);
-                self.touch(key, None)
             }
             KernelEvent::SocketError { local, remote, errno } if here(*local) => {
-                let (key, end) = self.end(record, *local, *remote, ordinal)?;
+                let (_, end) = self.end(record, *local, *remote, ordinal)?;
                 // 0: the process took the error before it could be read.
                 end.error = Some((at, *errno));
-                self.touch(key, None)
             }
             KernelEvent::Retransmit { local, remote } if here(*local) => {
-                let (key, end) = self.end(record, *local, *remote, ordinal)?;
+                let (_, end) = self.end(record, *local, *remote, ordinal)?;
                 end.repeats.add(at);
-                self.touch(key, None)
             }
             KernelEvent::Dropped { src, dst, .. }
                 if !known && !self.flows.contains_key(&FlowKey::new(*src, *dst)) =>
             {
-                None
+                return None;
             }
             KernelEvent::Dropped { src, dst, flags, reason, place, .. } => {
-                self.dropped(at, (*src, *dst), Flags(*flags), (reason, place.as_ref()), ordinal, idle_timeout)
+                self.dropped(
+                    at,
+                    (*src, *dst),
+                    Flags(*flags),
+                    (reason, place.as_ref()),
+                    ordinal,
+                    idle_timeout,
+                );
             }
             KernelEvent::Signal { .. } | KernelEvent::Exit { .. } | KernelEvent::OomVictim { .. } => {
                 self.processes.note(record);
-                None
             }
-            _ => None,
+            _ => {}
         }
+        Some(())
     }
 
     /// A rule of this host's filters that a packet of a connection met.
@@ -223,7 +226,10 @@ impl Sockets {
             end.over = Some(at);
             look_at = Some(at + FRAMES_LATE);
         }
-        self.touch(key, look_at)
+        if let Some(at) = look_at {
+            self.look_later(key, at);
+        }
+        Some(())
     }
 
     /// A socket that stands already, or whose owner was looked up.
@@ -248,7 +254,7 @@ impl Sockets {
         if new && let Some(flow) = self.flows.get_mut(&key) {
             flow.facts.adopted = true;
         }
-        self.touch(key, None)
+        Some(())
     }
 
     fn dropped(
@@ -293,10 +299,11 @@ impl Sockets {
         } else if drops.len() < DROPS_MAX {
             drops.push(DropFact { from, ..fact });
         }
-        if tells && flags.syn() {
-            self.look_later(key, at + SYN_REPEATS.min(idle_timeout));
+        if tells {
+            let due = if flags.syn() { SYN_REPEATS.min(idle_timeout) } else { idle_timeout };
+            self.look_later(key, at + due);
         }
-        self.touch(key, tells.then_some(at + idle_timeout))
+        Some(())
     }
 
     fn listens(&mut self, at: Endpoint, process: Process) {
@@ -399,13 +406,6 @@ impl Sockets {
         let end = &mut flow.facts.ends[side];
         end.here = true;
         Some((FlowKey::new(local, remote), end))
-    }
-
-    fn touch(&mut self, key: FlowKey, look_at: Option<Timestamp>) -> Option<()> {
-        if let Some(at) = look_at {
-            self.look_later(key, at);
-        }
-        Some(())
     }
 
     /// Looks at a connection again at that time.
