@@ -94,11 +94,15 @@ pub fn steady(text: &str) -> String {
     kept.flat_map(|line| [line, "\n"]).collect()
 }
 
-fn word<'a>(object: &'a Value, pointer: &str) -> &'a str {
+/// The text at a JSON pointer; `-` where there is none.
+#[must_use]
+pub fn word<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
 }
 
-fn fits(who: &Who, close: &Value) -> bool {
+/// Whether a close is one of these.
+#[must_use]
+pub fn fits(who: &Who, close: &Value) -> bool {
     let same = |wanted: &Option<String>, at: &str| wanted.as_ref().is_none_or(|w| word(close, at) == w);
     let port = close.pointer("/client/port").and_then(Value::as_u64);
     same(&who.name, "/client/name")

@@ -2,7 +2,7 @@
 use super::Observer;
 use super::want::{Owner, Want, evidence};
 use super::watcher::Line;
-use crate::truth::Who;
+use crate::check::{fits, word};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
 
@@ -40,27 +40,13 @@ pub struct Known<'a> {
     pub made: Option<SystemTime>,
 }
 
-fn word<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or("-")
-}
-
-/// Whether a close is one of these.
-#[must_use]
-pub fn is(who: &Who, close: &Value) -> bool {
-    let same = |wanted: &Option<String>, at: &str| wanted.as_ref().is_none_or(|w| word(close, at) == w);
-    let port = close.pointer("/client/port").and_then(Value::as_u64);
-    same(&who.name, "/client/name")
-        && same(&who.address, "/client/address")
-        && same(&who.handshake, "/handshake")
-        && who.port.is_none_or(|wanted| port == Some(u64::from(wanted)))
-}
-
 /// Whether all wanted closes are there.
 #[must_use]
 pub fn complete(wants: &[&Want], lines: &[Line]) -> bool {
     wants.iter().all(|want| {
-        let mine =
-            lines.iter().filter(|l| word(&l.object, "/type") == "close" && is(&want.expected.who, &l.object));
+        let mine = lines
+            .iter()
+            .filter(|l| word(&l.object, "/type") == "close" && fits(&want.expected.who, &l.object));
         mine.count() as u64 >= want.expected.times[0]
     })
 }
@@ -96,7 +82,7 @@ pub fn judge(known: &Known, observer: Observer, wants: &[&Want], lines: &[Line])
     for want in wants {
         let [least, most] = want.expected.times;
         let (mine, others): (Vec<_>, Vec<_>) =
-            closes.into_iter().partition(|l| is(&want.expected.who, &l.object));
+            closes.into_iter().partition(|l| fits(&want.expected.who, &l.object));
         let kept = mine.len().min(usize::try_from(most).unwrap_or(usize::MAX));
         closes = others.into_iter().chain(mine[kept..].iter().copied()).collect();
         rows.extend(mine[..kept].iter().map(|line| close(known, observer, want, line)));

@@ -1,13 +1,11 @@
 //! Plays faults, several at a time, each on hosts of its own.
 use super::judge::Row;
 use super::{Fault, Scene};
-use crate::lab::net;
+use crate::lab::run::each;
 use crate::lab::tools::Tools;
 use anyhow::{Result, anyhow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What came of one fault.
@@ -64,20 +62,5 @@ pub fn play_all(
     jobs: usize,
     done: impl Fn(&Outcome) + Sync,
 ) -> Vec<Outcome> {
-    net::sweep(false);
-    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                while let Some(fault) = faults.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = play(fault, tools, binary);
-                    done(&outcome);
-                    if let Ok(mut all) = outcomes.lock() {
-                        all.push(outcome);
-                    }
-                }
-            });
-        }
-    });
-    outcomes.into_inner().unwrap_or_default()
+    each(faults, jobs, done, |fault| play(fault, tools, binary))
 }
