@@ -3,7 +3,7 @@
 //! that readers of the output still parse it and the community id is that of the tokens. Ports stay.
 use super::Sink;
 use crate::base::{Addr, Endpoint};
-use crate::event::{CloseReport, Event, Facts, NatsFacts, Notice, NoticeCode, Summary};
+use crate::event::{CloseReport, Event, Facts, Notice, NoticeCode, Summary};
 use crate::nats::{Connect, Info};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -55,9 +55,7 @@ struct Veil {
 
 impl Veil {
     fn report(&mut self, report: &CloseReport) -> CloseReport {
-        let mut words = self.words(&report.facts.nats);
-        words.extend(self.processes(&report.facts));
-        words.sort_by_key(|(word, _)| std::cmp::Reverse(word.len()));
+        let words = self.words(&report.facts);
         let mut out = report.clone();
         self.facts(&mut out.facts, &words);
         let cause = &mut out.cause;
@@ -183,15 +181,9 @@ impl Veil {
         out
     }
 
-    /// Names of processes and containers. The server's own is in every fix and tells nothing.
-    fn processes(&self, facts: &Facts) -> Words {
-        let ends = facts.host.iter().flat_map(|host| [&host.ends.client, &host.ends.server]);
-        let processes = ends.filter_map(|end| end.process.as_ref()).filter(|p| &*p.name != "nats-server");
-        processes.map(|p| (p.name.to_string(), self.token("process", &p.name))).collect()
-    }
-
     /// Everything of this connection that may be quoted in a text.
-    fn words(&self, nats: &NatsFacts) -> Words {
+    fn words(&self, facts: &Facts) -> Words {
+        let nats = &facts.nats;
         let mut real: Vec<(&str, &str)> = Vec::new();
         if let Some((_, c)) = &nats.connect {
             real.extend([("name", &*c.name), ("user", &c.user), ("user", &c.nkey), ("name", &c.cluster)]);
@@ -210,6 +202,10 @@ impl Veil {
         for (_, text) in [&nats.malformed.client, &nats.malformed.server].into_iter().flatten() {
             real.push(("text", text));
         }
+        // The server's own name is in every fix and tells nothing.
+        let ends = facts.host.iter().flat_map(|host| [&host.ends.client, &host.ends.server]);
+        let processes = ends.filter_map(|end| end.process.as_ref()).map(|p| &*p.name);
+        real.extend(processes.filter(|name| *name != "nats-server").map(|name| ("process", name)));
         real.retain(|(_, word)| !word.is_empty() && address(word).is_none_or(|(_, len)| len < word.len()));
         let mut words: Words =
             real.iter().map(|(kind, word)| ((*word).to_owned(), self.token(kind, word))).collect();
