@@ -224,14 +224,11 @@ impl Pipeline {
             self.losses.pop_front();
         }
         self.losses.push_back(at);
-        emit(Event::Notice(Notice {
+        emit(Event::Notice(Notice::new(
             at,
-            code: NoticeCode::CaptureLoss,
-            message: format!("the capture lost {frames} frames: verdicts from this time are less certain"),
-            flow: None,
-            client: None,
-            server: None,
-        }));
+            NoticeCode::CaptureLoss,
+            format!("the capture lost {frames} frames: verdicts from this time are less certain"),
+        )));
     }
 
     /// The host that a live trace runs on; again where its addresses change.
@@ -313,7 +310,7 @@ impl Pipeline {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
         summary.open = self.tracker.living();
-        summary.clients = busiest(self.closes_by_client.clone());
+        summary.clients = busiest(&self.closes_by_client);
         summary
     }
 
@@ -325,10 +322,8 @@ impl Pipeline {
             self.judge(waiting.facts, true, emit);
         }
         self.folding.pass(Timestamp(i64::MAX), emit);
-        let mut summary = self.summary.clone();
-        summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        summary.clients = busiest(std::mem::take(&mut self.closes_by_client));
-        summary
+        // What lived on was told just now, one by one.
+        Summary { open: self.summary.open, ..self.summary() }
     }
 
     /// Latest time of the input.
@@ -383,12 +378,8 @@ impl Pipeline {
                             self.summary.evicted
                         );
                         emit(Event::Notice(Notice {
-                            at: mark.at,
-                            code: NoticeCode::Evicted,
-                            message,
                             flow,
-                            client: None,
-                            server: None,
+                            ..Notice::new(mark.at, NoticeCode::Evicted, message)
                         }));
                     }
                 }
@@ -398,35 +389,34 @@ impl Pipeline {
                     );
                     let flow = self.flows.get(&id).copied();
                     emit(Event::Notice(Notice {
-                        at: mark.at,
-                        code: NoticeCode::LameDuckAnnounced,
-                        message,
                         flow,
-                        client: None,
                         server: Some(server),
+                        ..Notice::new(mark.at, NoticeCode::LameDuckAnnounced, message)
                     }));
                 }
                 Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
                     let flow = self.flows.get(&id).copied();
                     emit(Event::Notice(Notice {
-                        at: mark.at,
-                        code: NoticeCode::SlowConsumerBuilding,
-                        message: self.not_reading(client, mark, window),
                         flow,
                         client: Some(client),
                         server: Some(server),
+                        ..Notice::new(
+                            mark.at,
+                            NoticeCode::SlowConsumerBuilding,
+                            self.not_reading(client, mark, window),
+                        )
                     }));
                 }
                 Tracked::Accepted { client, .. } if !self.lost.is_empty() => came_back.push(client.addr),
                 Tracked::Greeted { mark, server, info, .. } => {
                     if let Some(restart) = restart {
                         emit(Event::Notice(Notice {
-                            at: mark.at,
-                            code: NoticeCode::ServerRestarted,
-                            message: another_server(server, &info, &restart, mark.at),
-                            flow: None,
-                            client: None,
                             server: Some(server),
+                            ..Notice::new(
+                                mark.at,
+                                NoticeCode::ServerRestarted,
+                                another_server(server, &info, &restart, mark.at),
+                            )
                         }));
                     }
                 }
@@ -440,12 +430,8 @@ impl Pipeline {
                     let flow = self.flows.get(&id).copied();
                     let message = "a connection that was called dead spoke again".to_owned();
                     emit(Event::Notice(Notice {
-                        at: mark.at,
-                        code: NoticeCode::ConnectionResumed,
-                        message,
                         flow,
-                        client: None,
-                        server: None,
+                        ..Notice::new(mark.at, NoticeCode::ConnectionResumed, message)
                     }));
                 }
                 _ => {}
@@ -506,12 +492,9 @@ impl Pipeline {
             self.storms.clear();
         }
         emit(Event::Notice(Notice {
-            at: mark.at,
-            code: NoticeCode::ReconnectStorm,
-            message,
-            flow: None,
             client: who.map(|addr| Endpoint { addr, port: client.port }),
             server: Some(server),
+            ..Notice::new(mark.at, NoticeCode::ReconnectStorm, message)
         }));
     }
 
@@ -656,26 +639,22 @@ impl Pipeline {
 }
 
 /// The ten with most closes, most first.
-fn busiest(closes: BTreeMap<String, u64>) -> Vec<(String, u64)> {
-    let mut clients: Vec<(String, u64)> = closes.into_iter().collect();
-    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    clients.truncate(10);
-    clients
+fn busiest(closes: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
+    let mut clients: Vec<(&String, &u64)> = closes.iter().collect();
+    clients.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    clients.into_iter().take(10).map(|(client, n)| (client.clone(), *n)).collect()
 }
 
 fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {
     let (way, by) = if step < Span::ZERO { ("back", Span(step.0.saturating_neg())) } else { ("ahead", step) };
-    Notice {
-        at: frame.at,
-        code: NoticeCode::ClockStep,
-        message: format!(
+    Notice::new(
+        frame.at,
+        NoticeCode::ClockStep,
+        format!(
             "capture time jumped {way} by {by} at frame {}: times and durations across it are not certain",
             frame.number
         ),
-        flow: None,
-        client: None,
-        server: None,
-    }
+    )
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

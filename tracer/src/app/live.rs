@@ -226,9 +226,7 @@ impl<'a> Live<'a> {
         if records > 0 {
             let message =
                 format!("the probes lost {records} records: what the kernel didn't say proves nothing now");
-            let (code, at) = (NoticeCode::CaptureLoss, wall());
-            let notice = Notice { at, code, message, flow: None, client: None, server: None };
-            self.out.take(&Event::Notice(notice));
+            self.out.take(&Event::Notice(Notice::new(wall(), NoticeCode::CaptureLoss, message)));
         }
         let Self { taps: Some(taps), pipeline, out, .. } = self else { return 0 };
         let lost = taps.lost();
@@ -261,8 +259,7 @@ impl<'a> Live<'a> {
             return;
         }
         say(&message);
-        let (code, at) = (NoticeCode::CaptureLoss, wall());
-        self.out.take(&Event::Notice(Notice { at, code, message, flow: None, client: None, server: None }));
+        self.out.take(&Event::Notice(Notice::new(wall(), NoticeCode::CaptureLoss, message)));
     }
 
     /// Addresses and interfaces come and go.

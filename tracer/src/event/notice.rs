@@ -60,6 +60,14 @@ pub struct Notice {
     pub server: Option<Endpoint>,
 }
 
+impl Notice {
+    /// About no connection, client or server in particular.
+    #[must_use]
+    pub const fn new(at: Timestamp, code: NoticeCode, message: String) -> Self {
+        Self { at, code, message, flow: None, client: None, server: None }
+    }
+}
+
 /// What the pipeline gives to the sinks.
 #[derive(Clone, Debug)]
 pub enum Event {

@@ -66,12 +66,12 @@ fn tell(server: Endpoint, second: &Second, emit: &mut impl FnMut(Event)) {
     let counts: Vec<String> =
         second.folded.iter().map(|((kind, cause), n)| format!("{n} {kind} {cause}")).collect();
     emit(Event::Notice(Notice {
-        at: second.last,
-        code: NoticeCode::AttemptsFolded,
-        message: format!("{total} more failed attempts at {server} in this second: {}", counts.join(", ")),
-        flow: None,
-        client: None,
         server: Some(server),
+        ..Notice::new(
+            second.last,
+            NoticeCode::AttemptsFolded,
+            format!("{total} more failed attempts at {server} in this second: {}", counts.join(", ")),
+        )
     }));
 }
 
