@@ -168,7 +168,9 @@ fn what_is_not_used_is_let_go() -> Result<()> {
         child.kill()?;
         child.wait()?;
         assert!(threads.iter().any(|thread| thread.main), "the main thread was not seen");
-        for Thread { main, capabilities: [effective, permitted, inheritable, ambient], no_new_privs } in threads {
+        for Thread { main, capabilities: [effective, permitted, inheritable, ambient], no_new_privs } in
+            threads
+        {
             // The thread that reads rule sets hands some of what was kept to nft and iptables.
             let handed = if allowed == KEPT { KEPT } else { 0 };
             let (more, extra) = ((effective | permitted) & !allowed, (inheritable | ambient) & !handed);
