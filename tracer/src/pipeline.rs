@@ -2,13 +2,14 @@
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 pub mod compare;
 mod folding;
+mod neighbourhood;
 mod server_word;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
-    ReconnectOutcome, Summary,
+    Close, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Joint, Mark, Notice,
+    NoticeCode, ReconnectOutcome, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
@@ -16,7 +17,7 @@ use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
 use crate::track::close::decide;
 use crate::track::{
-    Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
+    Clients, ClosedWindow, ConnId, Legs, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
     questions,
 };
 use crate::wire::{Decoder, Packet};
@@ -116,6 +117,7 @@ pub struct Pipeline {
     tracked: Vec<Tracked>,
     neighbours: Neighbours,
     clients: Clients,
+    legs: Legs,
     waiting: VecDeque<Waiting>,
     flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     next_flow: u64,
@@ -167,6 +169,7 @@ impl Pipeline {
             tracked: Vec::new(),
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            legs: Legs::default(),
             waiting: VecDeque::new(),
             flows: HashMap::default(),
             next_flow: 1,
@@ -337,11 +340,15 @@ impl Pipeline {
         let mut tracked = std::mem::take(&mut self.tracked);
         let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked.drain(..) {
+            self.legs.note(&item, self.next_flow);
             let restart = self.neighbours.restarted(&item);
-            self.neighbours.note(&item);
-            self.clients.note(&item);
+            // What a NAT shows a second time is no neighbour and no client of its own.
+            if self.legs.echo_of(item.id()).is_none() {
+                self.neighbours.note(&item);
+                self.clients.note(&item);
+            }
             match item {
-                Tracked::Opened { id, mark, client, server, syn } => {
+                Tracked::Opened { id, mark, client, server, syn, .. } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
@@ -560,8 +567,9 @@ impl Pipeline {
         if facts.ended_by != EndedBy::Goodbye {
             return false;
         }
+        let (id, client) = self.as_first_seen(facts);
         self.clients
-            .reconnect(facts.first_frame, facts.client.addr, self.now)
+            .reconnect(id, client, self.now)
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
@@ -570,12 +578,11 @@ impl Pipeline {
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let mut around = self.neighbours.around(&facts, self.now);
-        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
-        self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        let (mut around, reconnect) = self.neighbourhood(&mut facts);
         around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
+        self.far_neighbours(&mut facts, &close, &mut around);
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let mut cause = cause::judge(&Case {
@@ -593,9 +600,15 @@ impl Pipeline {
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
+        let twice = around.other_leg.is_some_and(|other| other.joint == Joint::Nat);
+        let again = self.legs.echo_of(id).is_some();
         if self.config.offline || input_ended || failed || known {
-            self.clients.settled(id, facts.client.addr);
-        } else {
+            // The second sight of a connection is told what became of its client, too.
+            if again || !twice {
+                let (id, client) = self.as_first_seen(&facts);
+                self.clients.settled(id, client);
+            }
+        } else if !again {
             self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
         }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
@@ -605,24 +618,11 @@ impl Pipeline {
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
             return;
         }
-        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
+        let other_leg = around.other_leg;
+        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg })));
     }
 
-    fn add_client_history(
-        &self,
-        facts: &Facts,
-        around: &mut Around,
-        reconnect: Option<&crate::event::Reconnect>,
-    ) {
-        around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
-        let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
-            || facts.nats.accepted.is_none();
-        if failed && reconnect.is_none() && self.now > facts.ended {
-            around.quiet_after = Some(self.now - facts.ended);
-        }
-    }
-
-    fn count(&mut self, facts: &Facts, close: &crate::event::Close, cause: &crate::event::Cause) {
+    fn count(&mut self, facts: &Facts, close: &Close, cause: &crate::event::Cause) {
         let summary = &mut self.summary;
         summary.closed += 1;
         *summary.kinds.entry(close.kind.name()).or_default() += 1;

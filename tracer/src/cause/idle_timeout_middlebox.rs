@@ -1,5 +1,7 @@
 //! `idle_timeout_middlebox`: a NAT, balancer or stateful filter forgot an idle connection.
+use super::idle_limits;
 use super::prelude::*;
+use crate::event::Mark;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -22,8 +24,11 @@ On the wire:
 - the RST has another TTL than the server's own segments
 - a new connection works at once; the server_id is the same
 - the same gap over several connections is the proof
-- known limits: AWS NLB and NAT gateway 350 s, Azure balancer 4 min, GCP 10 min, classic AWS
-  balancer 60 s, many firewalls 30 or 60 min; conntrack on Linux 5 days
+- a proxy, or a device that resets by itself, closes both sides without any segment before it
+- known limits: haproxy as in Debian 50 s, AWS application balancer 60 s, Azure balancer 4 min, F5 5
+  min, AWS network balancer and NAT gateway 350 s, Google Cloud and nginx stream 10 min, IPVS 15 min,
+  Google Cloud NAT 20 min, Juniper SRX 30 min, Cisco ASA, FortiGate, Palo Alto and Envoy 60 min;
+  conntrack on Linux 5 days
 
 What else it could be:
 - firewall_drop: a rule changed during the silence; then new connections fail too
@@ -35,46 +40,60 @@ Fix:
    \"30s\"` (default 2m), and the client's own ping interval (Go nats.PingInterval, Python
    ping_interval, JavaScript pingInterval, Java pingInterval, C natsOptions_SetPingInterval, .NET
    PingInterval, Rust ping_interval)
-2. or raise the device's idle limit (AWS NLB: tcp.idle_timeout.seconds up to 6000)
+2. or raise the device's idle limit (AWS network balancer: tcp.idle_timeout.seconds up to 6000;
+   haproxy: timeout client, timeout server; nginx: proxy_timeout; Envoy: idle_timeout)
 3. or take the device out of the path: NATS clients need no balancer
 
 Check next: the server's own sockets have no TCP keepalive; only the Go client sends some (every 15
 s).
 ";
 
-/// Known limits: lowest gap, highest gap that points to it, name.
-const KNOWN: &[(i64, i64, &str)] = &[
-    (58, 75, "a classic AWS load balancer or an HTTP proxy (60 s)"),
-    (238, 262, "an Azure load balancer (4 min)"),
-    (298, 320, "a firewall or proxy with 5 min"),
-    (348, 380, "an AWS network load balancer or NAT gateway (350 s)"),
-    (598, 640, "a GCP network (10 min)"),
-    (898, 940, "a device with 15 min"),
-    (1798, 1880, "a firewall with 30 min"),
-    (3598, 3720, "a firewall with 60 min"),
-];
+/// What came out of a silence.
+struct Silence {
+    gap: Span,
+    /// The device closed by itself; else the next segment found out.
+    by_itself: bool,
+    /// Who sent that segment, or in whose name the close came.
+    side: Side,
+    mark: Mark,
+}
 
 fn judge(case: &Case<'_>) -> Judgement {
-    let Some((sender, gap, mark)) = case.idle_gap() else { return No };
     if case.is_told() || case.facts.tcp.client.zero_window.longest > Span::secs(5) {
         return No;
     }
-    let confidence = weight(case, sender, gap);
-    if confidence < 0.1 {
-        return No;
-    }
-    let secs = gap.0 / 1_000_000_000;
-    let device = KNOWN.iter().find(|(low, high, _)| (*low..=*high).contains(&secs)).map(|k| k.2);
-    let how = if case.close.kind == Kind::Rst { "was answered with a reset" } else { "was never answered" };
-    let mut finding = Finding::new(
-        confidence,
-        format!(
-            "a device between {} and {} forgot the connection after {gap} of silence: the next segment {how}",
-            case.client(),
-            case.server()
-        ),
-    )
-    .because([Evidence::packet(mark, format!("first segment after {gap} of silence (from the {sender}) {how}"))]);
+    let found = match case.idle_gap() {
+        Some((side, gap, mark)) => {
+            let silence = Silence { gap, by_itself: false, side, mark };
+            Some((forgotten(case, &silence), silence))
+        }
+        None => closed(case).map(|silence| (timed_out(case, &silence), silence)),
+    };
+    let Some((confidence, silence)) = found.filter(|(confidence, _)| *confidence >= 0.1) else { return No };
+    Yes(finding(case, confidence, &silence))
+}
+
+fn finding(case: &Case<'_>, confidence: f64, silence: &Silence) -> Finding {
+    let (gap, side) = (silence.gap, silence.side);
+    let (client, server) = (case.client(), case.server());
+    let (summary, text) = match (silence.by_itself, case.close.kind == Kind::Rst) {
+        (true, reset) => {
+            let word = if reset { "RST" } else { "FIN" };
+            let device = if case.has_proxy() { "a proxy" } else { "a device" };
+            (
+                format!("{device} between {client} and {server} closed the connection after {gap} without a message"),
+                format!("{word} in the name of the {side} out of {gap} of silence"),
+            )
+        }
+        (false, reset) => {
+            let how = if reset { "was answered with a reset" } else { "was never answered" };
+            (
+                format!("a device between {client} and {server} forgot the connection after {gap} of silence: the next segment {how}"),
+                format!("first segment after {gap} of silence (from the {side}) {how}"),
+            )
+        }
+    };
+    let mut finding = Finding::new(confidence, summary).because([Evidence::packet(silence.mark, text)]);
     if case.around.same_idle_gap > 0 {
         finding = finding.because([Evidence::packets(format!(
             "{} other connections ended after about the same gap",
@@ -84,29 +103,88 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(again) = case.around.accepted {
         finding = finding.because([Evidence::packet(again, "a new connection to the same server worked at once")]);
     }
-    if let Some(device) = device {
-        finding = finding.because([Evidence::packets(format!("the gap fits {device}"))]);
+    let limit = idle_limits::fits(gap, silence.by_itself);
+    if let Some(limit) = limit {
+        finding = finding.because([Evidence::packets(format!("the gap fits {} ({})", limit.device, Span::secs(limit.secs)))]);
     }
     finding.fix = remedy::ping_below(case, gap);
-    finding.fix.push(format!("or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path"));
-    Yes(finding
+    finding.fix.extend(limit.map(|limit| format!("if it is {}, raise the limit there: {}", limit.device, limit.raise)));
+    finding.fix.push(if case.has_proxy() {
+        remedy::proxy_limits(gap)
+    } else {
+        format!("or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path")
+    });
+    finding
         .why_not("not the server: it neither closed nor complained before the silence")
-        .why_not("not a dead path: a new connection shows whether the path works (see `reconnect`)"))
+        .why_not("not a dead path: a new connection shows whether the path works (see `reconnect`)")
 }
 
-fn weight(case: &Case<'_>, sender: Side, gap: Span) -> f64 {
+/// A close that no segment led to, after a silence long enough to be somebody's limit.
+fn closed(case: &Case<'_>) -> Option<Silence> {
+    let gap = case.closed_out_of_silence().filter(|&gap| gap >= LEAST)?;
+    let (side, mark) = case.facts.first_farewell()?;
+    Some(Silence { gap, by_itself: true, side, mark })
+}
+
+/// Devices with a shorter limit would cut any client.
+const LEAST: Span = Span::secs(4);
+
+/// How sure it is that a device's limit, not an end, closed out of a silence.
+fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
     let around = case.around;
+    let gap = silence.gap;
+    let gone = around.server_id_changed == Some(true) || around.refused.is_some();
+    // What ended many at once, or a connection that was longer quiet before, was no limit of silence.
+    if gone || around.server_closed_others > 0 || around.client_closed_others > 0 {
+        return 0.0;
+    }
+    if case.facts.quiet_lived_through.0 > gap.0 + gap.0 / 20 {
+        return 0.0;
+    }
+    let same = around.same_idle_gap > 0;
+    let known = idle_limits::fits(gap, true).is_some();
+    if case.closed_by_proxy() {
+        return if same || known { 0.95 } else { 0.86 };
+    }
+    if case.facts.nats.protocol == Protocol::Mqtt || case.facts.nats.pings[silence.side].unanswered > 0 {
+        return 0.0;
+    }
+    let shown = case.between().is_some();
+    match (case.close.side, shown) {
+        // Forged, as its TTL shows, and nothing led to it.
+        (Party::Network, _) if gap >= Span::secs(55) => if same || known { 0.94 } else { 0.6 },
+        (Party::Server, true) => match (same, known) {
+            (true, _) => 0.88,
+            (_, true) => 0.84,
+            _ => 0.5,
+        },
+        (Party::Server, false) => match (around.same_idle_gap, known) {
+            (2.., _) => 0.85,
+            (1, true) => 0.8,
+            (1, false) => 0.5,
+            (_, true) => 0.45,
+            _ => 0.0,
+        },
+        // A client may leave whenever it likes; a proxy that dials for it has a limit.
+        (Party::Client, true) if same && known => 0.8,
+        (Party::Client, true) if same || known => 0.4,
+        _ => 0.0,
+    }
+}
+
+/// How sure it is that a device had forgotten the connection when the next segment came.
+fn forgotten(case: &Case<'_>, silence: &Silence) -> f64 {
+    let (around, gap) = (case.around, silence.gap);
     if around.server_id_changed == Some(true) || around.refused.is_some() {
         return 0.15;
     }
     let slack = Span(gap.0 + gap.0 / 10);
     // It lived through as long a silence before: nobody forgot it then.
-    if case.facts.longest_idle > slack {
+    if case.facts.lived_through > slack {
         return 0.1;
     }
-    let regular = case.facts.nats.pings[sender]
-        .interval
-        .is_some_and(|i| case.facts.nats.pings[sender].sent >= 3 && i.0 * 10 >= gap.0 * 9);
+    let pings = &case.facts.nats.pings[silence.side];
+    let regular = pings.interval.is_some_and(|i| pings.sent >= 3 && i.0 * 10 >= gap.0 * 9);
     let back = around.accepted.is_some() || around.pair_answers_same_port;
     let mut confidence: f64 = match case.close.kind {
         Kind::Rst => {
@@ -126,8 +204,7 @@ fn weight(case: &Case<'_>, sender: Side, gap: Span) -> f64 {
     if around.same_idle_gap > 0 {
         confidence = (confidence + 0.1).max(0.75);
     }
-    let secs = gap.0 / 1_000_000_000;
-    if KNOWN.iter().any(|(low, high, _)| (*low..=*high).contains(&secs)) {
+    if idle_limits::fits(gap, false).is_some() {
         confidence += 0.05;
     }
     // A kernel that recorded the drop names a filter, not a table that forgot.
@@ -154,6 +231,15 @@ mod cases {
         })
     }
 
+    /// The server's FIN, after so long without a message.
+    fn quiet(gap_s: i64) -> Scene {
+        Scene::new().ends(Kind::Fin, Party::Server).with(|s| {
+            for side in Side::BOTH {
+                s.facts.tcp[side].last_data = Some(mark(END - gap_s * 1000));
+            }
+        })
+    }
+
     pub const CASES: &[fn() -> Scene] = &[
         || idle(352).fires(),
         || {
@@ -168,6 +254,17 @@ mod cases {
                 .fires()
         },
         || idle(20).silent(),
-        || idle(352).with(|s| s.facts.longest_idle = Span::secs(900)).silent(),
+        || idle(352).with(|s| s.facts.lived_through = Span::secs(900)).silent(),
+        // A proxy with both its sides in sight; the same, but it was longer quiet before; or it was stopped.
+        || quiet(6).proxied(Some(Side::Client)).fires(),
+        || quiet(6).proxied(Some(Side::Client)).with(|s| s.facts.quiet_lived_through = Span::secs(50)).silent(),
+        || quiet(6).proxied(Some(Side::Client)).with(|s| s.around.refused = Some(mark(END + 900))).silent(),
+        // On the client's side alone: it shows in INFO, or several end after one gap.
+        || quiet(50).info(|i| i.client_ip = "10.0.1.9".into()).fires(),
+        || quiet(23).with(|s| s.around.same_idle_gap = 3).fires(),
+        || quiet(23).silent(),
+        || quiet(23).with(|s| (s.around.same_idle_gap, s.around.server_closed_others) = (3, 3)).silent(),
+        // A client may close whenever it likes.
+        || quiet(60).ends(Kind::Fin, Party::Client).with(|s| s.around.same_idle_gap = 3).silent(),
     ];
 }

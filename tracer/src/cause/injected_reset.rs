@@ -56,7 +56,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         (false, true) => 0.5,
         (false, false) => return No,
     };
-    if case.idle_gap().is_some() {
+    // A device whose time was over, not one that disliked what it saw.
+    if case.idle_gap().is_some() || case.closed_out_of_silence().is_some_and(|quiet| quiet > Span::secs(55)) {
         confidence *= 0.75;
     }
     let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| case.end(s));

@@ -1,5 +1,7 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
+mod hops;
+mod idle_limits;
 mod prelude;
 pub mod remedy;
 mod seen;
@@ -28,7 +30,7 @@ macro_rules! rules {
 rules! {
     client_closed, client_process_exit, kicked,
     firewall_drop, firewall_reject, path_blackhole, one_way_path, idle_timeout_middlebox, mtu_blackhole,
-    injected_reset, host_unreachable, peer_vanished, packet_loss,
+    injected_reset, host_unreachable, peer_vanished, packet_loss, proxy_closed,
     server_shutdown, server_lame_duck, server_crashed, server_oom_killed, server_not_listening,
     max_connections, account_max_connections, connection_throttled, accept_queue_overflow, stale_server,
     max_subscriptions,

@@ -122,13 +122,23 @@ pub fn open_path(case: &Case<'_>) -> Vec<String> {
 /// PING more often than a device forgets: server and client settings.
 #[must_use]
 pub fn ping_below(case: &Case<'_>, gap: Span) -> Vec<String> {
-    let secs = (gap.0 / 2_000_000_000).clamp(5, 60);
+    let secs = (gap.0 / 2_000_000_000).clamp(1, 60);
     vec![
         format!(
             "in nats-server.conf set `ping_interval: \"{secs}s\"` (default 2m) and `nats-server --signal reload`"
         ),
         ping_option(case.lang(), secs),
     ]
+}
+
+/// Idle limits of the proxies that are used most.
+#[must_use]
+pub fn proxy_limits(gap: Span) -> String {
+    format!(
+        "or raise the proxy's idle limit far above {gap}: haproxy `timeout client` and `timeout server` (or `timeout tunnel`), \
+         nginx stream `proxy_timeout` (default 10m), Envoy tcp_proxy `idle_timeout` (default 1h), AWS network balancer \
+         `tcp.idle_timeout.seconds` (default 350)"
+    )
 }
 
 /// The client library's own PING option.

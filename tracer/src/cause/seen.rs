@@ -4,10 +4,10 @@ use crate::base::{Side, Span, Timestamp};
 use crate::event::{Evidence, Handshake, Kind, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered};
 
 impl Case<'_> {
-    /// That end sent the FIN or RST that decided.
+    /// That end sent the FIN or RST that decided, and it was no proxy of its own accord.
     #[must_use]
     pub fn ended_by(&self, side: Side) -> bool {
-        matches!(self.close.kind, Kind::Fin | Kind::Rst) && self.close.side == Party::from(side)
+        self.closed_by() == Some(side) && !self.closed_by_proxy()
     }
 
     /// One end fell silent, with or without the sign of a filter.

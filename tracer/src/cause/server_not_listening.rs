@@ -35,10 +35,16 @@ Fix:
 3. what does the client dial: its URL list, the service's targetPort, the published container port
 4. a config error stops the server at the start: `nats-server -c FILE -t` checks the file
 
+Behind a proxy or balancer: it takes the connection, finds nobody and closes it without an INFO; a
+capture on the proxy's host shows its own SYN refused.
+
 Check next: which connection of the server ended just before the first refused SYN, and how.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
+    if let Some(finding) = behind_proxy(case) {
+        return Yes(finding);
+    }
     if case.facts.handshake != Handshake::Refused || case.close.kind != Kind::Rst {
         return No;
     }
@@ -76,6 +82,42 @@ fn judge(case: &Case<'_>) -> Judgement {
         .why_not("not the path: SYN and RST went through"))
 }
 
+/// Something took the connection, had nothing to say and closed it: a proxy that finds nobody behind itself.
+fn behind_proxy(case: &Case<'_>) -> Option<Finding> {
+    let tcp = &case.facts.tcp.server;
+    let took = case.facts.handshake == Handshake::Complete && !case.facts.unread();
+    if !took || tcp.bytes > 0 || case.closed_by() != Some(Side::Server) || case.is_told() {
+        return None;
+    }
+    let server = case.facts.server;
+    let goodbye = case.goodbye_evidence(Side::Server);
+    let (confidence, summary, evidence) = match case.around.refused_behind {
+        Some((mark, behind)) => (
+            0.9,
+            format!("a proxy at {server} took the connection of {}, but nobody listens on {behind} behind it", case.client()),
+            Evidence::packet(mark, format!("the proxy's own SYN to {behind} was refused right before it closed")),
+        ),
+        // Whoever speaks first and closes at once without a word had nobody to pass the connection to, or was stopping.
+        None if tcp.packets > 0 && case.age() < Span::secs(1) && case.facts.nats.first_byte.client.is_none() => (
+            if case.around.refused.is_some() || case.around.server_closed_others > 0 { 0.2 } else { 0.5 },
+            format!("{server} took the connection of {} and closed it without an INFO: a proxy with no server behind it?", case.client()),
+            Evidence::packets("a NATS server says INFO as soon as it has a connection; this one said nothing"),
+        ),
+        None => return None,
+    };
+    let mut finding = Finding::new(confidence, summary)
+        .because([evidence])
+        .because(goodbye)
+        .fix(format!("what listens at {server}: nats-server itself, or a balancer or proxy (haproxy, nginx, kube-proxy, a cloud balancer)? Look at its list of servers and their health"))
+        .fix("on the servers behind it: is nats-server running, `ss -ltnp 'sport = :4222'`; does the proxy's health check look at it (`/healthz` of the monitoring port)?")
+        .fix(remedy::keep_trying(case.lang()))
+        .why_not("not the path: the handshake was done, and the close came in good order");
+    if case.around.refused_behind.is_none() {
+        finding.also.push(("server_shutdown", 0.3));
+    }
+    Some(finding)
+}
+
 #[cfg(test)]
 mod cases {
     use crate::cause::testing::*;
@@ -85,5 +127,20 @@ mod cases {
         || Scene::new().attempt(Handshake::Refused).with(|s| s.around.lame_duck = Some(Mark::default())).silent(),
         || Scene::new().attempt(Handshake::Unanswered).silent(),
         || Scene::new().ends(Kind::Rst, Party::Server).silent(),
+        || accepted_mute().fires(),
+        || {
+            accepted_mute()
+                .with(|s| {
+                    let server = Endpoint { addr: Addr::v4([10, 0, 1, 5]), port: 4222 };
+                    s.around.refused_behind = Some((mark(4), server));
+                    s.around.server_closed_others = 2;
+                })
+                .fires()
+        },
+        || accepted_mute().with(|s| s.around.server_closed_others = 5).silent(),
     ];
+
+    fn accepted_mute() -> Scene {
+        Scene::new().mute().ends_at(Kind::Fin, Party::Server, 5)
+    }
 }

@@ -138,6 +138,8 @@ impl Scene {
             capture_loss: false,
             input_ended: false,
             longest_idle: Span::secs(2),
+            lived_through: Span::secs(2),
+            quiet_lived_through: Span::secs(2),
             first_goodbye: None,
             ended: mark(END).at,
             ended_by: EndedBy::Goodbye,
@@ -282,6 +284,23 @@ impl Scene {
         scene
     }
 
+    /// The other leg of the connection, on the server's side of a proxy; `by` closed it first.
+    pub fn proxied(mut self, by: Option<Side>) -> Self {
+        let at = self.close.at + Span::micros(300);
+        self.around.other_leg = Some(OtherLeg {
+            flow: 2,
+            client: Endpoint { addr: Addr::v4([10, 0, 1, 9]), port: 40022 },
+            server: Endpoint { addr: Addr::v4([10, 0, 1, 5]), port: 4222 },
+            joint: Joint::Proxy,
+            at: Side::Server,
+            shown: mark(1),
+            goodbye: by.map(|side| (side, Mark { at, frame: FrameRef { capture: 0, number: 70_000 } })),
+            silent: None,
+            ended: by.is_some(),
+        });
+        self
+    }
+
     /// TLS facts to change.
     pub fn tls(mut self, change: impl FnOnce(&mut TlsFacts)) -> Self {
         let tls = self.facts.nats.tls.get_or_insert_default();
@@ -306,6 +325,7 @@ const CONTRACT: &[(Family, &[&str])] = &[
             "host_unreachable",
             "peer_vanished",
             "packet_loss",
+            "proxy_closed",
         ],
     ),
     (

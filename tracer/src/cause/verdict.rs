@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown, weigh};
-use crate::event::{Cause, Evidence, Source};
+use crate::event::{Cause, Evidence, Family, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
 const CERTAIN_ENOUGH: f64 = 0.3;
@@ -40,6 +40,7 @@ pub fn judge(case: &Case<'_>) -> Cause {
     let (rule, finding) =
         rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, seen::summary(case))));
     let also = others(rule.code, &finding, rest);
+    let between = case.between().filter(|_| rule.family != Family::Normal);
     let mut why_not = finding.why_not;
     why_not.extend(case.no_local_filter());
     why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));
@@ -48,7 +49,7 @@ pub fn judge(case: &Case<'_>) -> Cause {
         family: rule.family,
         summary: finding.summary,
         confidence: weigh::reported(finding.confidence),
-        evidence: evidence(case, finding.evidence),
+        evidence: evidence(case, finding.evidence, between),
         fix: finding.fix,
         also,
         why_not,
@@ -80,9 +81,9 @@ fn others(
 }
 
 /// The rule's evidence, behind it the close's own; never empty.
-fn evidence(case: &Case<'_>, own: Vec<Evidence>) -> Vec<Evidence> {
+fn evidence(case: &Case<'_>, own: Vec<Evidence>, between: Option<Evidence>) -> Vec<Evidence> {
     let mut all: Vec<Evidence> = Vec::new();
-    for item in own.into_iter().chain(case.close.evidence.iter().cloned()) {
+    for item in own.into_iter().chain(case.close.evidence.iter().cloned()).chain(between) {
         let told = all.iter().any(|e| e.text == item.text || (item.frame.is_some() && e.frame == item.frame));
         if !told {
             all.push(item);

@@ -1,7 +1,7 @@
 //! What happened around one connection's end: the same server, the same hosts, the same client. Filled by `track`'s
 //! neighbours after the merge by time, read by `cause`.
 use super::{Mark, Reconnect};
-use crate::base::{PerSide, Span, Timestamp};
+use crate::base::{Endpoint, PerSide, Side, Span, Timestamp};
 
 /// Neighbourhood of one close.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,85 @@ pub struct Around {
     pub server_reason: Option<ServerReason>,
     /// How the process that owned each end's socket ended, where the kernel told it and it ended about this close.
     pub process_end: PerSide<Option<ProcessEnd>>,
+    /// The same connection as another flow, on the other side of a proxy or NAT.
+    pub other_leg: Option<OtherLeg>,
+    /// Another host was refused, or not answered, at another server while this connection had no word from its own: the
+    /// dialled server, and the SYN or RST that shows it.
+    pub refused_behind: Option<(Mark, Endpoint)>,
+}
+
+/// What joins the two legs of one connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Joint {
+    /// It rewrites addresses; both ends talk to each other's TCP.
+    Nat,
+    /// It dials anew: each end talks to its TCP.
+    Proxy,
+}
+
+impl Joint {
+    /// In words.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "NAT",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// The other leg of a connection that was captured on both sides of a proxy or NAT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherLeg {
+    /// Its number in the output.
+    pub flow: u64,
+    /// Who dials on it.
+    pub client: Endpoint,
+    /// Who is dialled.
+    pub server: Endpoint,
+    /// What lies between.
+    pub joint: Joint,
+    /// Whose leg it is: that of the client, or that of the server.
+    pub at: Side,
+    /// The frame of it that shows that it is the same connection.
+    pub shown: Mark,
+    /// Who said goodbye on it first, and when.
+    pub goodbye: Option<(Side, Mark)>,
+    /// Who fell silent on it.
+    pub silent: Option<Side>,
+    /// It has ended, one way or the other.
+    pub ended: bool,
+}
+
+/// Which hop closed first, where a connection has two legs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Maker {
+    /// The end of this leg.
+    ThisEnd,
+    /// The end of the other leg.
+    FarEnd,
+    /// What lies between.
+    Joint,
+    /// Can't be told.
+    Unknown,
+}
+
+impl OtherLeg {
+    /// Which hop closed first, where `by` said the first goodbye on this leg. Order on each leg is enough: the clocks of two
+    /// captures need not agree.
+    #[must_use]
+    pub fn maker(&self, by: Side) -> Maker {
+        // On this leg the joint stands where the other leg's end would be.
+        if by != self.at {
+            return Maker::ThisEnd;
+        }
+        match self.goodbye {
+            Some((side, _)) if side == self.at => Maker::FarEnd,
+            Some(_) => Maker::Joint,
+            None if !self.ended => Maker::Joint,
+            None => Maker::Unknown,
+        }
+    }
 }
 
 /// The server's own reason for a close.

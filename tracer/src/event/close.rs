@@ -1,5 +1,5 @@
 //! A close and its cause, in the words of the outside contract.
-use super::{Evidence, Facts};
+use super::{Evidence, Facts, OtherLeg};
 use crate::base::{Span, Timestamp};
 
 macro_rules! words {
@@ -199,6 +199,8 @@ pub struct CloseReport {
     pub cause: Cause,
     /// What became of the client.
     pub reconnect: Option<Reconnect>,
+    /// The same connection as another flow.
+    pub other_leg: Option<OtherLeg>,
 }
 
 /// The last line: counts over the run.

@@ -350,6 +350,8 @@ pub struct NatsFacts {
     pub mqtt: Option<Box<MqttFacts>>,
     /// Client address told by a PROXY header or X-Forwarded-For.
     pub forwarded_for: Option<String>,
+    /// Where a proxy shows itself in what it says, and by what.
+    pub proxied: Option<(Mark, &'static str)>,
     /// Messages and bytes that may be lost.
     pub at_risk: AtRisk,
 }
@@ -414,6 +416,10 @@ pub struct Facts {
     pub input_ended: bool,
     /// Longest silence of the whole connection before its last exchange, and when it began.
     pub longest_idle: Span,
+    /// Longest silence without any frame, over 10 s, that an exchange followed: it was lived through.
+    pub lived_through: Span,
+    /// Longest time without payload that payload followed.
+    pub quiet_lived_through: Span,
     /// First FIN or RST in order of sight, if any.
     pub first_goodbye: Option<(Side, FrameRef)>,
     /// When it ended, and by what.

@@ -4,10 +4,11 @@ mod close;
 mod evidence;
 mod facts;
 mod host;
+mod idle;
 mod input;
 mod notice;
 
-pub use around::{Around, ProcessEnd, ServerReason};
+pub use around::{Around, Joint, Maker, OtherLeg, ProcessEnd, ServerReason};
 pub use close::{
     Cause, Close, CloseReport, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
 };

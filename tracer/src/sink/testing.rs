@@ -49,6 +49,7 @@ pub(super) fn report() -> CloseReport {
         close: fin(Party::Server),
         cause: cause(),
         reconnect: Some(back()),
+        other_leg: None,
     }
 }
 
@@ -244,6 +245,8 @@ fn facts() -> Facts {
         capture_loss: false,
         input_ended: false,
         longest_idle: Span::ZERO,
+        lived_through: Span::ZERO,
+        quiet_lived_through: Span::ZERO,
         first_goodbye: Some((Side::Server, FrameRef::default())),
         ended: Timestamp(0),
         ended_by: crate::event::EndedBy::Goodbye,

@@ -1,7 +1,7 @@
 //! How a connection ended and whose doing it was: the contract's order of precedence over the facts. Why is another floor's
 //! question.
 use super::testimony::{self, Maker};
-use super::timers;
+use super::{joint, timers};
 use crate::base::{Addr, Side, Span};
 use crate::event::{
     Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party,
@@ -13,6 +13,7 @@ use crate::event::{
 pub fn decide(facts: &Facts, around: &Around) -> Close {
     let mut close = goodbye(facts, around).or_else(|| icmp(facts)).unwrap_or_else(|| silence(facts, around));
     testimony::join(facts, &mut close);
+    joint::join(around, &mut close);
     close
 }
 

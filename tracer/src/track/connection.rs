@@ -72,6 +72,10 @@ pub struct Connection {
     rtt: RoundTrips,
     idle_gap: Span,
     idle_end: Timestamp,
+    lived_through: Span,
+    /// Last frame with payload, and the longest time between two of them.
+    payload_at: Timestamp,
+    quiet_lived_through: Span,
     icmp: Vec<IcmpFact>,
     first_goodbye: Option<(Side, FrameRef)>,
     ignored_resets: u32,
@@ -136,6 +140,9 @@ impl Connection {
             rtt: RoundTrips::default(),
             idle_gap: Span::ZERO,
             idle_end: seen.mark.at,
+            lived_through: Span::ZERO,
+            payload_at: seen.mark.at,
+            quiet_lived_through: Span::ZERO,
             icmp: Vec::new(),
             first_goodbye: None,
             ignored_resets: 0,
@@ -285,6 +292,9 @@ impl Connection {
                     self.rtt.sample(rtt);
                 }
                 if self.idle_gap > Span::ZERO && mark.at >= self.idle_end {
+                    if self.ended.is_none() {
+                        self.lived_through = self.lived_through.max(self.idle_gap);
+                    }
                     self.idle_gap = Span::ZERO;
                 }
             }
@@ -329,6 +339,10 @@ impl Connection {
         if seg.payload_len > 0 {
             let end = &mut self.ends[from];
             end.facts.last_data = Some(mark);
+            if self.ended.is_none() {
+                self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+                self.payload_at = mark.at;
+            }
             end.facts.largest_segment = end.facts.largest_segment.max(seg.payload_len);
             let sent = end.sent(seq.add(seg.payload_len), seg.payload_len, mark);
             if let Sent::New(octets) = sent {
@@ -648,6 +662,8 @@ impl Connection {
             capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
             input_ended,
             longest_idle: self.idle_gap,
+            lived_through: self.lived_through,
+            quiet_lived_through: self.quiet_lived_through,
             first_goodbye: self.first_goodbye,
             ended,
             ended_by,

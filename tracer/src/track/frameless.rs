@@ -44,6 +44,8 @@ pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout
         capture_loss: false,
         input_ended: false,
         longest_idle: Span::ZERO,
+        lived_through: Span::ZERO,
+        quiet_lived_through: Span::ZERO,
         first_goodbye,
         ended,
         ended_by,

@@ -58,7 +58,7 @@ impl Tracker {
         let (id, mark) = (facts.first_frame, facts.start);
         let ending = frameless::ending(&facts);
         let syn = ending.syn;
-        out.push(Tracked::Opened { id, mark, client: facts.client, server: facts.server, syn });
+        out.push(Tracked::Opened { id, mark, client: facts.client, server: facts.server, syn, first: None });
         out.push(Tracked::Ending(ending));
         out.push(Tracked::Closed(Box::new(facts)));
         self.sockets.told(key, now);

@@ -10,6 +10,8 @@ mod frameless;
 mod gone;
 mod host;
 mod inflight;
+mod joint;
+mod legs;
 mod neighbours;
 mod processes;
 mod rtt;
@@ -23,9 +25,10 @@ mod vantage;
 
 pub use clients::Clients;
 pub use connection::{ClosedWindow, Limits, Seen};
+pub use legs::Legs;
 pub use neighbours::{Neighbours, Restart};
 pub use testimony::questions;
-pub use tracked::{ConnId, Ending, Tracked};
+pub use tracked::{ConnId, Ending, FirstSegment, Tracked};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
@@ -239,6 +242,14 @@ impl Tracker {
             client: conn.client,
             server: conn.server,
             syn: seg.flags.syn(),
+            first: Some(FirstSegment {
+                seq: seg.seq,
+                ack: seg.ack,
+                ip_id: seg.ip_id,
+                shape: (seg.window, seg.flags.0),
+                ttl: seg.ttl,
+                from,
+            }),
         });
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -512,7 +523,8 @@ fn pass_on(conn: &Connection, mark: Mark, news: session::News, out: &mut Vec<Tra
     if news.info
         && let Some(info) = &info
     {
-        out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info) });
+        let next = conn.end(Side::Server).snd_nxt;
+        out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info), next });
     }
     if news.accepted {
         out.push(Tracked::Accepted {

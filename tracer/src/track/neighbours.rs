@@ -122,14 +122,29 @@ pub struct Neighbours {
     vantages: Map<Endpoint, Vantage>,
     silences: VecDeque<Silence>,
     client_closes: VecDeque<(ConnId, Addr, Timestamp)>,
-    idle_deaths: VecDeque<(ConnId, Endpoint, Addr, Span)>,
+    idle_deaths: VecDeque<IdleDeath>,
+    /// Refused SYNs: which, who dialled whom.
+    refusals: VecDeque<(Mark, Endpoint, Endpoint)>,
 }
+
+/// An end that came out of a silence.
+#[derive(Debug, Clone, Copy)]
+struct IdleDeath {
+    id: ConnId,
+    server: Endpoint,
+    client: Addr,
+    idle: Span,
+    at: Timestamp,
+}
+
+/// Silences as short as this are no silence.
+const IDLE_LEAST: Span = Span::secs(5);
 
 impl Neighbours {
     /// One more thing the tracker told.
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
-            Tracked::Opened { id, mark, client, server, syn } => {
+            Tracked::Opened { id, mark, client, server, syn, .. } => {
                 let entry = slot(&mut self.servers, *server);
                 if *syn {
                     keep(&mut entry.attempts, mark.at, 4096);
@@ -144,7 +159,7 @@ impl Neighbours {
                     self.server_answered(id, mark, server, ended);
                 }
             }
-            Tracked::Greeted { id, mark, server, info } => {
+            Tracked::Greeted { id, mark, server, info, .. } => {
                 let entry = slot(&mut self.servers, *server);
                 entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 entry.heard = entry.heard.max(Some(mark.at));
@@ -201,6 +216,7 @@ impl Neighbours {
         }
         if ending.refused {
             keep(&mut entry.refused, (ending.id, ending.mark), LIST_MAX);
+            keep(&mut self.refusals, (ending.mark, ending.client, ending.server), LIST_MAX);
         } else if ending.goodbye == Some(Side::Server) && ending.by == EndedBy::Goodbye {
             keep(&mut entry.closed, (ending.id, at), LIST_MAX * 8);
         }
@@ -218,12 +234,9 @@ impl Neighbours {
     }
 
     fn closed(&mut self, facts: &Facts) {
-        if facts.longest_idle > Span::secs(50) {
-            keep(
-                &mut self.idle_deaths,
-                (facts.first_frame, facts.server, facts.client.addr, facts.longest_idle),
-                LIST_MAX,
-            );
+        if let Some(idle) = facts.idle_at_end().filter(|&idle| idle >= IDLE_LEAST) {
+            let (id, server, client) = (facts.first_frame, facts.server, facts.client.addr);
+            keep(&mut self.idle_deaths, IdleDeath { id, server, client, idle, at: facts.ended }, LIST_MAX);
         }
         if facts.vantage != Vantage::Unknown
             && (self.vantages.len() < MAP_MAX || self.vantages.contains_key(&facts.server))
@@ -253,17 +266,38 @@ impl Neighbours {
             count(self.client_closes.iter().filter(|c| {
                 c.0 != id && c.1 == facts.client.addr && near(c.2, facts.ended, Span::millis(100))
             }));
-        around.same_idle_gap = if facts.longest_idle > Span::secs(50) {
-            count(self.idle_deaths.iter().filter(|d| {
-                d.0 != id && (d.1 == facts.server || d.2 == facts.client.addr) && {
-                    let (a, b) = (d.3.0 as f64, facts.longest_idle.0 as f64);
-                    (a - b).abs() < b * 0.1
-                }
-            }))
-        } else {
-            0
-        };
+        around.same_idle_gap = self.same_idle(facts);
+        around.refused_behind = self.refused_behind(facts);
         around
+    }
+
+    /// Other ends at the same server, or of the same client host, after about as long a silence. Those of the same moment say
+    /// nothing: whatever ended them all may have come at any time.
+    fn same_idle(&self, facts: &Facts) -> u32 {
+        let Some(idle) = facts.idle_at_end().filter(|&idle| idle >= IDLE_LEAST) else { return 0 };
+        let alike = |d: &IdleDeath| (d.idle.0 as f64 - idle.0 as f64).abs() < idle.0 as f64 * 0.1;
+        count(self.idle_deaths.iter().filter(|d| {
+            d.id != facts.first_frame
+                && (d.server == facts.server || d.client == facts.client.addr)
+                && alike(d)
+                && !near(d.at, facts.ended, Span::millis(1500))
+        }))
+    }
+
+    /// The server took the connection, said nothing and closed it, right as somebody else's SYN was refused elsewhere: it
+    /// passes connections on to where nobody listens.
+    fn refused_behind(&self, facts: &Facts) -> Option<(Mark, Endpoint)> {
+        if facts.handshake != Handshake::Complete || facts.tcp.server.bytes > 0 {
+            return None;
+        }
+        let refusal = self.refusals.iter().rev().find(|&&(mark, client, server)| {
+            server != facts.server
+                && client.addr != facts.client.addr
+                && mark.at >= facts.start.at
+                && mark.at <= facts.ended
+                && facts.ended - mark.at < Span::millis(100)
+        });
+        refusal.map(|r| (r.0, r.2))
     }
 
     fn around_server(&self, facts: &Facts, around: &mut Around) {

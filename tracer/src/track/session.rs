@@ -182,11 +182,15 @@ impl Reading<'_> {
             Op::Foreign(what) => {
                 self.facts.foreign[side].get_or_insert((self.place.mark, what));
             }
-            Op::Proxy { client } => self.facts.forwarded_for = client.map(|c| c.to_string()),
+            Op::Proxy { client } => {
+                self.facts.forwarded_for = client.map(|c| c.to_string());
+                self.facts.proxied.get_or_insert((self.place.mark, "PROXY header"));
+            }
             Op::HttpStatus(code) => self.facts.http_status = Some(code),
             Op::WsUpgrade { forwarded_for, .. } => {
                 if let Some(text) = forwarded_for {
                     self.facts.forwarded_for = Some(printable(text, 64));
+                    self.facts.proxied.get_or_insert((self.place.mark, "X-Forwarded-For header"));
                 }
             }
             Op::WsClose { code, reason } => {

@@ -1,12 +1,55 @@
 //! What the tracker tells about connections.
 use super::ClosedWindow;
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Endpoint, Seq, Side, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
 use std::sync::Arc;
 
 /// A connection's name inside the core: the ordinal of its first frame.
 pub type ConnId = u64;
+
+/// A flow's first segment, by what a NAT does not rewrite. The TTL and the sender's side tell nothing of identity.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstSegment {
+    /// Sequence number.
+    pub seq: Seq,
+    /// Acknowledgement number.
+    pub ack: Seq,
+    /// IPv4 identification; 0 says nothing.
+    pub ip_id: Option<u16>,
+    /// Window as it stands in the header, and flags.
+    pub shape: (u16, u8),
+    /// Time to live, hop limit.
+    pub ttl: u8,
+    /// Who sent it.
+    pub from: Side,
+}
+
+impl FirstSegment {
+    /// Its numbers are those of a real TCP, that no other segment has by chance.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.seq.0 > 0xffff && self.ip_id.is_some_and(|id| id > 1)
+    }
+
+    const fn identity(&self) -> (Seq, Seq, Option<u16>, (u16, u8)) {
+        (self.seq, self.ack, self.ip_id, self.shape)
+    }
+}
+
+impl PartialEq for FirstSegment {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for FirstSegment {}
+
+impl std::hash::Hash for FirstSegment {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
 
 /// What the tracker tells about connections, in order of time.
 #[derive(Debug)]
@@ -23,6 +66,8 @@ pub enum Tracked {
         server: Endpoint,
         /// It began with a SYN.
         syn: bool,
+        /// What a NAT leaves as it is in the first segment; none where no frame shows it.
+        first: Option<FirstSegment>,
     },
     /// One end acknowledged something new; at most once a second for each end.
     Answered {
@@ -68,6 +113,8 @@ pub enum Tracked {
         server: Endpoint,
         /// INFO.
         info: Arc<Info>,
+        /// Sequence number after it.
+        next: Seq,
     },
     /// INFO ldm:true.
     LameDuck {
@@ -119,6 +166,27 @@ pub enum Tracked {
         /// Which.
         id: ConnId,
     },
+}
+
+impl Tracked {
+    /// Which connection it is about.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        match self {
+            Self::Opened { id, .. }
+            | Self::Answered { id, .. }
+            | Self::Accepted { id, .. }
+            | Self::Greeted { id, .. }
+            | Self::LameDuck { id, .. }
+            | Self::SlowConsumerBuilding { id, .. }
+            | Self::Revived { id }
+            | Self::Resumed { id, .. }
+            | Self::Evicted { id, .. }
+            | Self::Open { id } => *id,
+            Self::Ending(ending) => ending.id,
+            Self::Closed(facts) => facts.first_frame,
+        }
+    }
 }
 
 /// A first word on an end, for the neighbours.

@@ -7,7 +7,7 @@ pub use compare::compare_json;
 use super::{Sink, mask};
 use crate::base::{PerSide, Side, community_id};
 use crate::event::{
-    Cause, CloseReport, Event, Facts, Family, NatsFacts, Notice, Protocol, Reconnect, Summary,
+    Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -81,6 +81,13 @@ fn close(w: &mut Writer, report: &CloseReport) {
         w.str("iface", iface);
     }
     w.str("transport", "tcp");
+    if let Some(other) = &report.other_leg {
+        w.object("other_leg");
+        w.num("id", other.flow);
+        w.str("joint", if other.joint == Joint::Nat { "nat" } else { "proxy" });
+        w.str("of", other.at.name());
+        w.end();
+    }
     w.end();
     for side in Side::BOTH {
         end(w, facts, side);

@@ -1,0 +1,66 @@
+//! What lies between the ends: a proxy, a balancer, a NAT; and whether it, not an end, made the close.
+use super::Case;
+use crate::base::{Addr, Side, Span};
+use crate::event::{Evidence, Joint, Kind, Maker, Party};
+use std::net::IpAddr;
+
+impl Case<'_> {
+    /// Who said the goodbye that decided, as far as this leg shows.
+    #[must_use]
+    pub fn closed_by(&self) -> Option<Side> {
+        match (self.close.kind, self.close.side) {
+            (Kind::Fin | Kind::Rst, Party::Client) => Some(Side::Client),
+            (Kind::Fin | Kind::Rst, Party::Server) => Some(Side::Server),
+            _ => None,
+        }
+    }
+
+    /// Both legs were seen, and the proxy between them closed: no end did.
+    #[must_use]
+    pub fn closed_by_proxy(&self) -> bool {
+        let other = self.around.other_leg.filter(|o| o.joint == Joint::Proxy);
+        other.zip(self.closed_by()).is_some_and(|(other, by)| other.maker(by) == Maker::Joint)
+    }
+
+    /// What shows on this leg that there is a proxy or NAT between client and server.
+    #[must_use]
+    pub fn between(&self) -> Option<Evidence> {
+        let nats = &self.facts.nats;
+        if let Some((mark, by)) = nats.proxied {
+            let whom = match &nats.forwarded_for {
+                Some(client) => format!("a {by} names {client} as the client"),
+                None => format!("a {by} comes first"),
+            };
+            return Some(Evidence::packet(mark, format!("{whom}: a proxy dials here")));
+        }
+        let (mark, info) = nats.info.as_ref()?;
+        let seen: IpAddr = info.client_ip.parse().ok()?;
+        let (seen, here) = (Addr::from(seen), self.facts.client.addr);
+        // What the server writes of its own host may be any of its addresses.
+        if seen == here || seen.is_loopback() || seen.is_unspecified() {
+            return None;
+        }
+        Some(Evidence::packet(
+            *mark,
+            format!(
+                "the server sees the client as {seen} (client_ip in INFO), here it is {here}: a proxy or NAT is between"
+            ),
+        ))
+    }
+
+    /// A proxy shows, on this leg alone or by the other one.
+    #[must_use]
+    pub fn has_proxy(&self) -> bool {
+        match self.around.other_leg {
+            Some(other) => other.joint == Joint::Proxy,
+            None => self.between().is_some(),
+        }
+    }
+
+    /// The end was out of silence, without a segment that led to it: how long neither end had said anything.
+    #[must_use]
+    pub fn closed_out_of_silence(&self) -> Option<Span> {
+        self.closed_by()?;
+        self.facts.quiet_before_farewell().filter(|&quiet| quiet > Span::ZERO)
+    }
+}

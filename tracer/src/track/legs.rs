@@ -1,0 +1,216 @@
+//! One connection that is captured as two flows: on both sides of a NAT, or of a proxy that dials anew. A NAT rewrites
+//! addresses and little else, so the flow's first segment is known again; a proxy passes the server's INFO on, whose
+//! `client_id` no other connection of that server has. Bounded: what came lately is remembered, and the pairs found.
+use super::tracked::FirstSegment;
+use super::{ConnId, Ending, Tracked};
+use crate::base::{Addr, Endpoint, Seq, Side, Span, Timestamp};
+use crate::event::{EndedBy, Joint, Mark, OtherLeg};
+use crate::nats::Info;
+use hashbrown::HashMap;
+use std::collections::VecDeque;
+
+/// First segments and greetings remembered.
+const RECENT_MAX: usize = 4096;
+/// A NAT passes a first segment on at once; two captures of it have two clocks.
+const PASSED_ON: Span = Span::secs(10);
+/// Legs remembered.
+const LEGS_MAX: usize = 64 * 1024;
+
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A flow as it is known before its other leg is.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    id: ConnId,
+    number: u64,
+    client: Endpoint,
+    server: Endpoint,
+    start: Timestamp,
+    ttl: u8,
+    from: Side,
+}
+
+/// A greeting: whose it was, in which frame, where the server's sequence number was then.
+#[derive(Clone, Debug)]
+struct Greeting {
+    flow: Flow,
+    mark: Mark,
+    next: Seq,
+    client_ip: Option<Addr>,
+}
+
+/// One of two legs, with what is known of its end.
+#[derive(Clone, Debug)]
+struct Leg {
+    other: ConnId,
+    /// As the other one is told of it.
+    told: OtherLeg,
+    /// A NAT's second sight of a connection: no connection of its own.
+    echo: bool,
+}
+
+/// All legs, and those that may turn out to be one.
+#[derive(Debug, Default)]
+pub struct Legs {
+    firsts: Map<FirstSegment, (Flow, Mark)>,
+    first_order: VecDeque<FirstSegment>,
+    /// Flows whose greeting has not come; by name.
+    young: Map<ConnId, Flow>,
+    young_order: VecDeque<ConnId>,
+    greetings: Map<(String, u64), Greeting>,
+    greeting_order: VecDeque<(String, u64)>,
+    legs: Map<ConnId, Leg>,
+    order: VecDeque<ConnId>,
+}
+
+impl Legs {
+    /// One more thing the tracker told. `number`: the flow's number, where it is known.
+    pub fn note(&mut self, tracked: &Tracked, number: u64) {
+        match tracked {
+            &Tracked::Opened { id, mark, client, server, first, .. } => {
+                let Some(first) = first else { return };
+                let flow =
+                    Flow { id, number, client, server, start: mark.at, ttl: first.ttl, from: first.from };
+                self.opened(flow, mark, first);
+            }
+            Tracked::Greeted { id, mark, info, next, .. } => self.greeted(*id, *mark, info, *next),
+            Tracked::Ending(ending) => self.ending(ending),
+            Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
+                if let Some(leg) = self.legs.get_mut(id) {
+                    (leg.told.goodbye, leg.told.silent, leg.told.ended) = (None, None, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, flow: Flow, mark: Mark, first: FirstSegment) {
+        if let Some(&(other, shown)) = self.firsts.get(&first)
+            && (mark.at - shown.at).0.abs() <= PASSED_ON.0
+            && other.ttl != flow.ttl
+            && (other.client, other.server) != (flow.client, flow.server)
+        {
+            // The sender's side of a NAT is where the TTL is higher still.
+            let (near, far) = if other.ttl > flow.ttl { (other, flow) } else { (flow, other) };
+            let (client_leg, server_leg) = if flow.from == Side::Client { (near, far) } else { (far, near) };
+            self.join(Joint::Nat, (client_leg, server_leg), (other.id, shown), (flow.id, mark));
+            return;
+        }
+        if first.is_telling() {
+            remember(&mut self.firsts, &mut self.first_order, first, (flow, mark));
+        }
+        remember(&mut self.young, &mut self.young_order, flow.id, flow);
+    }
+
+    fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, next: Seq) {
+        let Some(flow) = self.young.remove(&id) else { return };
+        if self.legs.contains_key(&id) || info.client_id == 0 || info.server_id.is_empty() {
+            return;
+        }
+        let client_ip = info.client_ip.parse().ok().map(|ip: std::net::IpAddr| Addr::from(ip));
+        let mine = Greeting { flow, mark, next, client_ip };
+        let key = (info.server_id.clone(), info.client_id);
+        if let Some(other) = self.greetings.get(&key)
+            && let Some(legs) = same_connection(other, &mine)
+        {
+            let joint = if other.next == mine.next { Joint::Nat } else { Joint::Proxy };
+            let first = (other.flow.id, other.mark);
+            return self.join(joint, legs, first, (id, mark));
+        }
+        remember(&mut self.greetings, &mut self.greeting_order, key, mine);
+    }
+
+    /// `legs`: the client's and the server's; `first` and `second`: in order of sight, and which frame shows each.
+    fn join(&mut self, joint: Joint, legs: (Flow, Flow), first: (ConnId, Mark), second: (ConnId, Mark)) {
+        let shown = |id: ConnId| if id == first.0 { first.1 } else { second.1 };
+        for (leg, at, other) in [(legs.0, Side::Client, legs.1), (legs.1, Side::Server, legs.0)] {
+            let told = OtherLeg {
+                flow: leg.number,
+                client: leg.client,
+                server: leg.server,
+                joint,
+                at,
+                shown: shown(leg.id),
+                goodbye: None,
+                silent: None,
+                ended: false,
+            };
+            let echo = joint == Joint::Nat && leg.id == second.0;
+            self.legs.insert(leg.id, Leg { other: other.id, told, echo });
+            self.order.push_back(leg.id);
+        }
+        while self.order.len() > LEGS_MAX {
+            if let Some(old) = self.order.pop_front() {
+                self.legs.remove(&old);
+            }
+        }
+    }
+
+    fn ending(&mut self, ending: &Ending) {
+        let Some(leg) = self.legs.get_mut(&ending.id) else { return };
+        leg.told.ended = true;
+        leg.told.silent = ending.silent.map(|s| s.0);
+        if ending.by == EndedBy::Goodbye {
+            leg.told.goodbye = ending.goodbye.map(|side| (side, ending.mark));
+        }
+    }
+
+    /// The other leg of this flow, with what is known of it by now.
+    #[must_use]
+    pub fn other(&self, id: ConnId) -> Option<&OtherLeg> {
+        let leg = self.legs.get(&id)?;
+        self.legs.get(&leg.other).map(|other| &other.told)
+    }
+
+    /// The name of the other leg.
+    #[must_use]
+    pub fn other_id(&self, id: ConnId) -> Option<ConnId> {
+        self.legs.get(&id).map(|leg| leg.other)
+    }
+
+    /// Of a NAT's two sights of a connection this is the second: the name and the ends of the first.
+    #[must_use]
+    pub fn echo_of(&self, id: ConnId) -> Option<(ConnId, Endpoint, Endpoint)> {
+        let leg = self.legs.get(&id).filter(|leg| leg.echo)?;
+        let first = &self.legs.get(&leg.other)?.told;
+        Some((leg.other, first.client, first.server))
+    }
+}
+
+/// Two greetings of one server with one `client_id`: which is the client's leg and which the server's, where they can be
+/// the two legs of one connection. The server saw the client of its own leg.
+fn same_connection(first: &Greeting, second: &Greeting) -> Option<(Flow, Flow)> {
+    let (a, b) = (first.flow, second.flow);
+    // A NAT may leave one end as it is, a proxy leaves none.
+    if (a.client, a.server) == (b.client, b.server) || a.server == b.server && first.next != second.next {
+        return None;
+    }
+    match (first.client_ip.or(second.client_ip), a.client.addr == b.client.addr) {
+        (Some(ip), false) if ip == a.client.addr => Some((b, a)),
+        (Some(ip), false) if ip == b.client.addr => Some((a, b)),
+        (Some(_), false) => None,
+        // No telling by address: a proxy dials after it was dialled, and has its INFO before it passes it on.
+        _ => {
+            let (client, server) = if a.start <= b.start { (first, second) } else { (second, first) };
+            let nested = server.mark.at <= client.mark.at && client.mark.at - server.mark.at < Span::secs(2);
+            let close = client.flow.server.addr == server.flow.client.addr || first.next == second.next;
+            (nested && close).then_some((client.flow, server.flow))
+        }
+    }
+}
+
+/// Remembers an entry; beyond the bound the oldest is forgotten.
+fn remember<K: Clone + Eq + std::hash::Hash, V>(
+    map: &mut Map<K, V>,
+    order: &mut VecDeque<K>,
+    key: K,
+    value: V,
+) {
+    map.insert(key.clone(), value);
+    order.push_back(key);
+    while order.len() > RECENT_MAX {
+        if let Some(old) = order.pop_front() {
+            map.remove(&old);
+        }
+    }
+}
