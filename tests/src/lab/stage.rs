@@ -338,8 +338,10 @@ fn narrow(vantage: &mut Vantage, folder: &Path) -> Result<()> {
         let flags = flags.split(']').next().unwrap_or_default();
         expected.kind = vec![if flags.contains('R') { "rst" } else { "fin" }.to_owned()];
         let sender = ends.split(" > ").next().unwrap_or_default();
-        let server =
-            sender.contains(&format!("{}.", Host::Server.ip())) || sender.contains(Host::Server.ip6());
+        // A proxy listens on the port that clients dial.
+        let server = sender.contains(&format!("{}.", Host::Server.ip()))
+            || sender.contains(Host::Server.ip6())
+            || sender.ends_with(&format!("{}.4222", Host::Router.ip()));
         expected.side = vec![if server { "server" } else { "client" }.to_owned()];
     }
     Ok(())

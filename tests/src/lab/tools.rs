@@ -11,6 +11,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("tcpdump", "tcpdump"),
     ("openssl", "openssl"),
     ("sysctl", "procps"),
+    ("haproxy", "haproxy"),
     ("nats-server", "nats-server"),
     ("python3", "python3-venv"),
     ("node", "nodejs"),

@@ -158,7 +158,7 @@ const FAMILIES: [(&str, &str); 9] = [
     (
         "network_interruption",
         "firewall_drop firewall_reject path_blackhole one_way_path idle_timeout_middlebox mtu_blackhole injected_reset \
-         host_unreachable peer_vanished packet_loss",
+         host_unreachable peer_vanished packet_loss proxy_closed",
     ),
     (
         "server_shutdown",

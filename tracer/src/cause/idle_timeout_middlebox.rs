@@ -94,11 +94,10 @@ fn finding(case: &Case<'_>, confidence: f64, silence: &Silence) -> Finding {
         }
     };
     let mut finding = Finding::new(confidence, summary).because([Evidence::packet(silence.mark, text)]);
-    if case.around.same_idle_gap > 0 {
-        finding = finding.because([Evidence::packets(format!(
-            "{} other connections ended after about the same gap",
-            case.around.same_idle_gap
-        ))]);
+    let same = case.around.same_idle_gap;
+    if same > 0 {
+        let others = if same == 1 { "1 other connection".to_owned() } else { format!("{same} other connections") };
+        finding = finding.because([Evidence::packets(format!("{others} ended after about the same gap"))]);
     }
     if let Some(again) = case.around.accepted {
         finding = finding.because([Evidence::packet(again, "a new connection to the same server worked at once")]);

@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown, weigh};
-use crate::event::{Cause, Evidence, Family, Source};
+use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
 const CERTAIN_ENOUGH: f64 = 0.3;
@@ -40,7 +40,7 @@ pub fn judge(case: &Case<'_>) -> Cause {
     let (rule, finding) =
         rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, seen::summary(case))));
     let also = others(rule.code, &finding, rest);
-    let between = case.between().filter(|_| rule.family != Family::Normal);
+    let between = case.between().filter(|_| case.around.other_leg.is_none());
     let mut why_not = finding.why_not;
     why_not.extend(case.no_local_filter());
     why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));

@@ -137,6 +137,8 @@ pub struct TcpFacts {
     pub ttl: Option<u8>,
     /// Its FIN.
     pub fin: Option<Mark>,
+    /// The FIN's TTL differs from that of the segment before it by this much.
+    pub fin_ttl_delta: i16,
     /// The peer acknowledged the FIN, or answered it with a FIN or RST.
     pub fin_answered: bool,
     /// Repeats of the FIN.

@@ -245,6 +245,9 @@ impl Connection {
         end.facts.first.get_or_insert(mark);
         end.facts.last = Some(mark);
         if !seg.flags.rst() {
+            if seg.flags.fin() && end.facts.fin.is_none() {
+                end.facts.fin_ttl_delta = end.facts.ttl.map_or(0, |t| i16::from(seg.ttl) - i16::from(t));
+            }
             end.facts.ttl = Some(seg.ttl);
             end.ip_id = seg.ip_id.or(Some(0));
         }

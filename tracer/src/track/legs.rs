@@ -37,6 +37,8 @@ struct Greeting {
     mark: Mark,
     next: Seq,
     client_ip: Option<Addr>,
+    /// The client that the proxy's own header names.
+    forwarded: Option<String>,
 }
 
 /// One of two legs, with what is known of its end.
@@ -73,7 +75,9 @@ impl Legs {
                     Flow { id, number, client, server, start: mark.at, ttl: first.ttl, from: first.from };
                 self.opened(flow, mark, first);
             }
-            Tracked::Greeted { id, mark, info, next, .. } => self.greeted(*id, *mark, info, *next),
+            Tracked::Greeted { id, mark, info, next, forwarded, .. } => {
+                self.greeted(*id, *mark, info, (*next, forwarded.clone()));
+            }
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 if let Some(leg) = self.legs.get_mut(id) {
@@ -102,13 +106,14 @@ impl Legs {
         remember(&mut self.young, &mut self.young_order, flow.id, flow);
     }
 
-    fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, next: Seq) {
+    fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, place: (Seq, Option<String>)) {
         let Some(flow) = self.young.remove(&id) else { return };
         if self.legs.contains_key(&id) || info.client_id == 0 || info.server_id.is_empty() {
             return;
         }
         let client_ip = info.client_ip.parse().ok().map(|ip: std::net::IpAddr| Addr::from(ip));
-        let mine = Greeting { flow, mark, next, client_ip };
+        let (next, forwarded) = place;
+        let mine = Greeting { flow, mark, next, client_ip, forwarded };
         let key = (info.server_id.clone(), info.client_id);
         if let Some(other) = self.greetings.get(&key)
             && let Some(legs) = same_connection(other, &mine)
@@ -184,6 +189,17 @@ fn same_connection(first: &Greeting, second: &Greeting) -> Option<(Flow, Flow)> 
     // A NAT may leave one end as it is, a proxy leaves none.
     if (a.client, a.server) == (b.client, b.server) || a.server == b.server && first.next != second.next {
         return None;
+    }
+    let named = |by: &Greeting, client: &Flow| {
+        by.forwarded
+            .as_ref()
+            .is_some_and(|f| *f == client.client.to_string() || *f == client.client.addr.to_string())
+    };
+    if named(first, &b) {
+        return Some((b, a));
+    }
+    if named(second, &a) {
+        return Some((a, b));
     }
     match (first.client_ip.or(second.client_ip), a.client.addr == b.client.addr) {
         (Some(ip), false) if ip == a.client.addr => Some((b, a)),

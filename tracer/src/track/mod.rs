@@ -524,7 +524,8 @@ fn pass_on(conn: &Connection, mark: Mark, news: session::News, out: &mut Vec<Tra
         && let Some(info) = &info
     {
         let next = conn.end(Side::Server).snd_nxt;
-        out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info), next });
+        let forwarded = facts.forwarded_for.clone();
+        out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info), next, forwarded });
     }
     if news.accepted {
         out.push(Tracked::Accepted {

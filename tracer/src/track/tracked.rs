@@ -115,6 +115,8 @@ pub enum Tracked {
         info: Arc<Info>,
         /// Sequence number after it.
         next: Seq,
+        /// The client that a PROXY header named.
+        forwarded: Option<String>,
     },
     /// INFO ldm:true.
     LameDuck {

@@ -5,6 +5,7 @@ mod links;
 mod normal;
 mod path;
 mod protocol;
+mod proxy;
 mod refuse;
 mod slow;
 mod stale;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<&'static Scenario> {
         refuse::LIST,
         filter::LIST,
         path::LIST,
+        proxy::LIST,
         protocol::LIST,
         auth::LIST,
         tls::LIST,
