@@ -48,6 +48,15 @@ impl Case<'_> {
         ))
     }
 
+    /// What the close owes to the other leg: that there is one, and what was said on it.
+    #[must_use]
+    pub fn joint_evidence(&self) -> Vec<Evidence> {
+        let Some(other) = self.around.other_leg else { return Vec::new() };
+        let told = [Some(other.shown.frame), other.goodbye.map(|g| g.1.frame)];
+        let of_it = |e: &&Evidence| e.frame.is_some() && told.contains(&e.frame);
+        self.close.evidence.iter().filter(of_it).rev().cloned().collect()
+    }
+
     /// A proxy shows, on this leg alone or by the other one.
     #[must_use]
     pub fn has_proxy(&self) -> bool {

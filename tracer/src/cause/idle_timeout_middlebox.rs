@@ -93,7 +93,9 @@ fn finding(case: &Case<'_>, confidence: f64, silence: &Silence) -> Finding {
             )
         }
     };
-    let mut finding = Finding::new(confidence, summary).because([Evidence::packet(silence.mark, text)]);
+    let mut finding = Finding::new(confidence, summary)
+        .because([Evidence::packet(silence.mark, text)])
+        .because(case.joint_evidence().into_iter().filter(|_| case.closed_by_proxy()));
     let same = case.around.same_idle_gap;
     if same > 0 {
         let others = if same == 1 { "1 other connection".to_owned() } else { format!("{same} other connections") };
@@ -152,7 +154,7 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
     match (case.close.side, shown) {
         // Forged, as its TTL shows, and nothing led to it.
         (Party::Network, _) if gap >= Span::secs(55) => if same || known { 0.94 } else { 0.6 },
-        (Party::Server, true) => match (same, known) {
+        (Party::Server, true) => match (same, known || whole_seconds(gap)) {
             (true, _) => 0.88,
             (_, true) => 0.84,
             _ => 0.5,
@@ -169,6 +171,11 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
         (Party::Client, true) if same || known => 0.4,
         _ => 0.0,
     }
+}
+
+/// Limits are set in whole seconds, and timers are exact to some milliseconds; what ends by chance seldom hits one.
+fn whole_seconds(gap: Span) -> bool {
+    gap.0.rem_euclid(1_000_000_000) < 30_000_000
 }
 
 /// How sure it is that a device had forgotten the connection when the next segment came.

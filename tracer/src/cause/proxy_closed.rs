@@ -78,6 +78,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         remedy::keep_trying(case.lang()),
     ];
     Yes(finding
+        .because(case.joint_evidence())
         .because(case.goodbye_evidence(case.closed_by().unwrap_or(Side::Server)))
         .why_not("not the server: it was still open on its side of the proxy")
         .why_not("not the client: it had not closed"))

@@ -14,6 +14,8 @@ pub(super) fn moment(at: Timestamp) -> String {
 pub(super) fn ended(report: &CloseReport) -> String {
     let close = &report.close;
     let what = match (close.kind, close.side) {
+        (Kind::Fin, _) if close.detail == Some("proxy") => "a proxy closed it",
+        (Kind::Rst, _) if close.detail == Some("proxy") => "a proxy reset it",
         (Kind::Fin, Party::Client) => "the client closed it",
         (Kind::Fin, Party::Server) => "the server closed it",
         (Kind::Fin, Party::Network) => "something in the network closed it",
