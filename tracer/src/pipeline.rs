@@ -3,6 +3,7 @@
 pub mod compare;
 mod folding;
 mod server_word;
+mod storm;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
@@ -24,6 +25,7 @@ use folding::Folding;
 use hashbrown::HashMap;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
+use storm::Storms;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
 const WAITING_MAX: usize = 16 * 1024;
@@ -125,7 +127,7 @@ pub struct Pipeline {
     clocks: Clocks,
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
-    storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
+    storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
     losses: VecDeque<Timestamp>,
@@ -176,7 +178,7 @@ impl Pipeline {
             clocks: Clocks::default(),
             summary: Summary::default(),
             closes_by_client: BTreeMap::new(),
-            storms: HashMap::default(),
+            storms: Storms::default(),
         }
     }
 
@@ -345,8 +347,8 @@ impl Pipeline {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn {
-                        self.storm(mark, client, server, emit);
+                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                        emit(Event::Notice(storm));
                     }
                 }
                 Tracked::Closed(facts) => {
@@ -467,35 +469,6 @@ impl Pipeline {
         };
         message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
         message
-    }
-
-    /// Tells of a storm of attempts, once in ten seconds for each client and server.
-    fn storm(&mut self, mark: Mark, client: Endpoint, server: Endpoint, emit: &mut impl FnMut(Event)) {
-        let by_client = self.neighbours.attempts(server, Some(client.addr), mark.at, Span::secs(10));
-        let by_all = self.neighbours.attempts(server, None, mark.at, Span::secs(1));
-        let (who, message) = if by_client >= 20 {
-            (
-                Some(client.addr),
-                format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
-            )
-        } else if by_all >= 100 {
-            (None, format!("{by_all} attempts to connect to {server} within a second"))
-        } else {
-            return;
-        };
-        let last = self.storms.entry((server, who)).or_insert(Timestamp(i64::MIN / 2));
-        if mark.at - *last < Span::secs(10) {
-            return;
-        }
-        *last = mark.at;
-        if self.storms.len() > 4096 {
-            self.storms.clear();
-        }
-        emit(Event::Notice(Notice {
-            client: who.map(|addr| Endpoint { addr, port: client.port }),
-            server: Some(server),
-            ..Notice::new(mark.at, NoticeCode::ReconnectStorm, message)
-        }));
     }
 
     /// Judges what has waited long enough. Closes leave in order of their end.
