@@ -22,6 +22,21 @@ impl Case<'_> {
         other.zip(self.closed_by()).is_some_and(|(other, by)| other.maker(by) == Maker::Joint)
     }
 
+    /// The client's address as the server sees it, where that is another one than here.
+    fn seen_as(&self) -> Option<Addr> {
+        let (_, info) = self.facts.nats.info.as_ref()?;
+        let seen: IpAddr = info.client_ip.parse().ok()?;
+        let seen = Addr::from(seen);
+        // What the server writes of its own host may be any of its addresses.
+        (seen != self.facts.client.addr && !seen.is_loopback() && !seen.is_unspecified()).then_some(seen)
+    }
+
+    /// This leg shows that there is a proxy or NAT between client and server.
+    #[must_use]
+    pub fn shows_hop(&self) -> bool {
+        self.facts.nats.proxied.is_some() || self.seen_as().is_some()
+    }
+
     /// What shows on this leg that there is a proxy or NAT between client and server.
     #[must_use]
     pub fn between(&self) -> Option<Evidence> {
@@ -33,15 +48,10 @@ impl Case<'_> {
             };
             return Some(Evidence::packet(mark, format!("{whom}: a proxy dials here")));
         }
-        let (mark, info) = nats.info.as_ref()?;
-        let seen: IpAddr = info.client_ip.parse().ok()?;
-        let (seen, here) = (Addr::from(seen), self.facts.client.addr);
-        // What the server writes of its own host may be any of its addresses.
-        if seen == here || seen.is_loopback() || seen.is_unspecified() {
-            return None;
-        }
+        let (mark, here) = (nats.info.as_ref()?.0, self.facts.client.addr);
+        let seen = self.seen_as()?;
         Some(Evidence::packet(
-            *mark,
+            mark,
             format!(
                 "the server sees the client as {seen} (client_ip in INFO), here it is {here}: a proxy or NAT is between"
             ),
@@ -49,12 +59,11 @@ impl Case<'_> {
     }
 
     /// What the close owes to the other leg: that there is one, and what was said on it.
-    #[must_use]
-    pub fn joint_evidence(&self) -> Vec<Evidence> {
-        let Some(other) = self.around.other_leg else { return Vec::new() };
-        let told = [Some(other.shown.frame), other.goodbye.map(|g| g.1.frame)];
-        let of_it = |e: &&Evidence| e.frame.is_some() && told.contains(&e.frame);
-        self.close.evidence.iter().filter(of_it).rev().cloned().collect()
+    pub fn joint_evidence(&self) -> impl Iterator<Item = Evidence> {
+        let other = self.around.other_leg;
+        let told = [other.map(|o| o.shown.frame), other.and_then(|o| o.goodbye).map(|g| g.1.frame)];
+        let of_it = move |e: &&Evidence| e.frame.is_some() && told.contains(&e.frame);
+        self.close.evidence.iter().filter(of_it).rev().cloned()
     }
 
     /// A proxy shows, on this leg alone or by the other one.
@@ -62,7 +71,7 @@ impl Case<'_> {
     pub fn has_proxy(&self) -> bool {
         match self.around.other_leg {
             Some(other) => other.joint == Joint::Proxy,
-            None => self.between().is_some(),
+            None => self.shows_hop(),
         }
     }
 

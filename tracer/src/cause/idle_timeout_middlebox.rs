@@ -81,39 +81,39 @@ fn finding(case: &Case<'_>, confidence: f64, silence: &Silence) -> Finding {
             let word = if reset { "RST" } else { "FIN" };
             let device = if case.has_proxy() { "a proxy" } else { "a device" };
             (
-                format!("{device} between {client} and {server} closed the connection after {gap} without a message"),
-                format!("{word} in the name of the {side} out of {gap} of silence"),
+                say!(case, "{device} between {client} and {server} closed the connection after {gap} without a message"),
+                say!(case, "{word} in the name of the {side} out of {gap} of silence"),
             )
         }
         (false, reset) => {
             let how = if reset { "was answered with a reset" } else { "was never answered" };
             (
-                format!("a device between {client} and {server} forgot the connection after {gap} of silence: the next segment {how}"),
-                format!("first segment after {gap} of silence (from the {side}) {how}"),
+                say!(case, "a device between {client} and {server} forgot the connection after {gap} of silence: the next segment {how}"),
+                say!(case, "first segment after {gap} of silence (from the {side}) {how}"),
             )
         }
     };
     let mut finding = Finding::new(confidence, summary)
         .because([Evidence::packet(silence.mark, text)])
-        .because(case.joint_evidence().into_iter().filter(|_| case.closed_by_proxy()));
+        .because(case.joint_evidence().filter(|_| case.closed_by_proxy()));
     let same = case.around.same_idle_gap;
     if same > 0 {
-        let others = if same == 1 { "1 other connection".to_owned() } else { format!("{same} other connections") };
-        finding = finding.because([Evidence::packets(format!("{others} ended after about the same gap"))]);
+        let others = if same == 1 { "1 other connection".to_owned() } else { say!(case, "{same} other connections") };
+        finding = finding.because([Evidence::packets(say!(case, "{others} ended after about the same gap"))]);
     }
     if let Some(again) = case.around.accepted {
         finding = finding.because([Evidence::packet(again, "a new connection to the same server worked at once")]);
     }
     let limit = idle_limits::fits(gap, silence.by_itself);
     if let Some(limit) = limit {
-        finding = finding.because([Evidence::packets(format!("the gap fits {} ({})", limit.device, Span::secs(limit.secs)))]);
+        finding = finding.because([Evidence::packets(say!(case, "the gap fits {} ({})", limit.device, Span::secs(limit.secs)))]);
     }
     finding.fix = remedy::ping_below(case, gap);
-    finding.fix.extend(limit.map(|limit| format!("if it is {}, raise the limit there: {}", limit.device, limit.raise)));
+    finding.fix.extend(limit.map(|limit| say!(case, "if it is {}, raise the limit there: {}", limit.device, limit.raise)));
     finding.fix.push(if case.has_proxy() {
-        remedy::proxy_limits(gap)
+        remedy::proxy_limits(case, gap)
     } else {
-        format!("or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path")
+        say!(case, "or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path")
     });
     finding
         .why_not("not the server: it neither closed nor complained before the silence")
@@ -150,7 +150,7 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
     if case.facts.nats.protocol == Protocol::Mqtt || case.facts.nats.pings[silence.side].unanswered > 0 {
         return 0.0;
     }
-    let shown = case.between().is_some();
+    let shown = case.has_proxy();
     match (case.close.side, shown) {
         // Forged, as its TTL shows, and nothing led to it.
         (Party::Network, _) if gap >= Span::secs(55) => if same || known { 0.94 } else { 0.6 },
@@ -173,9 +173,9 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
     }
 }
 
-/// Limits are set in whole seconds, and timers are exact to some milliseconds; what ends by chance seldom hits one.
+/// Limits are set in whole seconds, and a timer is late by some milliseconds; what ends by chance seldom fits.
 fn whole_seconds(gap: Span) -> bool {
-    gap.0.rem_euclid(1_000_000_000) < 30_000_000
+    (600_000..30_000_000).contains(&gap.0.rem_euclid(1_000_000_000))
 }
 
 /// How sure it is that a device had forgotten the connection when the next segment came.

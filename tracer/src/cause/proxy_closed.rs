@@ -63,16 +63,16 @@ fn judge(case: &Case<'_>) -> Judgement {
     let how = if stopped.is_some() { " and takes no more: it was stopped" } else { "" };
     let mut finding = Finding::new(
         confidence,
-        format!("a proxy at {proxy} closed both sides of the connection of {} and {}{how}", case.client(), case.server()),
+        say!(case, "a proxy at {proxy} closed both sides of the connection of {} and {}{how}", case.client(), case.server()),
     );
     if let Some(mark) = stopped {
-        finding = finding.because([Evidence::packet(mark, format!("a new connection to {proxy} was refused"))]);
+        finding = finding.because([Evidence::packet(mark, say!(case, "a new connection to {proxy} was refused"))]);
     }
     if others > 0 {
-        finding = finding.because([Evidence::packets(format!("{others} other connections of it ended at the same time"))]);
+        finding = finding.because([Evidence::packets(say!(case, "{others} other connections of it ended at the same time"))]);
     }
     finding.fix = vec![
-        format!("look in the log of the proxy at {proxy}: was it stopped or reloaded, did it reach a limit, did a health check fail?"),
+        say!(case, "look in the log of the proxy at {proxy}: was it stopped or reloaded, did it reach a limit, did a health check fail?"),
         "let it drain what is open before it ends: haproxy `hard-stop-after`, nginx `worker_shutdown_timeout`, Envoy `--drain-time-s`".to_owned(),
         "or take it out of the path: list all servers in the client's URL list instead".to_owned(),
         remedy::keep_trying(case.lang()),

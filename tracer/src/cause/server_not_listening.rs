@@ -61,22 +61,23 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let server = case.facts.server;
     let mut finding =
-        Finding::new(confidence, format!("nobody listens on {server}: {} was refused", case.client()));
+        Finding::new(confidence, say!(case, "nobody listens on {server}: {} was refused", case.client()));
     if let Some(rst) = case.facts.tcp.server.rst {
-        finding = finding.because([Evidence::packet(rst.mark, format!("SYN to {server} answered by RST"))]);
+        finding = finding.because([Evidence::packet(rst.mark, say!(case, "SYN to {server} answered by RST"))]);
     } else {
-        finding = finding.because([Evidence::packet(case.facts.last, format!("SYN to {server} answered by RST"))]);
+        finding = finding.because([Evidence::packet(case.facts.last, say!(case, "SYN to {server} answered by RST"))]);
     }
     if around.failed_attempts_before > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} attempts of the same client failed before this one",
             around.failed_attempts_before
         ))]);
     }
     Yes(finding
-        .fix(format!("on {}: `systemctl status nats-server` (or docker ps, kubectl get pods) and `journalctl -u nats-server -e`: is it running?", server.addr))
-        .fix(format!("on {}: `ss -ltnp 'sport = :{}'` shows whether and on which address something listens (`listen:` in nats-server.conf)", server.addr, server.port))
-        .fix(format!("check that {server} is what the client should dial: its URL list, service and container ports"))
+        .fix(say!(case, "on {}: `systemctl status nats-server` (or docker ps, kubectl get pods) and `journalctl -u nats-server -e`: is it running?", server.addr))
+        .fix(say!(case, "on {}: `ss -ltnp 'sport = :{}'` shows whether and on which address something listens (`listen:` in nats-server.conf)", server.addr, server.port))
+        .fix(say!(case, "check that {server} is what the client should dial: its URL list, service and container ports"))
         .fix(remedy::keep_trying(case.lang()))
         .why_not("not a silent filter: the host itself answered at once")
         .why_not("not the path: SYN and RST went through"))
@@ -94,13 +95,13 @@ fn behind_proxy(case: &Case<'_>) -> Option<Finding> {
     let (confidence, summary, evidence) = match case.around.refused_behind {
         Some((mark, behind)) => (
             0.9,
-            format!("a proxy at {server} took the connection of {}, but nobody listens on {behind} behind it", case.client()),
-            Evidence::packet(mark, format!("the proxy's own SYN to {behind} was refused right before it closed")),
+            say!(case, "a proxy at {server} took the connection of {}, but nobody listens on {behind} behind it", case.client()),
+            Evidence::packet(mark, say!(case, "the proxy's own SYN to {behind} was refused right before it closed")),
         ),
         // Whoever speaks first and closes at once without a word had nobody to pass the connection to, or was stopping.
         None if tcp.packets > 0 && case.age() < Span::secs(1) && case.facts.nats.first_byte.client.is_none() => (
             if case.around.refused.is_some() || case.around.server_closed_others > 0 { 0.2 } else { 0.5 },
-            format!("{server} took the connection of {} and closed it without an INFO: a proxy with no server behind it?", case.client()),
+            say!(case, "{server} took the connection of {} and closed it without an INFO: a proxy with no server behind it?", case.client()),
             Evidence::packets("a NATS server says INFO as soon as it has a connection; this one said nothing"),
         ),
         None => return None,
@@ -108,7 +109,7 @@ fn behind_proxy(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding::new(confidence, summary)
         .because([evidence])
         .because(goodbye)
-        .fix(format!("what listens at {server}: nats-server itself, or a balancer or proxy (haproxy, nginx, kube-proxy, a cloud balancer)? Look at its list of servers and their health"))
+        .fix(say!(case, "what listens at {server}: nats-server itself, or a balancer or proxy (haproxy, nginx, kube-proxy, a cloud balancer)? Look at its list of servers and their health"))
         .fix("on the servers behind it: is nats-server running, `ss -ltnp 'sport = :4222'`; does the proxy's health check look at it (`/healthz` of the monitoring port)?")
         .fix(remedy::keep_trying(case.lang()))
         .why_not("not the path: the handshake was done, and the close came in good order");

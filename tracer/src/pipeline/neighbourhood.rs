@@ -1,11 +1,11 @@
 //! What happened around a close, gathered once for its verdict; a connection that a NAT or a proxy shows twice has one
 //! neighbourhood.
-use super::Pipeline;
+use super::Judge;
 use crate::base::{Addr, Side};
 use crate::event::{Around, Close, Facts, Handshake, Joint, Maker, Party, Reconnect};
 use crate::track::ConnId;
 
-impl Pipeline {
+impl Judge {
     /// Name and client of a connection where it was seen first: a NAT may show it twice.
     pub(super) fn as_first_seen(&self, facts: &Facts) -> (ConnId, Addr) {
         let echo = self.legs.echo_of(facts.first_frame);
