@@ -18,6 +18,7 @@ mod scripts {
     mod icmp;
     mod kernel;
     mod libraries;
+    mod network;
     mod proxies;
     mod reasons;
     mod reconnects;

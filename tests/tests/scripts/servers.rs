@@ -145,6 +145,16 @@ fn the_servers_word_against_the_packets() {
     let ends = "c = 10.0.0.7:51234 ; s = 10.0.0.5:4222\n+0 hello c";
     for (reason, end, want) in [
         ("Client Closed", "+5s c > R ttl=33", "end of the stream"),
+        (
+            "Client Closed",
+            "+5s c > FA ttl=64 ; +0.2ms s > FA ; +0.2ms c > A",
+            "the FIN in the client's name came from a device 3 hops nearer",
+        ),
+        (
+            "Read Error",
+            "+5s c > RA ttl=63 ; +1s c > pub a 10 ; +0.1ms s > R",
+            "the RST in the client's name came from a device 2 hops nearer",
+        ),
         ("Read Error", "+5s c > FA ; +0.2ms s > A ; +0.2ms s > FA ; +0.2ms c > A", "a reset reached it"),
         (
             "Client Closed",

@@ -45,7 +45,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.close.detail.is_some_and(|d| d.contains("reject")) {
         return No;
     }
-    let found = Side::BOTH.iter().find_map(|&s| case.facts.tcp[s].rst.map(|r| (s, r)));
+    // The first: a later one may be the other end's true answer.
+    let resets = Side::BOTH.iter().filter_map(|&s| case.facts.tcp[s].rst.map(|r| (s, r)));
+    let found = resets.min_by_key(|(_, r)| (r.mark.at, r.mark.frame.number));
     let forged = case.close.side == Party::Network;
     let odd = found.is_some_and(|(_, r)| r.sender_went_on > 0 || (r.ttl_known && r.ttl_delta.abs() > 3) || r.payload);
     let went_on = found.map_or(0, |(_, r)| r.sender_went_on);
@@ -65,9 +67,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence,
         say!(case, "a device on the path reset the connection of {} and {} in the name of {name}", case.client(), case.server()),
     );
-    if let Some((side, rst)) = found {
-        finding = finding.because(signs(side, &rst));
-    }
+    finding = finding.because(found.filter(|_| case.speaks).and_then(|(side, rst)| signs(side, &rst)));
     let (client, server) = (case.facts.client.addr, case.facts.server);
     finding.fix = vec![
         say!(case, "look in the logs of what sits between {client} and {}: intrusion prevention, proxies, service mesh, cloud firewall", server.addr),
@@ -77,24 +77,28 @@ fn judge(case: &Case<'_>) -> Judgement {
     Yes(finding.why_not(say!(case, "not {name}: it did not send this reset, see its TTL, its sequence and what came after")))
 }
 
-fn signs(side: Side, rst: &crate::event::ResetFacts) -> Vec<Evidence> {
+/// What is odd about the reset, in one line: it is one frame.
+fn signs(side: Side, rst: &crate::event::ResetFacts) -> Option<Evidence> {
     let mut signs = Vec::new();
     if rst.sender_went_on > 0 {
-        signs.push(Evidence::packet(
-            rst.mark,
-            format!("RST in the {side}'s name, after which the {side} sent {} more segments", rst.sender_went_on),
-        ));
+        signs.push(format!("the {side} sent {} more segments after it", rst.sender_went_on));
     }
     if rst.ttl_known && rst.ttl_delta != 0 {
-        signs.push(Evidence::packet(rst.mark, format!("TTL of the RST is {:+} against the {side}'s other segments", rst.ttl_delta)));
+        let own = i16::from(rst.ttl) - rst.ttl_delta;
+        signs.push(format!("its TTL is {}, that of the {side}'s other segments {own}", rst.ttl));
     }
     if let Some(off) = rst.seq_off.filter(|o| *o != 0) {
-        signs.push(Evidence::packet(rst.mark, format!("sequence of the RST is {off:+} bytes off")));
+        signs.push(format!("its sequence number is {off:+} bytes off"));
+    }
+    // Some systems number at random: this alone says nothing.
+    if rst.ip_id_jump && !signs.is_empty() {
+        signs.push(format!("its IP identification does not follow the {side}'s"));
     }
     if rst.payload {
-        signs.push(Evidence::packet(rst.mark, "the RST carries a device's diagnostic text"));
+        signs.push("it carries a device's diagnostic text".to_owned());
     }
-    signs
+    let text = format!("RST in the {side}'s name: {}", signs.join("; "));
+    (!signs.is_empty()).then(|| Evidence::packet(rst.mark, text))
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         .iter()
         .map(|&s| {
             let last = tcp[s].unanswered.map_or(0, |u| u.repeats);
-            let repeats = tcp[s].retransmits.saturating_sub(last);
+            let repeats = tcp[s].retransmits.saturating_sub(last).saturating_add(tcp[s].filled_holes);
             (s, f64::from(repeats) / (tcp[s].packets.max(1) as f64), repeats)
         })
         .max_by(|a, b| a.1.total_cmp(&b.1))
@@ -85,6 +85,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         "{repeats} of {} segments from the {worse} were repeated before the end",
         tcp[worse].packets
     ))])
+    .because(place(case, worse))
     .because(case.debt_evidence());
     if let Some(rtt) = case.facts.rtt.filter(|r| r.max_us > 4 * r.median_us.max(1)) {
         let text = say!(case, "round trip {:.1} ms in the median, {:.1} ms at most", rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
@@ -100,6 +101,24 @@ fn judge(case: &Case<'_>) -> Judgement {
     Yes(finding.why_not("not a clean cut: losses were spread over the connection's life, with progress in between"))
 }
 
+/// On which side of the capture they were lost: a hole that is filled later was there before it, what is seen twice was lost
+/// behind it (or its acknowledgement was).
+fn place(case: &Case<'_>, sender: Side) -> Option<Evidence> {
+    let tcp = &case.facts.tcp[sender];
+    let (before, behind) = (tcp.filled_holes, tcp.retransmits);
+    let text = match (before, behind) {
+        (0, 0) => return None,
+        (n, m) if n > m * 4 => {
+            say!(case, "{n} of them were lost between the {sender} and the capture, {m} behind it")
+        }
+        (n, m) if m > n * 4 => {
+            say!(case, "{m} of them, or their acknowledgements, were lost between the capture and the {}, {n} before it", sender.other())
+        }
+        (n, m) => say!(case, "{n} of them were lost before the capture, {m} behind it: the path loses on both sides of it"),
+    };
+    Some(Evidence::packets(text))
+}
+
 #[cfg(test)]
 mod cases {
     use crate::cause::testing::*;
@@ -111,6 +130,7 @@ mod cases {
     pub const CASES: &[fn() -> Scene] = &[
         || lossy(70).fires(),
         || lossy(9).silent(),
+        || lossy(0).with(|s| s.facts.tcp.client.filled_holes = 40).fires(),
         || Scene::new().with(|s| s.facts.tcp.client.retransmits = 30).silent(),
     ];
 }

@@ -87,7 +87,8 @@ fn judge(case: &Case<'_>) -> Judgement {
 fn behind_proxy(case: &Case<'_>) -> Option<Finding> {
     let tcp = &case.facts.tcp.server;
     let took = case.facts.handshake == Handshake::Complete && !case.facts.unread();
-    if !took || tcp.bytes > 0 || case.closed_by() != Some(Side::Server) || case.is_told() {
+    let seen = tcp.missing_bytes == 0 && !case.facts.capture_loss;
+    if !took || !seen || tcp.bytes > 0 || case.closed_by() != Some(Side::Server) || case.is_told() {
         return None;
     }
     let server = case.facts.server;

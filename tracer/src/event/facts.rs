@@ -121,6 +121,8 @@ pub struct TcpFacts {
     pub bytes: u64,
     /// Repeated data segments.
     pub retransmits: u32,
+    /// Data segments that filled a hole later than reordering does: lost before they came by the capture, and repeated.
+    pub filled_holes: u32,
     /// Bytes sent but never acknowledged.
     pub unacked_bytes: u64,
     /// Bytes never captured but acknowledged by the peer.
@@ -137,8 +139,8 @@ pub struct TcpFacts {
     pub ttl: Option<u8>,
     /// Its FIN.
     pub fin: Option<Mark>,
-    /// The FIN's TTL differs from that of the segment before it by this much.
-    pub fin_ttl_delta: i16,
+    /// The FIN's TTL and that of the segment before it, where they differ.
+    pub fin_ttl: Option<(u8, u8)>,
     /// The peer acknowledged the FIN, or answered it with a FIN or RST.
     pub fin_answered: bool,
     /// Repeats of the FIN.

@@ -8,7 +8,7 @@ mod tests;
 use crate::base::{Endpoint, Side, Span, Timestamp};
 use crate::cause::{Settings, server_error};
 use crate::event::{
-    Cause, Close, Evidence, Facts, Handshake, Kind, Owed, Party, Protocol, ServerReason, Source, TcpFacts,
+    Cause, Close, Evidence, Facts, Handshake, Kind, Owed, Party, Protocol, ServerReason, Source,
 };
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
@@ -178,19 +178,22 @@ pub(super) fn fill(settings: &mut Settings, varz: &Varz) {
 /// Where the server's record and the packets contradict each other.
 fn disagreement(facts: &Facts, close: &Close, reason: &str) -> Option<String> {
     let rst = facts.tcp.client.rst;
+    let odd_rst = rst.filter(|r| r.ttl_known && r.ttl_delta != 0);
+    let odd_rst = odd_rst.map(|r| device(i16::from(r.ttl), i16::from(r.ttl) - r.ttl_delta));
+    let odd_fin = facts.tcp.client.fin_ttl.map(|(its, own)| device(its.into(), own.into()));
     let fin = |side: Side| facts.tcp[side].fin;
     let owed = facts.tcp.server.unanswered.filter(|u| matches!(u.owed, Owed::Data | Owed::Fin));
     Some(match reason {
-        "Client Closed" if facts.tcp.client.fin_ttl_delta != 0 && close.kind == Kind::Fin => {
-            let device = device(&facts.tcp.client, facts.tcp.client.fin_ttl_delta);
-            format!("the server says '{reason}', but the FIN in the client's name came from {device}")
+        "Client Closed" if odd_fin.is_some() && close.kind == Kind::Fin && close.side == Party::Client => {
+            format!(
+                "the server says '{reason}', but the FIN in the client's name came from {}",
+                odd_fin.unwrap_or_default()
+            )
         }
         "Client Closed"
             if close.kind == Kind::Rst && close.side != Party::Server && fin(Side::Client).is_none() =>
         {
-            let from = rst
-                .filter(|r| r.ttl_known && r.ttl_delta != 0)
-                .map_or(String::new(), |r| format!(" from {}", device(&facts.tcp.client, r.ttl_delta)));
+            let from = odd_rst.map_or(String::new(), |device| format!(" from {device}"));
             format!(
                 "the server says '{reason}', which is the end of the stream, but the packets show a reset{from}"
             )
@@ -203,12 +206,10 @@ fn disagreement(facts: &Facts, close: &Close, reason: &str) -> Option<String> {
                 "the server says '{reason}' but its own FIN came first: it says so too when a reload removes the user"
             )
         }
-        "Read Error"
-            if close.side == Party::Network && rst.is_some_and(|r| r.ttl_known && r.ttl_delta != 0) =>
-        {
-            let device = device(&facts.tcp.client, rst.map_or(0, |r| r.ttl_delta));
+        "Read Error" if close.side == Party::Network && odd_rst.is_some() => {
             format!(
-                "the server says '{reason}': it was reset, but the RST in the client's name came from {device}"
+                "the server says '{reason}': it was reset, but the RST in the client's name came from {}",
+                odd_rst.unwrap_or_default()
             )
         }
         "Read Error" if close.kind == Kind::Fin && close.side == Party::Client && rst.is_none() => {
@@ -227,18 +228,16 @@ fn disagreement(facts: &Facts, close: &Close, reason: &str) -> Option<String> {
     })
 }
 
-/// A device by the TTL of what it sent in an end's name, `delta` beside that of the end's own segments.
-fn device(end: &TcpFacts, delta: i16) -> String {
-    let own = end.ttl.map_or(0, i16::from);
-    let own = if end.fin_ttl_delta == delta && end.rst.is_none() { own - delta } else { own };
+/// A device by the TTL of what it sent in an end's name, beside the end's own.
+fn device(its: i16, own: i16) -> String {
     // Hosts begin at 64, 128 or 255.
     let hops = |ttl: i16| [64, 128, 255].into_iter().find(|&first| first >= ttl).unwrap_or(255) - ttl;
-    match hops(own) - hops(own + delta) {
+    match hops(own) - hops(its) {
         1 => "a device one hop nearer".to_owned(),
         n @ 2.. => format!("a device {n} hops nearer"),
         -1 => "a device one hop farther away".to_owned(),
         n @ ..=-2 => format!("a device {} hops farther away", -n),
-        0 => format!("a device as far away, with a TTL of {} instead of {own}", own + delta),
+        0 => format!("a device as far away, with a TTL of {its} instead of {own}"),
     }
 }
 

@@ -246,7 +246,7 @@ impl Connection {
         end.facts.last = Some(mark);
         if !seg.flags.rst() {
             if seg.flags.fin() && end.facts.fin.is_none() {
-                end.facts.fin_ttl_delta = end.facts.ttl.map_or(0, |t| i16::from(seg.ttl) - i16::from(t));
+                end.facts.fin_ttl = end.facts.ttl.filter(|&own| own != seg.ttl).map(|own| (seg.ttl, own));
             }
             end.facts.ttl = Some(seg.ttl);
             end.ip_id = seg.ip_id.or(Some(0));
@@ -356,8 +356,11 @@ impl Connection {
                 self.begin_session();
             }
             let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark, Feed::Octets);
-            if sent == Sent::Old && !fresh {
-                self.ends[from].facts.retransmits = self.ends[from].facts.retransmits.saturating_add(1);
+            let end = &mut self.ends[from];
+            if end.fills_hole(sent == Sent::Old, fresh, mark.at) {
+                end.facts.filled_holes = end.facts.filled_holes.saturating_add(1);
+            } else if sent == Sent::Old && !fresh {
+                end.facts.retransmits = end.facts.retransmits.saturating_add(1);
             }
             self.collect_news(outcome);
         }

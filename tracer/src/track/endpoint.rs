@@ -6,6 +6,8 @@ use crate::event::{Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
 
 /// A peer that speaks sooner than this after a segment may simply not have got it yet.
 const CROSSING: Span = Span::millis(300);
+/// Segments that come out of order come within this (Wireshark's limit, too).
+const OVERTAKEN: Span = Span::millis(3);
 
 /// State of one end.
 #[derive(Debug, Default)]
@@ -54,6 +56,8 @@ pub struct End {
     pub keepalive_repeats: u32,
     /// Reassembly of what it sends.
     pub stream: Stream,
+    /// Since when octets before those seen are missing.
+    pub hole_since: Option<Timestamp>,
     /// IP-ID of its last segment.
     pub ip_id: Option<u16>,
     /// Last "answered" pulse given to the neighbours.
@@ -146,6 +150,17 @@ impl End {
         self.last_repeat = Some(mark);
         self.repeats = self.repeats.saturating_add(1);
         self.inflight.repeated();
+    }
+
+    /// A segment was fed to the stream: whether it filled a hole so late that it was lost and sent again, not overtaken.
+    pub fn fills_hole(&mut self, old: bool, fresh: bool, at: Timestamp) -> bool {
+        let late = old && fresh && self.hole_since.is_some_and(|since| at - since > OVERTAKEN);
+        if self.stream.has_hole() {
+            self.hole_since.get_or_insert(at);
+        } else {
+            self.hole_since = None;
+        }
+        late
     }
 
     /// The peer acknowledged everything before `ack`. `Some(time)` where that measures a round trip.
