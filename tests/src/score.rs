@@ -150,7 +150,7 @@ pub struct Harder {
     /// With no cause.
     pub unknown: usize,
     /// With a wrong one, in doubt.
-    pub doubtful: usize,
+    pub doubtful: Vec<String>,
     /// Told of connections that end in good order, or not at all: any other cause.
     pub alarms: usize,
     /// Wrong and firm: capture, connection, cause.
@@ -170,13 +170,14 @@ impl Harder {
                 Some((code, _)) if accepted.contains(code) => self.right += 1,
                 Some((code, confidence)) => {
                     self.alarms += usize::from(accepted.iter().all(|c| in_order(c)));
-                    if confidence < FIRM {
-                        self.doubtful += 1;
-                        continue;
-                    }
                     let who = format!("{}:{}", word(close, "/client/address"), close["client"]["port"]);
                     let truth = accepted.iter().cloned().collect::<Vec<_>>().join("|");
-                    self.firm.push(format!("{label} {who}: {code} {confidence}, true: {truth}"));
+                    let line = format!("{label} {who}: {code} {confidence}, true: {truth}");
+                    if confidence < FIRM {
+                        self.doubtful.push(line);
+                    } else {
+                        self.firm.push(line);
+                    }
                 }
             }
         }
@@ -187,7 +188,7 @@ impl Harder {
         self.closes += other.closes;
         self.right += other.right;
         self.unknown += other.unknown;
-        self.doubtful += other.doubtful;
+        self.doubtful.extend(other.doubtful);
         self.alarms += other.alarms;
         self.firm.extend(other.firm);
     }
@@ -196,7 +197,7 @@ impl Harder {
 impl Display for Harder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { captures, closes, right, unknown, doubtful, alarms, firm } = self;
-        let wrong = firm.len();
+        let (wrong, doubtful) = (firm.len(), doubtful.len());
         write!(
             f,
             "{captures:4} captures {closes:5} closes: {right:5} right, {unknown:4} unknown, {doubtful:4} doubtful"

@@ -35,6 +35,11 @@ pub fn weaknesses(case: &Case<'_>) -> Vec<Weakness> {
         0.95,
         "some bytes were never captured",
     );
+    add(
+        case.last_words_unseen(),
+        0.9,
+        "what was said right before the end was not captured whole, a reason may have stood there",
+    );
     found
 }
 

@@ -287,6 +287,17 @@ pub struct MqttFacts {
     pub disconnect: bool,
 }
 
+/// What an end said and nobody can read: octets that the capture never had, or cut off (snaplen).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// How many octets.
+    pub octets: u64,
+    /// The last time some were stepped over.
+    pub last: Option<Mark>,
+    /// Since then, or since observation began in the middle, no line was certain: all it says goes unread.
+    pub lost: bool,
+}
+
 /// The NATS session as observed.
 #[derive(Clone, Debug, Default)]
 pub struct NatsFacts {
@@ -338,6 +349,8 @@ pub struct NatsFacts {
     pub malformed: PerSide<Option<(Mark, String)>>,
     /// The first bytes of that end are another protocol.
     pub foreign: PerSide<Option<(Mark, Foreign)>>,
+    /// What each end said and could not be read: there the absence of a line proves nothing.
+    pub unseen: PerSide<Unseen>,
     /// First payload byte of each end.
     pub first_byte: PerSide<Option<Mark>>,
     /// TLS.

@@ -34,6 +34,16 @@ pub const LIST: &[Scenario] = &[
         what: "as path_blackhole, recorded on all of the router's interfaces",
         play: any_iface,
     },
+    Scenario {
+        name: "loss_client_gave_up",
+        what: "seven of ten packets are lost; nats-py gives up on its PONGs",
+        play: loss_client,
+    },
+    Scenario {
+        name: "loss_server_gave_up",
+        what: "seven of ten packets are lost; the server gives up on PONGs",
+        play: loss_server,
+    },
     Scenario { name: "link_flap", what: "the path is away for 1.5 s; the connections survive", play: flap },
 ];
 
@@ -179,6 +189,30 @@ fn any_iface(s: &mut Stage) -> Result<()> {
     }
     s.open(0, 0);
     s.stop()
+}
+
+/// Traffic both ways over a path that loses 70 % of all packets, from `end`'s giving up to its being heard.
+fn heavy_loss(s: &mut Stage, config: &str, ping: &str) -> Result<()> {
+    let _server = s.server(config)?;
+    let mut victim = s.py("victim", &format!("--sub load {ping}"))?;
+    victim.say("start load 10 60")?;
+    pause(1500);
+    s.drop_packets(Host::Router, "forward", "numgen random mod 100 < 70")?;
+    pause(12_000);
+    s.fault(Host::Router, "nft flush ruleset")?;
+    pause(4000);
+    s.options("--idle-timeout 8s");
+    let kind = "fin|rst|timeout";
+    s.all(&Expected::new(name("victim"), kind, "client|server|network", "packet_loss"));
+    s.stop()
+}
+
+fn loss_client(s: &mut Stage) -> Result<()> {
+    heavy_loss(s, "", "--ping 1")
+}
+
+fn loss_server(s: &mut Stage) -> Result<()> {
+    heavy_loss(s, "ping_interval: \"1s\"\nping_max: 2", "")
 }
 
 fn flap(s: &mut Stage) -> Result<()> {
