@@ -38,7 +38,9 @@ impl Case<'_> {
     /// All that end said from its first octet on was captured: what isn't there was not said.
     #[must_use]
     pub fn heard_whole(&self, side: Side) -> bool {
-        self.facts.nats.unseen[side].octets == 0
+        let unseen = self.facts.nats.unseen[side];
+        unseen.octets == 0
+            && !unseen.lost
             && self.facts.tcp[side].packets > 0
             && self.facts.handshake != Handshake::Midstream
             && !self.facts.unread()
@@ -52,7 +54,7 @@ impl Case<'_> {
             && !self.is_told()
             && Side::BOTH.iter().any(|&s| {
                 let unseen = self.facts.nats.unseen[s];
-                unseen.lost && !self.heard_whole(s) || unseen.last.is_some_and(near)
+                unseen.lost || unseen.last.is_some_and(near)
             })
     }
 
@@ -139,6 +141,16 @@ impl Case<'_> {
             matches!(u.owed, Owed::Data | Owed::Fin | Owed::Keepalive | Owed::SynAck)
                 && !self.attempt_failed()
         })
+    }
+
+    /// The path loses much, and the end came while something was still being repeated: who gave up may have heard nothing.
+    #[must_use]
+    pub fn struggled(&self) -> bool {
+        let repeating = |side: Side| {
+            let tcp = &self.facts.tcp[side];
+            tcp.unanswered.is_some_and(|u| u.repeats > 0) || tcp.rst.is_some_and(|r| r.into_hole)
+        };
+        self.facts.lossy().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
     }
 
     /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.

@@ -479,6 +479,24 @@ impl Facts {
         self.frameless() || said && !read
     }
 
+    /// The path loses much, but is not dead: the end that had to repeat more, the share of its segments, how many. What was
+    /// repeated last and never answered isn't counted, nor what waited for a closed window.
+    #[must_use]
+    pub fn lossy(&self) -> Option<(Side, f64, u32)> {
+        let tcp = &self.tcp;
+        if Side::BOTH.iter().any(|&s| tcp[s].zero_window.longest > Span::secs(1)) {
+            return None;
+        }
+        let repeated = |side: Side| {
+            let last = tcp[side].unanswered.map_or(0, |u| u.repeats);
+            let repeats = tcp[side].retransmits.saturating_sub(last);
+            (side, f64::from(repeats) / (tcp[side].packets.max(1) as f64), repeats)
+        };
+        let (client, server) = (repeated(Side::Client), repeated(Side::Server));
+        let worst = if server.1 > client.1 { server } else { client };
+        (worst.2 >= 10 && worst.1 >= 0.03 || worst.2 >= 5 && worst.1 >= 0.08).then_some(worst)
+    }
+
     /// The last `-ERR` the server sent, if any.
     #[must_use]
     pub fn last_server_error(&self) -> Option<&ErrorText> {

@@ -617,13 +617,20 @@ impl Connection {
             self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
-        let nats = match &self.session {
+        let mut nats = match &self.session {
             Some(session) => {
                 let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
                 session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
             }
             None => NatsFacts::default(),
         };
+        for side in Side::BOTH {
+            let (end, unseen) = (&self.ends[side], &mut nats.unseen[side]);
+            unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
+            // Octets before its goodbye that never came by here.
+            let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
+            unseen.lost |= end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+        }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
         Facts {
             first_frame: self.first_frame,
