@@ -75,7 +75,8 @@ pub struct Tracker {
     sockets: sockets::Sockets,
 }
 
-const TICK: i64 = 250_000_000;
+/// Timers run out only as time passes a multiple of this, in nanoseconds.
+pub const TICK: i64 = 250_000_000;
 
 impl Tracker {
     /// An empty table.
