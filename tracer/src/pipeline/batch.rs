@@ -102,12 +102,14 @@ impl Batch {
     }
 
     /// Its followers' parts, in their order.
-    pub fn divide(self) -> impl Iterator<Item = Share> {
+    #[must_use]
+    pub fn divide(self) -> Vec<Share> {
         let stretch = Arc::new(self.stretch);
-        self.parts.into_iter().map(move |part| Share { stretch: Arc::clone(&stretch), part })
+        let share = |part| Share { stretch: Arc::clone(&stretch), part };
+        self.parts.into_iter().map(share).collect()
     }
 
-    /// The parts put together again; `None` if there are none, or one is missing.
+    /// The parts put together again; `None` if there are none, or one is elsewhere.
     pub fn unite(shares: impl Iterator<Item = Share>) -> Option<Self> {
         let (mut parts, mut stretch) = (Vec::new(), None);
         for share in shares {
