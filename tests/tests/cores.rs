@@ -57,9 +57,13 @@ fn made(set: Set, scale: f64, folder: &Path) -> String {
 #[test]
 fn generated_sets() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (set, scale) in
-        [(Set::Churn, 0.002), (Set::Lossy, 0.01), (Set::Noise, 0.002), (Set::Flood, 0.002), (Set::Small, 0.002)]
-    {
+    for (set, scale) in [
+        (Set::Churn, 0.002),
+        (Set::Lossy, 0.01),
+        (Set::Noise, 0.002),
+        (Set::Flood, 0.002),
+        (Set::Small, 0.002),
+    ] {
         let file = made(set, scale, folder.path());
         alike(set.name(), &["-r", &file], None);
     }

@@ -22,21 +22,18 @@ pub use whole::Pipeline;
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode,
-    ReconnectOutcome, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome,
+    Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
 use crate::track::close::decide;
-use crate::track::{
-    Clients, ClosedWindow, ConnId, Neighbours, Restart, Tracked, Tracker,
-    questions,
-};
+use crate::track::{Clients, ClosedWindow, ConnId, Neighbours, Restart, Tracked, Tracker, questions};
 use folding::Folding;
-use merged::Merged;
 use hashbrown::HashMap;
+use merged::Merged;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
 use storm::Storms;
@@ -120,6 +117,7 @@ pub struct Judge {
     server_word: ServerWord,
     /// A server is asked as closes come, and closes have come since it was asked last.
     asks_server: Option<bool>,
+    selection: Selection,
 }
 
 impl Judge {
@@ -132,6 +130,7 @@ impl Judge {
             asked: (0, Timestamp(i64::MIN / 2)),
             server_word: ServerWord::default(),
             asks_server: None,
+            selection: Selection::default(),
             config,
             neighbours: Neighbours::default(),
             clients: Clients::default(),
@@ -542,17 +541,8 @@ impl Judge {
         let close = decide(&facts, &around);
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
-        let mut cause = cause::judge(&Case {
-            facts: &facts,
-            close: &close,
-            around: &around,
-            settings: &self.config.settings,
-        });
-        word.complete(&mut cause);
-        let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
-            r
-        });
+        let case = Case::new(&facts, &close, &around, &self.config.settings);
+        let verdict = cause::weigh(&case);
         let flow = self.flows.get(&id).copied().unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
@@ -565,10 +555,19 @@ impl Judge {
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
         }
-        self.count(&facts, &close, &cause);
-        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
-            return;
+        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
+            return self.count(&facts, &close, verdict.code());
         }
+        let told = self.selection.wants(close.kind, close.side, verdict.code());
+        let mut cause = if told { verdict.say(&case) } else { verdict.mute() };
+        if told {
+            word.complete(&mut cause);
+        }
+        self.count(&facts, &close, cause.code);
+        let reconnect = reconnect.map(|mut r| {
+            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
+            r
+        });
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
@@ -586,12 +585,12 @@ impl Judge {
         }
     }
 
-    fn count(&mut self, facts: &Facts, close: &crate::event::Close, cause: &crate::event::Cause) {
+    fn count(&mut self, facts: &Facts, close: &crate::event::Close, code: &'static str) {
         let summary = &mut self.summary;
         summary.closed += 1;
         *summary.kinds.entry(close.kind.name()).or_default() += 1;
         *summary.sides.entry(close.side.name()).or_default() += 1;
-        *summary.causes.entry(cause.code).or_default() += 1;
+        *summary.causes.entry(code).or_default() += 1;
         let label = match &facts.nats.connect {
             Some((_, c)) if !c.name.is_empty() => format!("{} {}", facts.client.addr, c.name),
             _ => facts.client.addr.to_string(),

@@ -1,7 +1,7 @@
 //! `--read`: captures in, events out, in one thread or in stages; what leaves is the same.
 mod stages;
 
-use super::output::{Output, config, stop_flag};
+use super::output::{Output, core, stop_flag};
 use super::{Failure, say, servers};
 use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
@@ -28,7 +28,7 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     };
     let source = open(files)?;
     let mut out = Output::open(plan)?;
-    let mut pipeline = Pipeline::new(config(plan));
+    let mut pipeline = core(plan);
     servers::read_all(plan, &mut pipeline)?;
     let input = Input {
         bar: progress(&source),

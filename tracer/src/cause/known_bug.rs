@@ -140,18 +140,18 @@ fn judge(case: &Case<'_>) -> Judgement {
         Who::Lang(lang) => (lang, Side::Client),
     };
     let (major, minor, patch) = bug.fixed;
-    let fixed = format!("{major}.{minor}.{patch}");
+    let fixed = say!(case, "{major}.{minor}.{patch}");
     let mark = match side {
         Side::Server => case.facts.nats.info.as_ref().map(|i| i.0),
         Side::Client => case.facts.nats.connect.as_ref().map(|c| c.0),
     };
     Yes(Finding::new(
         bug.confidence,
-        format!("{} runs {name} {version}, which has a known defect: {} ({})", case.end(side), bug.text, bug.reference),
+        say!(case, "{} runs {name} {version}, which has a known defect: {} ({})", case.end(side), bug.text, bug.reference),
     )
-    .because(mark.map(|m| Evidence::packet(m, format!("version {version} of {name}, the defect is fixed in {fixed}"))))
+    .because(mark.map(|m| Evidence::packet(m, say!(case, "version {version} of {name}, the defect is fixed in {fixed}"))))
     .because(Side::BOTH.iter().find_map(|&s| case.goodbye_evidence(s)))
-    .fix(format!("upgrade {name} on {} to {fixed} or later", case.facts.endpoint(side).addr))
+    .fix(say!(case, "upgrade {name} on {} to {fixed} or later", case.facts.endpoint(side).addr))
     .why_not("it is named only since its symptom shows too; other reasons stand in `also`"))
 }
 

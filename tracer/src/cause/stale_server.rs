@@ -57,22 +57,23 @@ fn judge(case: &Case<'_>) -> Judgement {
     let since = pings.first_unanswered.map(|m| case.ended_at() - m.at);
     let mut finding = Finding::new(
         confidence,
-        format!(
+        say!(
+            case,
             "{} stopped answering: {hung} PINGs of {} have no PONG{}, although its kernel acknowledged them",
             case.server(),
             case.client(),
-            since.map_or(String::new(), |s| format!(" for {s}"))
+            since.map_or(String::new(), |s| say!(case, " for {s}"))
         ),
     );
     if let Some(mark) = pings.first_unanswered {
-        finding = finding.because([Evidence::packet(mark, format!("first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
+        finding = finding.because([Evidence::packet(mark, say!(case, "first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
     }
     let addr = case.facts.server.addr;
     finding = finding
         .because(case.goodbye_evidence(Side::Client))
-        .fix(format!("on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
-        .fix(format!("on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
-        .fix(format!("while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
+        .fix(say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
+        .fix(say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
+        .fix(say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
         .why_not("not the network and no filter: the server's TCP acknowledged every PING");
     finding.why_not.extend(case.network_fine());
     Yes(finding)

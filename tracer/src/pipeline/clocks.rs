@@ -57,3 +57,23 @@ impl Clocks {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::wire::LinkType;
+
+    #[test]
+    fn each_capture_has_its_own_clock() {
+        let mut clocks = Clocks::default();
+        let mut jumps = |capture: u32, secs: i64| {
+            let at = Timestamp(0) + Span::secs(secs);
+            let (link, iface, number) = (LinkType::ETHERNET, 0, 1);
+            clocks.note(&Frame { at, capture, iface, number, link, bytes: &[], wire_len: 0 }).is_some()
+        };
+        assert!(![(0, 9), (1, 0), (1, 1)].iter().any(|&(capture, secs)| jumps(capture, secs)));
+        assert!(jumps(0, 0));
+        assert!(!jumps(u32::MAX, 0));
+    }
+}

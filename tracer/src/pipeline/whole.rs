@@ -2,7 +2,7 @@
 use super::clocks::Clocks;
 use super::{Config, Follow, Front, Judge, follow};
 use crate::base::Timestamp;
-use crate::event::{Event, Frame, FrameRef, Host, Mark, Summary};
+use crate::event::{Event, Frame, FrameRef, Host, Mark, Selection, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
@@ -40,6 +40,11 @@ impl Pipeline {
     pub fn into_stages(self, followers: usize) -> (Front, Vec<Follow>, Judge) {
         let followers = Follow::all(&self.config, followers);
         (Front::new(&self.config, followers.len()), followers, self.judge)
+    }
+
+    /// Only these closes are shown: the others are counted and given without texts.
+    pub fn select(&mut self, selection: Selection) {
+        self.judge.selection = selection;
     }
 
     /// Names an interface of a capture.

@@ -28,7 +28,16 @@ struct Passing {
 
 impl Blocks {
     pub fn new(inner: Box<dyn Read + Send>) -> Self {
-        Self { inner, buf: vec![0; BLOCK], start: 0, end: 0, offset: 0, ended: false, failed: None, passing: None }
+        Self {
+            inner,
+            buf: vec![0; BLOCK],
+            start: 0,
+            end: 0,
+            offset: 0,
+            ended: false,
+            failed: None,
+            passing: None,
+        }
     }
 
     /// Makes `n` octets available; false if the stream ends before.
