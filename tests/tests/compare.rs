@@ -61,9 +61,35 @@ fn faults_are_placed() {
         ("filter_server_input", &["died_beyond_server_side"]),
         ("filter_client_input", &["died_beyond_client_side"]),
         ("syn_dropped", &["died_beyond_server_side"]),
+        ("nat_kicked", &["clean", "clean"]),
+        ("nat_server_sigkill", &["clean"]),
+        ("proxy_client_closes", &["proxied"]),
+        ("proxy_idle_timeout", &["proxied", "proxied", "proxied", "proxied"]),
     ] {
         assert_eq!(verdicts(scenario).expect("verdicts"), expected, "{scenario}");
     }
+}
+
+#[test]
+fn the_hop_that_closed_is_named() {
+    let said = |scenario: &str| {
+        let (lines, _) =
+            compare(&capture(scenario, "client"), &capture(scenario, "server")).expect("a comparison");
+        lines[0]["verdict"]["summary"].as_str().unwrap_or_default().to_owned()
+    };
+    let closed = said("proxy_client_closes");
+    assert!(closed.contains("at the client side the client closed first"), "{closed}");
+    assert!(closed.contains("at the server side the proxy closed first"), "{closed}");
+    let killed = said("proxy_sigkill");
+    assert!(killed.contains("at the client side the proxy closed first"), "{killed}");
+}
+
+#[test]
+fn addresses_that_are_rewritten_are_told() {
+    let (lines, _) =
+        compare(&capture("nat_kicked", "client"), &capture("nat_kicked", "server")).expect("a comparison");
+    let text = lines[0]["rewritten"].to_string();
+    assert!(text.contains("10.77.1.2") && text.contains("10.77.2.1"), "{text}");
 }
 
 #[test]

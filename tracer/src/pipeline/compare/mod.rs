@@ -110,7 +110,8 @@ impl Both<'_> {
     ) -> Path {
         let icmp = rewritten::icmp(a, b);
         let words = verdict::judge(&verdict::Case { a, b, judged: &judged, icmp: &icmp });
-        let one_sided = matches!(words.verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide);
+        let one_sided =
+            matches!(words.verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide | Verdict::Proxied);
         let direction = |judged: Judged| match judged.direction {
             // With the other capture's connection unknown, nothing in this one is lost or missing.
             Direction { sent, received, .. } if one_sided => {

@@ -1,12 +1,14 @@
 //! Which connection of one capture is which of the other: by five-tuple, and where addresses or ports are rewritten
 //! between the two by what a translator leaves alone: SYNs and octets at their place in the stream.
-use super::recording::{Connection, Recording, Stream, ordered};
+use super::recording::{Connection, Recording, Stream, Syn, ordered};
 use crate::base::{Endpoint, PerSide, Seq, Side};
 use hashbrown::HashMap;
 use std::hash::Hash;
 
 /// Content that is shorter may come twice (PING, PONG).
 const TELLING: u32 = 24;
+/// A server's greeting is longer, and bears a number that is its connection's alone.
+const GREETING: u32 = 100;
 /// Pieces of content that two connections share at the same distance, at least, where nothing else joins them.
 const VOTES_LEAST: usize = 3;
 
@@ -42,6 +44,8 @@ pub(super) fn pair(a: &mut Recording, b: &mut Recording) -> Vec<Pair> {
         Some((syn.options.timestamps?.0, syn.window, syn.options.window_scale))
     });
     pairing.by_content(a, b, true);
+    // A proxy passes the server's greeting on as it is.
+    pairing.by_key(a, b, |c| c.streams.server.segs.iter().find(|s| s.len >= GREETING)?.hash);
     pairing.by_content(a, b, false);
     let Pairing { mut pairs, .. } = pairing;
     for pair in &mut pairs {
@@ -173,6 +177,19 @@ impl Pairing {
         found.sort_unstable_by_key(|&(n, i, j)| (std::cmp::Reverse(n), i, j));
         found.into_iter().for_each(|(_, i, j)| self.join(i, j));
     }
+}
+
+/// Each side has a handshake of its own, between other hosts: what joins them dials anew.
+pub(super) fn proxied(a: &Connection, b: &Connection) -> bool {
+    let handshakes = a.streams.client.syn.zip(b.streams.client.syn);
+    // A firewall that draws sequence numbers anew leaves the clock of the end.
+    let anew = |(x, y): (Syn, Syn)| {
+        let clocks = x.options.timestamps.zip(y.options.timestamps);
+        x.seq != y.seq && clocks.is_some_and(|(x, y)| x.0 != y.0)
+    };
+    a.ends.client.addr != b.ends.client.addr
+        && a.ends.server.addr != b.ends.server.addr
+        && handshakes.is_some_and(anew)
 }
 
 /// Where only one of the two saw who dialled, the other takes it over.

@@ -43,6 +43,8 @@ pub enum Verdict {
     DiedBeyondServerSide,
     /// All arrived at the client's side; what is behind that point never answered.
     DiedBeyondClientSide,
+    /// A proxy between the points dials anew: one connection of the client, two of TCP.
+    Proxied,
     /// Seen at the client's side only.
     OnlyClientSide,
     /// Seen at the server's side only.
@@ -65,6 +67,7 @@ impl Verdict {
             Self::PayloadChanged => "payload_changed",
             Self::DiedBeyondServerSide => "died_beyond_server_side",
             Self::DiedBeyondClientSide => "died_beyond_client_side",
+            Self::Proxied => "proxied",
             Self::OnlyClientSide => "only_client_side",
             Self::OnlyServerSide => "only_server_side",
         }

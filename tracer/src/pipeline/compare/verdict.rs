@@ -1,5 +1,6 @@
 //! The verdict on a connection between two points: one word, one sentence with frame numbers, whom to ask.
 use super::direction::Judged;
+use super::pairing::proxied;
 use super::recording::Connection;
 use super::report::{Born, Died, Direction, IcmpSeen, Loss, Verdict};
 use crate::base::{PerSide, Side};
@@ -27,6 +28,7 @@ pub(super) fn judge(case: &Case<'_>) -> Words {
     let mut words = match (case.a, case.b) {
         (Some(a), None) => only_client_side(case, a),
         (None, Some(b)) => only_server_side(b),
+        (Some(a), Some(b)) if proxied(a, b) => through_proxy(a, b),
         _ => born(case)
             .or_else(|| changed(case))
             .or_else(|| large(case))
@@ -247,6 +249,44 @@ fn clean(case: &Case<'_>) -> Words {
         verdict: Verdict::Clean,
         summary,
         advice: "Not the path between the two points: why it ended is on the hosts; natstrace --read each capture."
+            .to_owned(),
+    }
+}
+
+/// Nothing can be said of segments: each side has its own. Who ended each side can.
+fn through_proxy(a: &Connection, b: &Connection) -> Words {
+    let ended = |c: &Connection, point: &str| {
+        let goodbye = Side::BOTH.into_iter().filter_map(|side| {
+            let segs = &c.streams[side].segs;
+            segs.iter().find(|s| s.flags.fin() || s.flags.rst()).map(|s| (s.number, side))
+        });
+        let first = goodbye.min_by_key(|g| g.0);
+        let who = |side: Side| match (side, point) {
+            (Side::Client, "client") => "the client",
+            (Side::Server, "server") => "the server",
+            _ => "the proxy",
+        };
+        match first {
+            Some((number, side)) => {
+                format!("at the {point} side {} closed first (no. {number})", who(side))
+            }
+            None => format!("at the {point} side nobody closed"),
+        }
+    };
+    Words {
+        verdict: Verdict::Proxied,
+        summary: format!(
+            "a proxy between the two points: {} dials {}, and {} dials {} for it; {}, {}",
+            a.ends.client,
+            a.ends.server,
+            b.ends.client,
+            b.ends.server,
+            ended(a, "client"),
+            ended(b, "server")
+        ),
+        advice: "Each side has its own segments: nothing is lost or made between them but by the proxy. Where it closed both \
+                 sides first, look in its log and at its timeouts; natstrace --read both captures together tells which hop made \
+                 the close."
             .to_owned(),
     }
 }

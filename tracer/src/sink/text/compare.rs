@@ -32,7 +32,7 @@ pub fn compare_text(out: &mut impl Write, found: &Comparison, look: Look) -> io:
 
 fn style(verdict: Verdict) -> Style {
     let color = match verdict {
-        Verdict::Clean => AnsiColor::Green,
+        Verdict::Clean | Verdict::Proxied => AnsiColor::Green,
         Verdict::Loss | Verdict::OnlyClientSide | Verdict::OnlyServerSide => AnsiColor::Yellow,
         _ => AnsiColor::Red,
     };
