@@ -9,16 +9,18 @@ use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
-    ReconnectOutcome, Summary,
+    Reconnect, ReconnectOutcome, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
+use crate::track::clients::mark_announced;
 use crate::track::close::decide;
+use crate::track::detection::detected;
 use crate::track::{
-    Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
-    questions,
+    Clients, ClosedWindow, ConnId, Latencies, Limits, Neighbours, NewConnection, Restart, Seen, TrackConfig,
+    Tracked, Tracker, questions,
 };
 use crate::wire::{Decoder, Packet};
 use folding::Folding;
@@ -63,6 +65,9 @@ struct Lost {
     flow: u64,
     client: Addr,
     at: Timestamp,
+    /// Subscriptions it held.
+    held: Option<u64>,
+    announced: Vec<String>,
 }
 
 /// Questions to the rule sets that wait to be taken away.
@@ -77,6 +82,8 @@ const SERVER_NOTICES: Span = Span::millis(200);
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
+/// A client that is back has made its subscriptions after so long.
+const RESUBSCRIBED: Span = Span::secs(1);
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
@@ -118,6 +125,7 @@ pub struct Pipeline {
     tracked: Vec<Tracked>,
     neighbours: Neighbours,
     clients: Clients,
+    latencies: Latencies,
     waiting: VecDeque<Waiting>,
     flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     next_flow: u64,
@@ -130,6 +138,9 @@ pub struct Pipeline {
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
+    /// When to look at those whose client is back but has not made its subscriptions yet.
+    look_again: Timestamp,
+    input_over: bool,
     losses: VecDeque<Timestamp>,
     questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
@@ -158,6 +169,8 @@ impl Pipeline {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            look_again: Timestamp(i64::MAX),
+            input_over: false,
             losses: VecDeque::new(),
             questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
@@ -169,6 +182,7 @@ impl Pipeline {
             tracked: Vec::new(),
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            latencies: Latencies::default(),
             waiting: VecDeque::new(),
             flows: HashMap::default(),
             next_flow: 1,
@@ -323,6 +337,9 @@ impl Pipeline {
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, emit);
         }
+        // Whoever is back but could not be told of yet is told of now.
+        self.input_over = true;
+        self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
         Summary { open: self.summary.open, ..self.summary() }
@@ -342,12 +359,16 @@ impl Pipeline {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
+            self.latencies.note(&item);
             match item {
                 Tracked::Opened { id, mark, client, server, syn } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                    if syn
+                        && let Some(storm) =
+                            self.storms.note(mark, client, server, &self.neighbours, &self.clients)
+                    {
                         emit(Event::Notice(storm));
                     }
                 }
@@ -493,6 +514,10 @@ impl Pipeline {
                 self.judge(waiting.facts, false, emit);
             }
         }
+        if self.now >= self.look_again {
+            self.look_again = Timestamp(i64::MAX);
+            self.tell_reconnects(None, emit);
+        }
         if self.now > self.next_prune {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
@@ -515,11 +540,19 @@ impl Pipeline {
             let told = self.clients.reconnect(one.id, one.client, self.now);
             let old = place <= full || self.now - one.at > LOST_FOR;
             let outcome = told.as_ref().map(|r| r.outcome);
+            let new = self.clients.came_back(one.id, one.client);
+            let fresh = new.is_some_and(|n| n.held.is_none() && self.now - n.since < RESUBSCRIBED);
+            if fresh && !old && !self.input_over {
+                self.look_again = self.look_again.min(self.now + RESUBSCRIBED);
+                return true;
+            }
             if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
                 return true;
             }
             if let Some(mut reconnect) = told {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                mark_announced(&mut reconnect.servers, &one.announced);
+                reconnect.subscriptions = one.held.zip(new.and_then(|n| self.held(&n)));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -534,8 +567,8 @@ impl Pipeline {
             return false;
         }
         self.clients
-            .reconnect(facts.first_frame, facts.client.addr, self.now)
-            .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
+            .came_back(facts.first_frame, facts.client.addr)
+            .is_some_and(|new| new.held.is_some() || self.now - new.since >= RESUBSCRIBED)
     }
 
     fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
@@ -544,11 +577,16 @@ impl Pipeline {
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
-        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
+        let mut reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        self.latencies.around(&facts, &mut around);
         around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
+        if let Some(reconnect) = &mut reconnect {
+            self.add_reaction(&facts, &close, reconnect);
+            around.reconnect = Some(reconnect.clone());
+        }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let mut cause = cause::judge(&Case {
@@ -569,7 +607,14 @@ impl Pipeline {
         if self.config.offline || input_ended || failed || known {
             self.clients.settled(id, facts.client.addr);
         } else {
-            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+            self.lost.push_back(Lost {
+                id,
+                flow,
+                client: facts.client.addr,
+                at: facts.ended,
+                held: held_before(&facts),
+                announced: facts.nats.announced().to_vec(),
+            });
         }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
@@ -581,18 +626,28 @@ impl Pipeline {
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
-    fn add_client_history(
-        &self,
-        facts: &Facts,
-        around: &mut Around,
-        reconnect: Option<&crate::event::Reconnect>,
-    ) {
-        around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
+    fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&Reconnect>) {
+        self.clients.around(facts.first_frame, (facts.client, facts.server), facts.ended, around);
         let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
             || facts.nats.accepted.is_none();
         if failed && reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }
+    }
+
+    /// What the client did about its loss, as far as the lost connection shows it.
+    fn add_reaction(&self, facts: &Facts, close: &crate::event::Close, reconnect: &mut Reconnect) {
+        reconnect.detect = detected(facts, close, reconnect.first_attempt);
+        mark_announced(&mut reconnect.servers, facts.nats.announced());
+        let before = held_before(facts);
+        let after = self.clients.came_back(facts.first_frame, facts.client.addr).and_then(|n| self.held(&n));
+        reconnect.subscriptions = before.zip(after);
+    }
+
+    /// Subscriptions of a new connection, once its client had the time to make them.
+    fn held(&self, new: &NewConnection) -> Option<u64> {
+        let living = || self.tracker.held_subscriptions(new.id, new.client, new.server);
+        new.held.or_else(|| living().filter(|_| self.now - new.since >= RESUBSCRIBED))
     }
 
     fn count(&mut self, facts: &Facts, close: &crate::event::Close, cause: &crate::event::Cause) {
@@ -609,6 +664,12 @@ impl Pipeline {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// Subscriptions of a connection at its end, where all of them were seen.
+fn held_before(facts: &Facts) -> Option<u64> {
+    let whole = facts.tcp.client.missing_bytes == 0 && facts.handshake == Handshake::Complete;
+    facts.nats.held_subscriptions().filter(|_| whole)
 }
 
 /// The ten with most closes, most first.

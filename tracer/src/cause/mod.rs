@@ -1,5 +1,7 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
+mod aftermath;
+pub mod libraries;
 mod prelude;
 pub mod remedy;
 mod seen;
@@ -188,6 +190,9 @@ impl Case<'_> {
     pub fn client(&self) -> String {
         match &self.facts.nats.connect {
             Some((_, c)) if !c.name.is_empty() => format!("{} ({})", c.name, self.facts.client),
+            None if self.known().is_some_and(|k| !k.name.is_empty()) => {
+                format!("{} ({})", self.known().map_or("", |k| &k.name), self.facts.client)
+            }
             _ => self.facts.client.to_string(),
         }
     }

@@ -51,6 +51,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     } else {
         (around.attempts_server_1s, "1 s", "all clients together".to_owned())
     };
+    // A herd of N clients is served in time if it is spread over N fiftieths of a second.
+    let jitter = around.herd.map_or(Span::millis(500), |h| Span::millis((i64::from(h.clients) * 20).clamp(500, 30_000)));
     // Where the attempt's own reason is known it is the better answer.
     let confidence = match case.facts.handshake {
         Handshake::Refused => 0.6,
@@ -62,8 +64,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         format!("the attempt of {} is one of {count} in {span} by {who} at {}", case.client(), case.server()),
     )
     .because([Evidence::packets(format!("{count} attempts (SYNs) in {span} by {who}"))])
+    .because(around.herd.map(|herd| Evidence::packets(herd.in_words())))
     .because([Evidence::packets(format!("{} attempts of this client failed before, in a row", around.failed_attempts_before))])
-    .fix(remedy::spread_attempts(case.lang()))
+    .fix(remedy::spread_over(case.lang(), jitter))
     .fix("open one connection per process, not one per request or retry")
     .fix("look at the first failure before the storm: that is what to mend")
     .why_not("not a single client's bad luck: see the number of attempts"))

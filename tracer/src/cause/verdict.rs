@@ -1,5 +1,5 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
-use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown, weigh};
+use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown, weigh};
 use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
@@ -43,7 +43,7 @@ pub fn judge(case: &Case<'_>) -> Cause {
     let mut why_not = finding.why_not;
     why_not.extend(case.no_local_filter());
     why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));
-    Cause {
+    let mut cause = Cause {
         code: rule.code,
         family: rule.family,
         summary: finding.summary,
@@ -52,7 +52,9 @@ pub fn judge(case: &Case<'_>) -> Cause {
         fix: finding.fix,
         also,
         why_not,
-    }
+    };
+    aftermath::complete(case, &mut cause);
+    cause
 }
 
 /// Other causes that would fit: those of the other rules, and those the winner names itself.

@@ -706,6 +706,12 @@ impl Connection {
         self.syn_at.is_some()
     }
 
+    /// When the handshake was complete, where it was seen.
+    #[must_use]
+    pub const fn established(&self) -> Option<Timestamp> {
+        self.established
+    }
+
     /// What the neighbours know a client by.
     #[must_use]
     pub fn session_facts(&self) -> Option<&NatsFacts> {
