@@ -1,7 +1,7 @@
 //! What the client did after its loss, where that adds something to change to any verdict: a setting is named only where what
 //! was seen differs from what the library does by default, or where it made the loss last longer.
 use super::libraries::{Library, library};
-use super::{Case, remedy};
+use super::{Case, known_bug, remedy};
 use crate::base::Span;
 use crate::event::{Cause, Evidence, Family, Handshake, Kind, Pace, Reconnect, Tried};
 
@@ -15,6 +15,10 @@ pub fn complete(case: &Case<'_>, cause: &mut Cause) {
         cause.why_not.push(evidence);
         steps.push(advertise(case));
     }
+    if cause.code != known_bug::RULE.code {
+        cause.why_not.extend(known_bug::hints(case));
+    }
+    steps.extend(never_back(case, cause.code));
     if let Some(reconnect) = case.around.reconnect.as_ref().filter(|_| cause.family != Family::Normal) {
         steps.extend(unreachable(case, reconnect));
         steps.extend(noticed_late(case, reconnect, &cause.fix));
@@ -31,6 +35,19 @@ pub fn complete(case: &Case<'_>, cause: &mut Cause) {
             cause.fix.push(step);
         }
     }
+}
+
+/// A library that does not reconnect after such an error.
+fn never_back(case: &Case<'_>, code: &str) -> Option<String> {
+    let own = library(case.lang()).filter(|l| l.final_errors.contains(&code))?;
+    let gone = case.around.reconnect.is_none() && case.is_told();
+    gone.then(|| {
+        format!(
+            "{} closes for good on this error, it does not reconnect: in its closed handler connect anew, or end the process so \
+             that its supervisor restarts it",
+            own.package
+        )
+    })
 }
 
 /// This attempt went to an address that the client knows from INFO, as far as can be told.

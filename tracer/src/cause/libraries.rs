@@ -10,6 +10,10 @@ pub struct Library {
     pub langs: &'static [&'static str],
     /// For people.
     pub name: &'static str,
+    /// The package that has the version of its CONNECT.
+    pub package: &'static str,
+    /// Codes of the server's -ERR after which it closes for good instead of reconnecting.
+    pub final_errors: &'static [&'static str],
     /// How long one attempt may take.
     pub connect_timeout: Span,
     /// Its own PINGs.
@@ -62,6 +66,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["go"],
         name: "Go",
+        package: "nats.go",
+        final_errors: &["max_payload_exceeded", "protocol_error"],
         connect_timeout: Span::secs(2),
         ping_interval: Span::secs(120),
         pings_out: 2,
@@ -81,6 +87,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["rust"],
         name: "Rust",
+        package: "async-nats",
+        final_errors: &[],
         connect_timeout: Span::secs(5),
         ping_interval: Span::secs(60),
         pings_out: 2,
@@ -100,6 +108,16 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["python3", "python"],
         name: "Python",
+        package: "nats-py",
+        final_errors: &[
+            "max_payload_exceeded",
+            "protocol_error",
+            "max_connections",
+            "authorization_violation",
+            "auth_timeout",
+            "auth_expired",
+            "auth_revoked",
+        ],
         connect_timeout: Span::secs(2),
         ping_interval: Span::secs(120),
         pings_out: 2,
@@ -119,6 +137,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["nats.js", "nats.ws", "nats.deno"],
         name: "JavaScript",
+        package: "nats.js",
+        final_errors: &[],
         connect_timeout: Span::secs(20),
         ping_interval: Span::secs(120),
         pings_out: 2,
@@ -137,6 +157,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["java"],
         name: "Java",
+        package: "jnats",
+        final_errors: &[],
         connect_timeout: Span::secs(2),
         ping_interval: Span::secs(120),
         pings_out: 2,
@@ -156,6 +178,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &["C"],
         name: "C",
+        package: "nats.c",
+        final_errors: &["max_payload_exceeded", "protocol_error", "max_connections"],
         connect_timeout: Span::secs(2),
         ping_interval: Span::secs(120),
         pings_out: 2,
@@ -176,6 +200,8 @@ pub const LIBRARIES: &[Library] = &[
     Library {
         langs: &[".NET"],
         name: ".NET",
+        package: "NATS.Net",
+        final_errors: &[],
         connect_timeout: Span::secs(2),
         ping_interval: Span::secs(120),
         pings_out: 2,

@@ -177,6 +177,14 @@ impl Case<'_> {
         }
     }
 
+    /// The version of that library.
+    #[must_use]
+    pub fn library_version(&self) -> Option<&str> {
+        let known = || self.known().map(|known| known.version.as_str());
+        let version = self.facts.nats.connect.as_ref().map(|(_, c)| c.version.as_str()).or_else(known);
+        version.filter(|v| !v.is_empty())
+    }
+
     /// Who makes this attempt, known from the connection it lost.
     #[must_use]
     pub const fn known(&self) -> Option<&KnownClient> {

@@ -82,6 +82,8 @@ pub struct KnownClient {
     pub name: String,
     /// Library language.
     pub lang: String,
+    /// Library version.
+    pub version: String,
     /// User of its CONNECT.
     pub user: String,
 }

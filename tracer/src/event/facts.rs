@@ -304,6 +304,8 @@ pub struct NatsFacts {
     pub lame_duck: Option<Mark>,
     /// CONNECT and when it came.
     pub connect: Option<(Mark, Arc<Connect>)>,
+    /// The first SUB, UNSUB or PUB that came before CONNECT.
+    pub before_connect: Option<Mark>,
     /// A CONNECT line whose JSON could not be read (bad JSON is a protocol error).
     pub connect_unreadable: Option<Mark>,
     /// The server took the CONNECT: PONG, +OK, MSG or the second INFO followed it.

@@ -188,6 +188,7 @@ impl Clients {
         self.next_chain += 1;
         let mut chain = Chain {
             who: who.clone(),
+            version: ending.connect.as_ref().map(|c| c.version.clone()).unwrap_or_default(),
             announced: Some(Announced {
                 by: ending.server,
                 info: ending.info.clone(),
@@ -292,6 +293,7 @@ impl Clients {
         around.client = chain.who.as_ref().filter(|_| recent.alone).map(|who| KnownClient {
             name: who.name.clone(),
             lang: who.lang.clone(),
+            version: chain.version.clone(),
             user: who.user.clone(),
         });
     }

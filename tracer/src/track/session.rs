@@ -160,10 +160,12 @@ impl Reading<'_> {
             Op::Connect { json } => self.connect(json),
             Op::Sub { .. } => {
                 self.facts.subs += 1;
+                self.before_connect();
                 self.drain.spoiled();
             }
             Op::Unsub { max, .. } => {
                 self.facts.unsubs += 1;
+                self.before_connect();
                 self.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at);
             }
             Op::Routed { subject, total, .. } => match side {
@@ -213,6 +215,13 @@ impl Reading<'_> {
     /// Subscriptions of the client, where all of them were seen.
     fn all_subs(&self) -> Option<u64> {
         self.facts.connect.as_ref().map(|_| self.facts.subs)
+    }
+
+    /// An operation of the client; its place is behind CONNECT.
+    fn before_connect(&mut self) {
+        if self.facts.connect.is_none() {
+            self.facts.before_connect.get_or_insert(self.place.mark);
+        }
     }
 
     fn accepted(&mut self) {

@@ -87,6 +87,8 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 #[derive(Debug)]
 pub(super) struct Chain {
     pub who: Option<Who>,
+    /// Library version of its last connection.
+    pub version: String,
     pub announced: Option<Announced>,
     pub losses: Vec<Loss>,
     /// Losses not settled.
