@@ -9,7 +9,7 @@ use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
     Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
-    Reconnect, ReconnectOutcome, Summary,
+    Reconnect, ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
@@ -148,6 +148,7 @@ pub struct Pipeline {
     server_word: ServerWord,
     /// A server is asked as closes come, and closes have come since it was asked last.
     asks_server: Option<bool>,
+    selection: Selection,
 }
 
 impl Pipeline {
@@ -176,6 +177,7 @@ impl Pipeline {
             asked: (0, Timestamp(i64::MIN / 2)),
             server_word: ServerWord::default(),
             asks_server: None,
+            selection: Selection::default(),
             config,
             decoder: Decoder::new(),
             tracker: Tracker::new(track),
@@ -194,6 +196,11 @@ impl Pipeline {
             closes_by_client: BTreeMap::new(),
             storms: Storms::default(),
         }
+    }
+
+    /// Only these closes are shown: the others are counted and given without texts.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
     }
 
     /// Names an interface of a capture.
@@ -589,17 +596,8 @@ impl Pipeline {
         }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
-        let mut cause = cause::judge(&Case {
-            facts: &facts,
-            close: &close,
-            around: &around,
-            settings: &self.config.settings,
-        });
-        word.complete(&mut cause);
-        let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
-            r
-        });
+        let case = Case::new(&facts, &close, &around, &self.config.settings);
+        let verdict = cause::weigh(&case);
         let flow = self.flows.get(&id).copied().unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
@@ -619,10 +617,19 @@ impl Pipeline {
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
         }
-        self.count(&facts, &close, &cause);
-        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), cause.code, emit) {
-            return;
+        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
+            return self.count(&facts, &close, verdict.code());
         }
+        let told = self.selection.wants(close.kind, close.side, verdict.code());
+        let mut cause = if told { verdict.say(&case) } else { verdict.mute() };
+        if told {
+            word.complete(&mut cause);
+        }
+        self.count(&facts, &close, cause.code);
+        let reconnect = reconnect.map(|mut r| {
+            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
+            r
+        });
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
@@ -650,12 +657,12 @@ impl Pipeline {
         new.held.or_else(|| living().filter(|_| self.now - new.since >= RESUBSCRIBED))
     }
 
-    fn count(&mut self, facts: &Facts, close: &crate::event::Close, cause: &crate::event::Cause) {
+    fn count(&mut self, facts: &Facts, close: &crate::event::Close, code: &'static str) {
         let summary = &mut self.summary;
         summary.closed += 1;
         *summary.kinds.entry(close.kind.name()).or_default() += 1;
         *summary.sides.entry(close.side.name()).or_default() += 1;
-        *summary.causes.entry(cause.code).or_default() += 1;
+        *summary.causes.entry(code).or_default() += 1;
         let label = match &facts.nats.connect {
             Some((_, c)) if !c.name.is_empty() => format!("{} {}", facts.client.addr, c.name),
             _ => facts.client.addr.to_string(),

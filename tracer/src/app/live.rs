@@ -1,6 +1,6 @@
 //! A live trace: what the interfaces and the kernel give goes into the core in one thread, whatever comes out is written at
 //! once. Each [`Live::step`] waits for input at most [`WAIT`], takes what is there, and lets time pass.
-use super::output::{Output, config, stop_flag};
+use super::output::{Output, core, stop_flag};
 use super::servers::Servers;
 use super::word::Word;
 use super::{Failure, say};
@@ -100,7 +100,7 @@ impl<'a> Live<'a> {
             inventory,
             word,
             servers,
-            pipeline: Pipeline::new(config(plan)),
+            pipeline: core(plan),
             out,
             host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
             any: (0..).zip(taps.iter().flat_map(Taps::taps)).find(|(_, t)| t.name() == ANY).map(|(n, _)| n),

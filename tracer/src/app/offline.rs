@@ -1,9 +1,8 @@
 //! `--read`: captures in, events out, one after the other.
-use super::output::{Output, config, stop_flag};
+use super::output::{Output, core, stop_flag};
 use super::{Failure, say, servers};
 use crate::cli::Plan;
 use crate::event::Event;
-use crate::pipeline::Pipeline;
 use crate::source::{FileSource, Filter, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
@@ -23,7 +22,7 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     };
     let mut source = open(files)?;
     let mut out = Output::open(plan)?;
-    let mut pipeline = Pipeline::new(config(plan));
+    let mut pipeline = core(plan);
     servers::read_all(plan, &mut pipeline)?;
     let stop = stop_flag();
     let bar = progress(&source);

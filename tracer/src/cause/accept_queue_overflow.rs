@@ -71,17 +71,17 @@ fn judge(case: &Case<'_>) -> Judgement {
     let port = case.facts.server.port;
     let mut finding = Finding::new(
         confidence,
-        format!("{} does not accept connections fast enough: the handshake of {} was dropped at its queue", case.server(), case.client()),
+        say!(case, "{} does not accept connections fast enough: the handshake of {} was dropped at its queue", case.server(), case.client()),
     );
     if let Some(drop) = overflow {
-        let text = format!("the server's kernel discarded {} of its segments: TCP_LISTEN_OVERFLOW, the accept queue was full", drop.count);
+        let text = say!(case, "the server's kernel discarded {} of its segments: TCP_LISTEN_OVERFLOW, the accept queue was full", drop.count);
         finding = finding.because([Evidence::kernel(drop.first, text)]);
     }
     if repeated {
-        finding = finding.because([Evidence::packets(format!("the server sent SYN-ACK {} times although the client had answered", tcp.server.syns))]);
+        finding = finding.because([Evidence::packets(say!(case, "the server sent SYN-ACK {} times although the client had answered", tcp.server.syns))]);
     }
     if around.attempts_server_1s > 1 {
-        finding = finding.because([Evidence::packets(format!("{} attempts at this server in the second before", around.attempts_server_1s))]);
+        finding = finding.because([Evidence::packets(say!(case, "{} attempts at this server in the second before", around.attempts_server_1s))]);
     }
     finding = finding.because(aftermath::overload(case));
     if let Some(mark) = around.server_accepts_others {
@@ -89,8 +89,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     finding.also.push(("one_way_path", if case.facts.handshake == Handshake::Incomplete { 0.4 } else { 0.1 }));
     Yes(finding
-        .fix(format!("on {addr}: `ss -ltn 'sport = :{port}'` (Recv-Q near Send-Q) and `nstat -az TcpExtListenOverflows TcpExtListenDrops`"))
-        .fix(format!("on {addr}: `sysctl -w net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192`, then restart nats-server"))
+        .fix(say!(case, "on {addr}: `ss -ltn 'sport = :{port}'` (Recv-Q near Send-Q) and `nstat -az TcpExtListenOverflows TcpExtListenDrops`"))
+        .fix(say!(case, "on {addr}: `sysctl -w net.core.somaxconn=8192 net.ipv4.tcp_max_syn_backlog=8192`, then restart nats-server"))
         .fix("look for `too many open files` in the server's log (`LimitNOFILE=`) and for a process that is stopped or starved")
         .fix(remedy::spread_attempts(case.lang()))
         .why_not("not a filter: the server's kernel answered the SYN"))

@@ -40,10 +40,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(told) = server_error::told(case, "account_max_connections") else { return No };
     let mut finding = Finding::new(
         told.confidence,
-        format!("the account of {} has reached its connection limit on {} ('{}')", case.client(), case.server(), told.text),
+        say!(case, "the account of {} has reached its connection limit on {} ('{}')", case.client(), case.server(), told.text),
     )
     .because([told.evidence])
-    .fix(format!("see who holds the account's connections: `curl '{}/connz?acc=ACCOUNT&limit=1024'`", remedy::monitor(case)))
+    .fix(say!(case, "see who holds the account's connections: `curl '{}/connz?acc=ACCOUNT&limit=1024'`", remedy::monitor(case)))
     .fix("raise the account's limit: `nsc edit account NAME --conns N` and push it, or the account's limits in nats-server.conf")
     .fix("share one connection per process in the clients")
     .why_not("not the server's own limit: that -ERR reads 'maximum connections exceeded'");

@@ -132,6 +132,9 @@ pub fn overload(case: &Case<'_>) -> Vec<Evidence> {
     const LATE: Span = Span::millis(100);
     let (nats, around) = (&case.facts.nats, case.around);
     let mut found = Vec::new();
+    if !case.speaks {
+        return found;
+    }
     if let (Some(slowest), Some(rtt)) = (nats.pings.client.slowest_pong, case.facts.rtt)
         && slowest > LATE
         && slowest.0 / 20_000 > i64::try_from(rtt.median_us).unwrap_or(i64::MAX)

@@ -44,11 +44,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     let whose = if account { "its account" } else { "its user" };
     let finding = Finding::new(
         told.confidence,
-        format!("the JWT of {whose} expired while {} was connected to {} ('{}')", case.client(), case.server(), told.text),
+        say!(case, "the JWT of {whose} expired while {} was connected to {} ('{}')", case.client(), case.server(), told.text),
     )
     .because([told.evidence])
     .because((case.around.server_closed_others > 0).then(|| {
-        Evidence::packets(format!("{} other connections of the server ended within {}", case.around.server_closed_others, case.around.server_closed_spread))
+        Evidence::packets(say!(case, "{} other connections of the server ended within {}", case.around.server_closed_others, case.around.server_closed_spread))
     }));
     let finding = if account {
         finding.fix("give the account JWT a later expiry: `nsc edit account --name A --expiry 1y`, `nsc push -a A`")

@@ -40,7 +40,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(told) = server_error::told(case, "auth_revoked") else { return No };
     Yes(Finding::new(
         told.confidence,
-        format!("the credentials of {} were revoked while it was connected to {} ('{}')", case.client(), case.server(), told.text),
+        say!(case, "the credentials of {} were revoked while it was connected to {} ('{}')", case.client(), case.server(), told.text),
     )
     .because([told.evidence])
     .fix("see who was revoked and when: `nsc revocations list-users --account A`")

@@ -51,16 +51,16 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let mut finding = Finding::new(
         told.as_ref().map_or(0.87, |t| t.confidence),
-        format!("{client} sent no CONNECT within {age}, and {server} closed it"),
+        say!(case, "{client} sent no CONNECT within {age}, and {server} closed it"),
     )
     .because(told.map(|t| t.evidence))
     .because(nats.info.as_ref().map(|(m, _)| Evidence::packet(*m, "INFO of the server; no CONNECT followed")))
     .because(case.goodbye_evidence(Side::Server))
-    .fix(format!("find out who {} is: a health check, a port scan, a balancer's spare connection? Checks belong on `/healthz` of the monitoring port", case.facts.client.addr))
-    .fix(format!("for slow clients raise `authorization {{ timeout: 5 }}` in nats-server.conf (default 2 s; {limit} assumed here)"))
+    .fix(say!(case, "find out who {} is: a health check, a port scan, a balancer's spare connection? Checks belong on `/healthz` of the monitoring port", case.facts.client.addr))
+    .fix(say!(case, "for slow clients raise `authorization {{ timeout: 5 }}` in nats-server.conf (default 2 s; {limit} assumed here)"))
     .fix("with auth callout: see that its service runs and answers fast");
     if nats.connect.is_some() {
-        finding.summary = format!("{client} was not authenticated within {age}, and {server} closed it");
+        finding.summary = say!(case, "{client} was not authenticated within {age}, and {server} closed it");
     }
     Yes(finding.why_not("not the path: INFO was acknowledged by the client"))
 }

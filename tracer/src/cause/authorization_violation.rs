@@ -47,16 +47,16 @@ fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     let (client, server) = (case.client(), case.server());
     let user = nats.connect.as_ref().map(|(_, c)| c.user.as_str()).filter(|u| !u.is_empty());
-    let who = user.map_or(String::new(), |u| format!(" (user \"{u}\")"));
+    let who = user.map_or(String::new(), |u| say!(case, " (user \"{u}\")"));
     if let Some(told) = server_error::told(case, "authorization_violation") {
-        return Yes(finish(case, told.confidence, format!("{server} does not let {client}{who} in: '{}'", told.text)).because([told.evidence]));
+        return Yes(finish(case, told.confidence, say!(case, "{server} does not let {client}{who} in: '{}'", told.text)).because([told.evidence]));
     }
     if case.is_told() || case.attempt_failed() {
         return No;
     }
     if let Some(code) = nats.mqtt.as_ref().and_then(|m| m.connack).filter(|c| matches!(c, 4 | 5)) {
-        return Yes(finish(case, 0.97, format!("{server} does not let MQTT client {client} in"))
-            .because([Evidence::packets(format!("CONNACK with return code {code} (not authorized)"))]));
+        return Yes(finish(case, 0.97, say!(case, "{server} does not let MQTT client {client} in"))
+            .because([Evidence::packets(say!(case, "CONNACK with return code {code} (not authorized)"))]));
     }
     if !case.ended_by(Side::Server) {
         return No;
@@ -70,7 +70,7 @@ fn judge(case: &Case<'_>) -> Judgement {
             (false, true, _) => 0.35,
             _ => return No,
         };
-        return Yes(finish(case, confidence, format!("{server} closed {client}{who} {gap} after its CONNECT, without a word: most likely its credentials"))
+        return Yes(finish(case, confidence, say!(case, "{server} closed {client}{who} {gap} after its CONNECT, without a word: most likely its credentials"))
             .because([Evidence::packet(*mark, "CONNECT, not answered with PONG")])
             .because(case.goodbye_evidence(Side::Server)));
     }
@@ -79,7 +79,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if tls.is_none() {
         return No;
     }
-    Yes(finish(case, 0.5, format!("{server} closed {client} right after TLS was up; most likely its credentials"))
+    Yes(finish(case, 0.5, say!(case, "{server} closed {client} right after TLS was up; most likely its credentials"))
         .because([Evidence::packets("INFO with auth_required:true, TLS came about, closed within a second")])
         .because(case.goodbye_evidence(Side::Server))
         .also("tls_handshake_failed", 0.35))
@@ -87,7 +87,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     let mut finding = Finding::new(confidence, summary)
-        .fix(format!("see the log of {}: `authentication error - …` names the user, nkey or JWT", case.facts.server.addr))
+        .fix(say!(case, "see the log of {}: `authentication error - …` names the user, nkey or JWT", case.facts.server.addr))
         .fix("check the client's credentials (creds file, password, token, nkey) against this server and account; JWTs: `nsc describe user NAME`, `nsc push`")
         .fix("check the user's limits: `allowed_connection_types`, source addresses, times of day");
     if case.facts.nats.protocol == Protocol::Leafnode {

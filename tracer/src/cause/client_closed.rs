@@ -63,12 +63,13 @@ fn judge(case: &Case<'_>) -> Judgement {
     let (confidence, how) = how(case, java_abort);
     let goodbye = case.goodbye_evidence(Side::Client);
     let mut finding =
-        Finding::new(confidence, format!("{client} closed its connection to {} {how}", case.server()))
+        Finding::new(confidence, say!(case, "{client} closed its connection to {} {how}", case.server()))
             .because(goodbye)
             .why_not("not the server: it said no -ERR and did not close first");
     finding.why_not.extend(case.network_fine());
     if case.around.reconnect.as_ref().is_some_and(|r| r.attempts > 0) {
-        finding = finding.fix(format!(
+        finding = finding.fix(say!(
+            case,
             "the client came back, so it did not mean to leave for good: look in the log of {client} for why it closed"
         ));
     }
@@ -87,7 +88,7 @@ fn aborted(case: &Case<'_>) -> Option<Finding> {
         _ => return None,
     };
     let mut finding =
-        Finding::new(confidence, format!("{} closed its connection to {} {how}", case.client(), case.server()))
+        Finding::new(confidence, say!(case, "{} closed its connection to {} {how}", case.client(), case.server()))
             .because(case.goodbye_evidence(Side::Client))
             .fix("let the client drain its connection before it closes: what was under way is lost by an abort")
             .why_not("not a firewall or a forged reset: the client's own TCP made it");
@@ -100,7 +101,7 @@ fn half_open(case: &Case<'_>) -> Option<Finding> {
     let prompt = case.facts.syn_to_synack.is_some_and(|s| s < Span::millis(500));
     let rst = case.facts.tcp.client.rst.filter(|_| case.facts.handshake == Handshake::Incomplete && prompt)?;
     Some(
-        Finding::new(0.6, format!("{} looked whether {} listens and left (half-open probe)", case.client(), case.server()))
+        Finding::new(0.6, say!(case, "{} looked whether {} listens and left (half-open probe)", case.client(), case.server()))
             .because([Evidence::packet(rst.mark, "RST right after the SYN-ACK")])
             .why_not("not the server: it answered at once"),
     )
@@ -114,7 +115,7 @@ fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
     if !case.ended_by(Side::Server) || case.is_told() || case.close.kind == Kind::Rst || !soon {
         return None;
     }
-    let summary = format!("{} closed its connection to {}: it ended TLS first, the server's FIN answered", case.client(), case.server());
+    let summary = say!(case, "{} closed its connection to {}: it ended TLS first, the server's FIN answered", case.client(), case.server());
     Some(
         Finding::new(0.92, summary)
             .because([Evidence::packet(mark, "a TLS record of close_notify's size from the client, right before the server's FIN")])
@@ -159,7 +160,7 @@ fn never_spoke(case: &Case<'_>) -> Finding {
     let what = if quick { "looks like a health check or a port scan" } else { "a check that waits, or a client that gave up" };
     Finding::new(
         if quick { 0.75 } else { 0.35 },
-        format!("{} opened a connection to {}, said nothing and closed it {} later: {what}", case.client(), case.server(), case.age()),
+        say!(case, "{} opened a connection to {}, said nothing and closed it {} later: {what}", case.client(), case.server(), case.age()),
     )
     .because(case.goodbye_evidence(Side::Client))
     .fix("point TCP health checks at the monitoring port (`http: 8222`, `/healthz`) if these closes disturb")

@@ -65,19 +65,19 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let mut finding = Finding::new(
         confidence,
-        format!("{} stopped trying to reach {} after {tries} failed attempts in a row", case.client(), case.server()),
+        say!(case, "{} stopped trying to reach {} after {tries} failed attempts in a row", case.client(), case.server()),
     )
     .because([
-        Evidence::packet(case.facts.start, format!("attempt {tries}, the last one of this client")),
-        Evidence::packets(format!("no further attempt in {quiet}; it had tried every {wait}")),
+        Evidence::packet(case.facts.start, say!(case, "attempt {tries}, the last one of this client")),
+        Evidence::packets(say!(case, "no further attempt in {quiet}; it had tried every {wait}")),
     ]);
     if let Some((who, limit)) = library {
-        finding = finding.because([Evidence::packets(format!("{limit} attempts are the default limit of {who}"))]);
+        finding = finding.because([Evidence::packets(say!(case, "{limit} attempts are the default limit of {who}"))]);
     }
     Yes(finding
         .fix(remedy::keep_trying(case.lang()))
         .fix("end the process in the library's closed handler, so that its supervisor restarts it")
-        .fix(format!("restart the client on {} now; mend what made the attempts fail (see the closes before)", case.facts.client.addr))
+        .fix(say!(case, "restart the client on {} now; mend what made the attempts fail (see the closes before)", case.facts.client.addr))
         .why_not("not still trying: its attempts came regularly and then stopped"))
 }
 

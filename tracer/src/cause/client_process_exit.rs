@@ -54,15 +54,15 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence = if end.signal.is_some() || end.oom { 0.96 } else { 0.9 };
         how = match (&end.sender, end.signal_name()) {
             _ if end.oom => "the kernel's OOM killer ended it".into(),
-            (Some((by, pid)), Some(signal)) => format!("{signal} from {by} (pid {pid}) ended it"),
-            (None, Some(signal)) => format!("{signal} ended it"),
+            (Some((by, pid)), Some(signal)) => say!(case, "{signal} from {by} (pid {pid}) ended it"),
+            (None, Some(signal)) => say!(case, "{signal} ended it"),
             _ => match (end.request(), end.status) {
-                (Some(asked), _) => format!("it exited without closing after {asked}"),
-                (None, Some(status)) => format!("it exited with status {status} without closing"),
+                (Some(asked), _) => say!(case, "it exited without closing after {asked}"),
+                (None, Some(status)) => say!(case, "it exited with status {status} without closing"),
                 (None, None) => "it exited without closing".into(),
             },
         };
-        let text = format!("process {} (pid {}): {how}", end.name, end.pid);
+        let text = say!(case, "process {} (pid {}): {how}", end.name, end.pid);
         evidence.push(Evidence::kernel(end.at, text));
     }
     if confidence <= 0.0 {
@@ -70,19 +70,21 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let others = case.around.client_closed_others;
     if others > 0 {
-        evidence.push(Evidence::packets(format!(
+        evidence.push(Evidence::packets(say!(
+            case,
             "{others} other connections of {} ended within 100 ms",
             case.facts.client.addr
         )));
     }
     let risk = &case.facts.nats.at_risk;
     if risk.deliveries > 0 {
-        evidence.push(Evidence::packets(format!("{} messages to the client were under way", risk.deliveries)));
+        evidence.push(Evidence::packets(say!(case, "{} messages to the client were under way", risk.deliveries)));
     }
     evidence.extend(case.goodbye_evidence(Side::Client));
-    let mut finding = Finding::new(confidence, format!("the process of {client} ended without closing its connection: {how}"))
+    let mut finding = Finding::new(confidence, say!(case, "the process of {client} ended without closing its connection: {how}"))
         .because(evidence)
-        .fix(format!(
+        .fix(say!(
+            case,
             "on {}: `journalctl -k | grep -iE 'oom|killed'`, `coredumpctl list`, or `kubectl describe pod` (Last State) show why it ended",
             case.facts.client.addr
         ))
@@ -119,7 +121,7 @@ fn weight(case: &Case<'_>) -> (f64, String) {
     let abrupt_tls = nats.tls.as_ref().is_some_and(|t| t.established && !t.close_notify.client);
     match (others >= 2, abrupt_tls) {
         (true, true) => (0.82, "several connections at once, TLS without close_notify".into()),
-        (true, false) => (0.7, format!("{others} other connections of the host closed with it")),
+        (true, false) => (0.7, say!(case, "{others} other connections of the host closed with it")),
         (false, true) => (0.6, "TLS ended without close_notify".into()),
         (false, false) if nats.at_risk.deliveries > 0 => (0.45, "closed with messages under way".into()),
         (false, false) => (0.2, "closed".into()),

@@ -46,7 +46,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let (client, server) = (case.client(), case.server());
     let link = case.facts.nats.protocol.name();
     if let Some(told) = server_error::told(case, "cluster_conflict") {
-        return Yes(finish(case, told.confidence, format!("the {link} link of {client} and {server} was refused: '{}'", told.text))
+        return Yes(finish(case, told.confidence, say!(case, "the {link} link of {client} and {server} was refused: '{}'", told.text))
             .because([told.evidence]));
     }
     let ended = matches!(case.close.kind, Kind::Fin | Kind::Rst) && case.close.side != Party::Network;
@@ -54,7 +54,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     if let Some(mark) = case.around.replaced.filter(|_| case.ended_by(Side::Server)) {
-        return Yes(finish(case, 0.88, format!("{server} replaced the {link} link of {client}: another one has the same name"))
+        return Yes(finish(case, 0.88, say!(case, "{server} replaced the {link} link of {client}: another one has the same name"))
             .because([Evidence::packet(mark, "a link with the same server name was accepted right before")])
             .because(case.goodbye_evidence(Side::Server)));
     }
@@ -67,7 +67,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let mut finding = finish(
         case,
         confidence,
-        format!("the {link} link of {client} and {server} was closed {} after it began, without a word: a duplicate route or name", case.age()),
+        say!(case, "the {link} link of {client} and {server} was closed {} after it began, without a word: a duplicate route or name", case.age()),
     );
     finding = finding.because(Side::BOTH.iter().find_map(|&s| case.goodbye_evidence(s)));
     finding.also.push(("authorization_violation", 0.25));

@@ -68,18 +68,18 @@ fn judge(case: &Case<'_>) -> Judgement {
     let what = if before_info { "INFO" } else { "an answer to its CONNECT" };
     let mut finding = Finding::new(
         confidence,
-        format!("{} left {} after {waited} without {what}", case.client(), case.server()),
+        say!(case, "{} left {} after {waited} without {what}", case.client(), case.server()),
     )
-    .because([Evidence::packets(format!("TCP was complete, but no {what} came from the server in {waited}"))])
+    .because([Evidence::packets(say!(case, "TCP was complete, but no {what} came from the server in {waited}"))])
     .because(case.goodbye_evidence(Side::Client));
     if !library.is_empty() {
-        finding = finding.because([Evidence::packets(format!("{waited} is the default connect timeout of {library}"))]);
+        finding = finding.because([Evidence::packets(say!(case, "{waited} is the default connect timeout of {library}"))]);
     }
     finding = finding.because(aftermath::overload(case));
     let server = case.facts.server;
     finding.fix = vec![
-        format!("is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),
-        format!("is {server} a NATS client port, and not TLS first (`handshake_first`), WebSocket, MQTT or monitoring"),
+        say!(case, "is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),
+        say!(case, "is {server} a NATS client port, and not TLS first (`handshake_first`), WebSocket, MQTT or monitoring"),
         remedy::connect_timeout(case.lang()),
     ];
     finding.also.push(("accept_queue_overflow", 0.2));
@@ -111,10 +111,10 @@ fn too_late(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     Some(
-        Finding::new(0.82, format!("{} had given up when {} answered its SYN after {waited}", case.client(), case.server()))
-            .because([Evidence::packet(rst.mark, format!("RST to the SYN-ACK, which came {waited} after the SYN"))])
+        Finding::new(0.82, say!(case, "{} had given up when {} answered its SYN after {waited}", case.client(), case.server()))
+            .because([Evidence::packet(rst.mark, say!(case, "RST to the SYN-ACK, which came {waited} after the SYN"))])
             .fix(remedy::connect_timeout(case.lang()))
-            .fix(format!("find what delays the first packets: ARP or neighbour discovery, an overloaded {}", facts.server.addr))
+            .fix(say!(case, "find what delays the first packets: ARP or neighbour discovery, an overloaded {}", facts.server.addr))
             .also("path_blackhole", 0.1),
     )
 }

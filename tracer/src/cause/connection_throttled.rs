@@ -42,11 +42,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(told) = server_error::told(case, "connection_throttled") else { return No };
     Yes(Finding::new(
         told.confidence,
-        format!("{} limits new TLS connections a second and turned {} away", case.server(), case.client()),
+        say!(case, "{} limits new TLS connections a second and turned {} away", case.server(), case.client()),
     )
     .because([told.evidence])
     .because((case.around.attempts_server_1s > 0).then(|| {
-        Evidence::packets(format!("{} attempts at this server in the second before", case.around.attempts_server_1s))
+        Evidence::packets(say!(case, "{} attempts at this server in the second before", case.around.attempts_server_1s))
     }))
     .fix("usually nothing: clients that try again get in within seconds")
     .fix(remedy::spread_attempts(case.lang()))

@@ -48,13 +48,13 @@ fn judge(case: &Case<'_>) -> Judgement {
             .why_not("not the network: the server closed right after it had accepted the other one")
     };
     if let Some(told) = server_error::told(case, "duplicate_client") {
-        return Yes(fix(Finding::new(told.confidence, format!("{server} replaced {client} by another client with the same id")).because([told.evidence])));
+        return Yes(fix(Finding::new(told.confidence, say!(case, "{server} replaced {client} by another client with the same id")).because([told.evidence])));
     }
     let Some(mqtt) = case.facts.nats.mqtt.as_ref() else { return No };
     let Some(mark) = case.around.replaced.filter(|_| case.ended_by(Side::Server) && !case.is_told()) else { return No };
     let id = mqtt.client_id.as_deref().unwrap_or("?");
-    Yes(fix(Finding::new(0.96, format!("{server} replaced {client}: another client connected with the same MQTT id \"{id}\""))
-        .because([Evidence::packet(mark, format!("a new connection with client id \"{id}\" was accepted {} before", case.ended_at() - mark.at))])
+    Yes(fix(Finding::new(0.96, say!(case, "{server} replaced {client}: another client connected with the same MQTT id \"{id}\""))
+        .because([Evidence::packet(mark, say!(case, "a new connection with client id \"{id}\" was accepted {} before", case.ended_at() - mark.at))])
         .because(case.goodbye_evidence(Side::Server))))
 }
 

@@ -63,13 +63,13 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence *= 0.6;
     }
     let place = match case.close.side {
-        Party::Client => format!("on the client's host ({})", case.facts.client.addr),
-        Party::Server => format!("on the server's host ({})", case.facts.server.addr),
+        Party::Client => say!(case, "on the client's host ({})", case.facts.client.addr),
+        Party::Server => say!(case, "on the server's host ({})", case.facts.server.addr),
         Party::Network | Party::Unknown => "on the path".to_owned(),
     };
     let what = if case.attempt_failed() { "the connection attempts" } else { "the packets" };
     let mut finding =
-        Finding::new(confidence, format!("a filter {place} discards {what} between {client} and {server}"))
+        Finding::new(confidence, say!(case, "a filter {place} discards {what} between {client} and {server}"))
             .because(case.close.evidence.iter().cloned())
             .because(evidence(case));
     finding.fix = fix(case);
@@ -92,7 +92,7 @@ fn hinted(case: &Case<'_>) -> Judgement {
     };
     let mut finding = Finding::new(
         confidence,
-        format!("a filter may discard the packets between {} and {}", case.client(), case.server()),
+        say!(case, "a filter may discard the packets between {} and {}", case.client(), case.server()),
     )
     .because(evidence(case));
     finding.fix = fix(case);
@@ -115,7 +115,7 @@ fn evidence(case: &Case<'_>) -> Vec<Evidence> {
     if let Some((sender, u)) = case.debt()
         && u.peer_spoke > 0
     {
-        let text = format!("the {} sent {} segments meanwhile, none of them an acknowledgement", sender.other(), u.peer_spoke);
+        let text = say!(case, "the {} sent {} segments meanwhile, none of them an acknowledgement", sender.other(), u.peer_spoke);
         found.push(Evidence::packets(text));
     }
     if let Some(mark) = around.server_accepts_others {
@@ -153,9 +153,9 @@ fn fix(case: &Case<'_>) -> Vec<String> {
 fn why_not(case: &Case<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(mark) = case.around.pair_answers.or(case.around.host_answers) {
-        lines.push(format!("not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number));
+        lines.push(say!(case, "not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number));
     }
-    lines.push(format!("not the NATS server's choice: {} sent no -ERR, no FIN and no RST that was heard", case.server()));
+    lines.push(say!(case, "not the NATS server's choice: {} sent no -ERR, no FIN and no RST that was heard", case.server()));
     lines
 }
 

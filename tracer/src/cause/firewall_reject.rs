@@ -54,14 +54,14 @@ fn judge(case: &Case<'_>) -> Judgement {
     let (confidence, how) = match (icmp, made, selective) {
         _ if case.socket_told() == Some(111) => (0.8, "its socket was refused by an ICMP error, not by a reset".to_owned()),
         _ if rule.is_some() && case.went_silent() => (0.96, "its rule is read on this host".to_owned()),
-        (Some(i), _, _) => (0.96, format!("{} answered with ICMP {}", i.from, word(i.kind))),
+        (Some(i), _, _) => (0.96, say!(case, "{} answered with ICMP {}", i.from, word(i.kind))),
         (None, true, _) => ((0.97 * case.close.confidence).max(0.7), "a filter answered with a reset in the host's name".to_owned()),
         (None, false, true) => (0.78, "this client is refused while others are accepted".to_owned()),
         _ => return No,
     };
-    let mut finding = Finding::new(confidence, format!("a filter rejects {client} at {server}: {how}"));
+    let mut finding = Finding::new(confidence, say!(case, "a filter rejects {client} at {server}: {how}"));
     if let Some(i) = icmp {
-        let text = format!("ICMP {} from {} about the {}'s segment, {} times", word(i.kind), i.from, i.about, i.count.max(1));
+        let text = say!(case, "ICMP {} from {} about the {}'s segment, {} times", word(i.kind), i.from, i.about, i.count.max(1));
         finding = finding.because([Evidence::packet(i.mark, text)]);
     }
     if let Some(mark) = case.around.server_accepts_others {
@@ -69,7 +69,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     for side in Side::BOTH {
         if let Some(rst) = case.facts.tcp[side].rst.filter(|r| made && r.ttl_delta != 0) {
-            let text = format!("RST in the {side}'s name with a TTL {} off its other segments", rst.ttl_delta);
+            let text = say!(case, "RST in the {side}'s name with a TTL {} off its other segments", rst.ttl_delta);
             finding = finding.because([Evidence::packet(rst.mark, text)]);
         }
     }

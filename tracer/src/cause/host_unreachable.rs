@@ -57,13 +57,13 @@ fn judge(case: &Case<'_>) -> Judgement {
     let addr = case.facts.endpoint(target).addr;
     let mut finding = Finding::new(
         if case.went_silent() || case.attempt_failed() { confidence } else { 0.4 },
-        format!("{} says that {} can't be reached: {word}", icmp.from, case.end(target)),
+        say!(case, "{} says that {} can't be reached: {word}", icmp.from, case.end(target)),
     )
-    .because([Evidence::packet(icmp.mark, format!("ICMP {word} from {} about {addr}, {} times", icmp.from, icmp.count.max(1)))])
+    .because([Evidence::packet(icmp.mark, say!(case, "ICMP {word} from {} about {addr}, {} times", icmp.from, icmp.count.max(1)))])
     .because(case.debt_evidence());
     finding.fix = vec![
-        format!("on {}: `ip route get {addr}` and `ip neigh show {addr}` (FAILED: nobody answers there)", icmp.from),
-        format!("check that {addr} is up and still the right address: DNS, the client's URL list, pod or instance moves"),
+        say!(case, "on {}: `ip route get {addr}` and `ip neigh show {addr}` (FAILED: nobody answers there)", icmp.from),
+        say!(case, "check that {addr} is up and still the right address: DNS, the client's URL list, pod or instance moves"),
         "check routes that changed at that time: VPN, peering, cloud route tables".to_owned(),
     ];
     Yes(finding.why_not("not a filter: the router reports a missing route or host, not a prohibition"))
@@ -73,7 +73,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 fn socket_error(case: &Case<'_>) -> Judgement {
     let Some(host) = case.facts.host.as_ref().filter(|_| case.close.kind == Kind::Timeout) else { return No };
     if case.socket_told() == Some(0) {
-        let summary = format!("{} was told by an ICMP error that {} can't be reached", case.client(), case.server());
+        let summary = say!(case, "{} was told by an ICMP error that {} can't be reached", case.client(), case.server());
         let mut finding = Finding::new(0.45, summary).because(case.close.evidence.iter().cloned());
         finding.also.push(("firewall_reject", 0.4));
         return Yes(finding.fix("trace with packets too (without --capture off): the ICMP error's code tells a missing route from a filter"));
@@ -82,11 +82,11 @@ fn socket_error(case: &Case<'_>) -> Judgement {
     let Some((side, (at, errno))) = told else { return No };
     let (here, there) = (case.facts.endpoint(side).addr, case.facts.endpoint(side.other()).addr);
     let word = if errno == 113 { "no route to host" } else { "network unreachable" };
-    Yes(Finding::new(0.85, format!("{} can't be reached from {here}: {word}", case.end(side.other())))
-        .because([Evidence::kernel(at, format!("the {side}'s socket ended with {word}"))])
+    Yes(Finding::new(0.85, say!(case, "{} can't be reached from {here}: {word}", case.end(side.other())))
+        .because([Evidence::kernel(at, say!(case, "the {side}'s socket ended with {word}"))])
         .because(case.debt_evidence())
-        .fix(format!("on {here}: `ip route get {there}` and `ip neigh show {there}` (FAILED: nobody answers there)"))
-        .fix(format!("check that {there} is up and still the right address: DNS, the client's URL list, pod or instance moves"))
+        .fix(say!(case, "on {here}: `ip route get {there}` and `ip neigh show {there}` (FAILED: nobody answers there)"))
+        .fix(say!(case, "check that {there} is up and still the right address: DNS, the client's URL list, pod or instance moves"))
         .why_not("not a filter on this host: the kernel had no way to the other host"))
 }
 

@@ -56,10 +56,10 @@ fn judge(case: &Case<'_>) -> Judgement {
         if silent < limit {
             return No;
         }
-        return Yes(Finding::new(0.95, format!("{server} closed MQTT client {client}: silent for {silent}, its keepalive is {keepalive} s"))
-            .because([Evidence::packet(last, format!("last data of the client, {silent} before the server's FIN (limit: 1.5 times {keepalive} s)"))])
+        return Yes(Finding::new(0.95, say!(case, "{server} closed MQTT client {client}: silent for {silent}, its keepalive is {keepalive} s"))
+            .because([Evidence::packet(last, say!(case, "last data of the client, {silent} before the server's FIN (limit: 1.5 times {keepalive} s)"))])
             .because(case.goodbye_evidence(Side::Server))
-            .fix(format!("let the client send PINGREQ within its keepalive ({keepalive} s), or raise the keepalive in its CONNECT"))
+            .fix(say!(case, "let the client send PINGREQ within its keepalive ({keepalive} s), or raise the keepalive in its CONNECT"))
             .fix("check that nothing blocks the MQTT library's loop (paho: `loop_start`)")
             .why_not("not a server stop: the FIN came exactly when the keepalive ran out"));
     }
@@ -69,11 +69,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     if !never || !(Span::millis(4_900)..Span::millis(5_400)).contains(&age) {
         return No;
     }
-    Yes(Finding::new(0.8, format!("{server} closed {client}, which said nothing for {age} (PROXY protocol or monitoring port)"))
+    Yes(Finding::new(0.8, say!(case, "{server} closed {client}, which said nothing for {age} (PROXY protocol or monitoring port)"))
         .because([Evidence::packets("no byte from the client")])
         .because(case.goodbye_evidence(Side::Server))
         .fix("let the balancer send a PROXY header at once (`proxy_protocol` is on for the whole listener), or turn it off")
-        .fix(format!("point health checks at `/healthz` of the monitoring port, not at {}", case.facts.server))
+        .fix(say!(case, "point health checks at `/healthz` of the monitoring port, not at {}", case.facts.server))
         .why_not("not the authorization timeout: that is 2.0 s by default"))
 }
 

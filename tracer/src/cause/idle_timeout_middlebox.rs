@@ -68,15 +68,17 @@ fn judge(case: &Case<'_>) -> Judgement {
     let how = if case.close.kind == Kind::Rst { "was answered with a reset" } else { "was never answered" };
     let mut finding = Finding::new(
         confidence,
-        format!(
+        say!(
+            case,
             "a device between {} and {} forgot the connection after {gap} of silence: the next segment {how}",
             case.client(),
             case.server()
         ),
     )
-    .because([Evidence::packet(mark, format!("first segment after {gap} of silence (from the {sender}) {how}"))]);
+    .because([Evidence::packet(mark, say!(case, "first segment after {gap} of silence (from the {sender}) {how}"))]);
     if case.around.same_idle_gap > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} other connections ended after about the same gap",
             case.around.same_idle_gap
         ))]);
@@ -85,10 +87,10 @@ fn judge(case: &Case<'_>) -> Judgement {
         finding = finding.because([Evidence::packet(again, "a new connection to the same server worked at once")]);
     }
     if let Some(device) = device {
-        finding = finding.because([Evidence::packets(format!("the gap fits {device}"))]);
+        finding = finding.because([Evidence::packets(say!(case, "the gap fits {device}"))]);
     }
     finding.fix = remedy::ping_below(case, gap);
-    finding.fix.push(format!("or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path"));
+    finding.fix.push(say!(case, "or raise the device's idle limit above the largest gap ({gap} here), or take it out of the path"));
     Yes(finding
         .why_not("not the server: it neither closed nor complained before the silence")
         .why_not("not a dead path: a new connection shows whether the path works (see `reconnect`)"))

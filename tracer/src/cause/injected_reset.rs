@@ -62,18 +62,18 @@ fn judge(case: &Case<'_>) -> Judgement {
     let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| case.end(s));
     let mut finding = Finding::new(
         confidence,
-        format!("a device on the path reset the connection of {} and {} in the name of {name}", case.client(), case.server()),
+        say!(case, "a device on the path reset the connection of {} and {} in the name of {name}", case.client(), case.server()),
     );
     if let Some((side, rst)) = found {
         finding = finding.because(signs(side, &rst));
     }
     let (client, server) = (case.facts.client.addr, case.facts.server);
     finding.fix = vec![
-        format!("look in the logs of what sits between {client} and {}: intrusion prevention, proxies, service mesh, cloud firewall", server.addr),
-        format!("exclude TCP port {} from their inspection, or use TLS (`tls {{ … }}` in nats-server.conf)", server.port),
+        say!(case, "look in the logs of what sits between {client} and {}: intrusion prevention, proxies, service mesh, cloud firewall", server.addr),
+        say!(case, "exclude TCP port {} from their inspection, or use TLS (`tls {{ … }}` in nats-server.conf)", server.port),
         "capture on both hosts at once and run `natstrace compare`: the RST is missing in the capture of its alleged sender".to_owned(),
     ];
-    Yes(finding.why_not(format!("not {name}: it did not send this reset, see its TTL, its sequence and what came after")))
+    Yes(finding.why_not(say!(case, "not {name}: it did not send this reset, see its TTL, its sequence and what came after")))
 }
 
 fn signs(side: Side, rst: &crate::event::ResetFacts) -> Vec<Evidence> {

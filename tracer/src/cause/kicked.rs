@@ -40,7 +40,7 @@ its user was removed.
 fn judge(case: &Case<'_>) -> Judgement {
     let (client, server) = (case.client(), case.server());
     if let Some(told) = server_error::told(case, "kicked") {
-        return Yes(finding(case, told.confidence, format!("{server} was told to drop {client} ('{}')", told.text))
+        return Yes(finding(case, told.confidence, say!(case, "{server} was told to drop {client} ('{}')", told.text))
             .because([told.evidence]));
     }
     if !case.ended_by(Side::Server) || case.is_told() || case.never_accepted() || case.close.kind == Kind::Rst {
@@ -68,10 +68,11 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence = confidence.min(0.25);
     }
     let mut found =
-        finding(case, confidence, format!("{server} closed the connection of {client} without a word and went on serving others"))
+        finding(case, confidence, say!(case, "{server} closed the connection of {client} without a word and went on serving others"))
             .because(case.goodbye_evidence(Side::Server));
     if around.server_serves_others > 0 {
-        found = found.because([Evidence::packets(format!(
+        found = found.because([Evidence::packets(say!(
+            case,
             "the server went on with {} other connections",
             around.server_serves_others
         ))]);
@@ -86,7 +87,8 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn finding(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     Finding::new(confidence, summary)
-        .fix(format!(
+        .fix(say!(
+            case,
             "ask the server for its reason: `curl '{}/connz?state=closed&sort=stop'` (`Kicked`, or `Client Closed` after a reload)",
             remedy::monitor(case)
         ))

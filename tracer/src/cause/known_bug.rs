@@ -49,7 +49,23 @@ Check next: does it happen with a current version too? Then it is something else
 ";
 
 /// A version: major, minor, patch.
-type Version = (u32, u32, u32);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Deserialize)]
+#[serde(try_from = "String")]
+struct Version(u32, u32, u32);
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse(&text).ok_or(text)
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
 
 /// A defect, as the list has it.
 #[derive(Debug, serde::Deserialize)]
@@ -60,7 +76,7 @@ struct Bug {
     /// `nats-server`, or the `lang` of a client's CONNECT.
     product: String,
     /// From this version to the one that mends it; none: not mended.
-    affected: Vec<(String, Option<String>)>,
+    affected: Vec<(Version, Option<Version>)>,
     /// It was changed on purpose: nothing mends it.
     #[serde(default)]
     change: bool,
@@ -89,15 +105,15 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let finding = Finding::new(
         bug.confidence,
-        format!("{} runs {name} {version}, which has {what}: {} ({})", case.end(side), bug.does, bug.id),
+        say!(case, "{} runs {name} {version}, which has {what}: {} ({})", case.end(side), bug.does, bug.id),
     )
-    .because(mark.map(|m| Evidence::packet(m, format!("version {version} of {name}; {mended}"))))
+    .because(mark.map(|m| Evidence::packet(m, say!(case, "version {version} of {name}; {mended}"))))
     .because(case.facts.nats.before_connect.map(|m| Evidence::packet(m, "the client's first operation came before its CONNECT")))
     .because(Side::BOTH.iter().find_map(|&s| case.goodbye_evidence(s)));
     let addr = case.facts.endpoint(side).addr;
     Yes(match fixed {
-        Some(fixed) => finding.fix(format!("upgrade {name} on {addr} to {fixed} or later ({})", bug.source)),
-        None => finding.fix(format!("on {addr} set what is meant explicitly: {} ({})", bug.does, bug.source)),
+        Some(fixed) => finding.fix(say!(case, "upgrade {name} on {addr} to {fixed} or later ({})", bug.source)),
+        None => finding.fix(say!(case, "on {addr} set what is meant explicitly: {} ({})", bug.does, bug.source)),
     }
     .why_not("it is named only since its symptom shows too; other reasons stand in `also`"))
 }
@@ -106,14 +122,20 @@ fn judge(case: &Case<'_>) -> Judgement {
 struct Affected<'a> {
     bug: &'static Bug,
     version: &'a str,
-    fixed: Option<&'static str>,
+    fixed: Option<Version>,
 }
 
 fn found<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Affected<'a>> {
+    let parsed = |text: &'a str| parse(text).map(|version| (text, version));
+    let server = case.facts.nats.info.as_ref().and_then(|(_, info)| parsed(&info.version));
+    let client = case.library_version().and_then(parsed);
     BUGS.iter().filter_map(move |bug| {
-        let version = bug.version(case)?;
-        let (_, fixed) = bug.affects(version)?;
-        bug.sign.shows(case).then_some(Affected { bug, version, fixed })
+        let (text, version) = match bug.who().1 {
+            Side::Server => server?,
+            Side::Client => client.filter(|_| case.lang() == bug.product)?,
+        };
+        let fixed = bug.affects(version)?;
+        bug.sign.shows(case).then_some(Affected { bug, version: text, fixed })
     })
 }
 
@@ -135,30 +157,17 @@ impl Bug {
         }
     }
 
-    fn version<'a>(&self, case: &'a Case<'_>) -> Option<&'a str> {
-        match self.who().1 {
-            Side::Server => Some(&case.facts.nats.info.as_ref()?.1.version),
-            Side::Client if case.lang() == self.product => case.library_version(),
-            Side::Client => None,
-        }
-    }
-
-    /// The range this version lies in: from, and the version that mends it.
-    fn affects(&self, version: &str) -> Option<(Version, Option<&str>)> {
-        let version = parse(version)?;
-        self.affected.iter().find_map(|(from, fixed)| {
-            let from = parse(from)?;
-            let before = fixed.as_deref().and_then(parse).is_none_or(|fixed| version < fixed);
-            let fixed = fixed.as_deref().filter(|_| !self.change);
-            (version >= from && before).then_some((from, fixed))
-        })
+    /// Whether this version lies in a range of it, and which version mends it.
+    fn affects(&self, version: Version) -> Option<Option<Version>> {
+        let range = self.affected.iter().find(|(from, fixed)| version >= *from && fixed.is_none_or(|f| version < f))?;
+        Some(range.1.filter(|_| !self.change))
     }
 }
 
 /// `2.10.25`, `v2.12.0-beta.1` (counts as 2.12.0).
 fn parse(text: &str) -> Option<Version> {
     let mut parts = text.trim_start_matches('v').split(['.', '-', '+']).map(|p| p.parse::<u32>().ok());
-    Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+    Some(Version(parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -205,8 +214,7 @@ mod cases {
             assert!((0.1..=0.99).contains(&bug.confidence), "{}", bug.id);
             assert!(bug.product == "nats-server" || super::library(&bug.product).is_some(), "{}", bug.id);
             for (from, fixed) in &bug.affected {
-                let (from, fixed) = (super::parse(from), fixed.as_deref().map(super::parse));
-                assert!(from.is_some() && fixed.is_none_or(|f| f > from), "{}", bug.id);
+                assert!(fixed.is_none_or(|f| f > *from), "{}", bug.id);
             }
         }
     }
@@ -221,9 +229,9 @@ mod cases {
 
     #[test]
     fn versions() {
-        assert_eq!(super::parse("2.10.25"), Some((2, 10, 25)));
-        assert_eq!(super::parse("v2.12.0-beta.1"), Some((2, 12, 0)));
-        assert_eq!(super::parse("2.9"), Some((2, 9, 0)));
+        assert_eq!(super::parse("2.10.25"), Some(super::Version(2, 10, 25)));
+        assert_eq!(super::parse("v2.12.0-beta.1"), Some(super::Version(2, 12, 0)));
+        assert_eq!(super::parse("2.9"), Some(super::Version(2, 9, 0)));
         assert_eq!(super::parse(""), None);
         assert_eq!(super::parse("dev"), None);
     }

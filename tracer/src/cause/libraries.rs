@@ -287,6 +287,9 @@ impl Library {
     }
 
     fn say(&self, words: &str, value: Span) -> String {
+        if !words.contains('{') {
+            return format!("in the client ({}): {words}", self.name);
+        }
         let ms = value.0 / 1_000_000;
         let secs = if ms % 1000 == 0 { (ms / 1000).to_string() } else { format!("{:.1}", value.as_secs()) };
         let words = words.replace("{ms}", &ms.to_string()).replace("{s}", &secs);

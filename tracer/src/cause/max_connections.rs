@@ -42,10 +42,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(told) = server_error::told(case, "max_connections") else { return No };
     let mut finding = Finding::new(
         told.confidence,
-        format!("{} has reached its connection limit and turned {} away ('{}')", case.server(), case.client(), told.text),
+        say!(case, "{} has reached its connection limit and turned {} away ('{}')", case.server(), case.client(), told.text),
     )
     .because([told.evidence])
-    .fix(format!("see who holds the connections: `curl '{}/connz?limit=1024&sort=start'`; look for clients that open many", remedy::monitor(case)))
+    .fix(say!(case, "see who holds the connections: `curl '{}/connz?limit=1024&sort=start'`; look for clients that open many", remedy::monitor(case)))
     .fix("raise `max_connections` in nats-server.conf (default 65536), `nats-server --signal reload`, and the file limit (`LimitNOFILE=`) with it")
     .fix("from 2.12.5 and 2.14.0 on `max_connections: 0` or `-1` refuses everybody: remove the line or give a number");
     if matches!(case.lang(), "C" | "python3") {

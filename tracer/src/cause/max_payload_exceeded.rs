@@ -50,19 +50,19 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let (size, _) = large.or(nats.largest_pub).unwrap_or_default();
-    let what = if size > limit { format!("a message of {size} bytes") } else { "a message".to_owned() };
+    let what = if size > limit { say!(case, "a message of {size} bytes") } else { "a message".to_owned() };
     let mut finding = Finding::new(
         told.as_ref().map_or(0.88, |t| t.confidence),
-        format!("{} published {what} to {}, which allows {limit} bytes (max_payload)", case.client(), case.server()),
+        say!(case, "{} published {what} to {}, which allows {limit} bytes (max_payload)", case.client(), case.server()),
     )
     .because(told.map(|t| t.evidence));
     if let Some((size, mark)) = large {
-        finding = finding.because([Evidence::packet(mark, format!("publish of {size} bytes announced, the limit is {limit}"))]);
+        finding = finding.because([Evidence::packet(mark, say!(case, "publish of {size} bytes announced, the limit is {limit}"))]);
     }
     finding = finding
         .because(case.goodbye_evidence(Side::Server))
         .fix("keep messages below the limit: object store for large data, or chunks")
-        .fix(format!("or raise `max_payload` in nats-server.conf on {} (default 1MB, more than 8MB is not advised) and reload", case.facts.server.addr))
+        .fix(say!(case, "or raise `max_payload` in nats-server.conf on {} (default 1MB, more than 8MB is not advised) and reload", case.facts.server.addr))
         .fix("the account or user may have a lower limit: `nsc describe user NAME`");
     if matches!(case.lang(), "go" | "C") {
         finding = finding.fix("this client library closes for good after that -ERR: reconnect in the application's closed handler");

@@ -40,7 +40,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let Some(told) = server_error::told(case, "max_subscriptions") else { return No };
     Yes(Finding::new(
         told.confidence,
-        format!("{} holds more subscriptions ({} seen) than {} now allows ('{}')", case.client(), case.facts.nats.subs, case.server(), told.text),
+        say!(case, "{} holds more subscriptions ({} seen) than {} now allows ('{}')", case.client(), case.facts.nats.subs, case.server(), told.text),
     )
     .because([told.evidence])
     .because(case.goodbye_evidence(Side::Server))

@@ -1,5 +1,12 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
+/// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed.
+macro_rules! say {
+    ($case:expr, $($text:tt)+) => {
+        if $case.speaks { format!($($text)+) } else { String::new() }
+    };
+}
+
 mod aftermath;
 pub mod libraries;
 mod prelude;
@@ -16,7 +23,7 @@ mod weigh;
 use crate::base::{Side, Span};
 use crate::event::{Around, Close, Evidence, Facts, Family};
 
-pub use verdict::judge;
+pub use verdict::{Verdict, judge, weigh};
 
 macro_rules! rules {
     ($($name:ident),+ $(,)?) => {
@@ -58,7 +65,7 @@ pub struct Rule {
     /// What `natstrace explain CODE` prints: what it is, how it looks on the wire, what else it could be, the fix step by
     /// step, what to check next.
     pub explain: &'static str,
-    /// Decides.
+    /// Decides. It is asked twice: first all rules weigh the case without a word, then the winner alone finds its texts (`say!`).
     pub judge: fn(&Case<'_>) -> Judgement,
     /// At least one case that fires and one that stays silent.
     #[cfg(test)]
@@ -104,24 +111,35 @@ impl Finding {
         }
     }
 
+    /// Only weighed: there is nobody to read what would be added.
+    const fn is_mute(&self) -> bool {
+        self.summary.is_empty()
+    }
+
     /// Adds evidence, where there is some.
     #[must_use]
     pub fn because(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
-        self.evidence.extend(evidence);
+        if !self.is_mute() {
+            self.evidence.extend(evidence);
+        }
         self
     }
 
     /// Adds a step of the fix.
     #[must_use]
     pub fn fix(mut self, step: impl Into<String>) -> Self {
-        self.fix.push(step.into());
+        if !self.is_mute() {
+            self.fix.push(step.into());
+        }
         self
     }
 
     /// Adds an answer to the next question.
     #[must_use]
     pub fn why_not(mut self, line: impl Into<String>) -> Self {
-        self.why_not.push(line.into());
+        if !self.is_mute() {
+            self.why_not.push(line.into());
+        }
         self
     }
 
@@ -173,6 +191,7 @@ impl Default for Settings {
 }
 
 /// One finished connection, as the rules see it.
+#[derive(Clone, Copy)]
 pub struct Case<'a> {
     /// What was seen.
     pub facts: &'a Facts,
@@ -182,18 +201,28 @@ pub struct Case<'a> {
     pub around: &'a Around,
     /// Server settings.
     pub settings: &'a Settings,
+    /// Texts are wanted; else the case is only weighed and they stay empty.
+    speaks: bool,
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    /// A case to be judged.
+    #[must_use]
+    pub const fn new(facts: &'a Facts, close: &'a Close, around: &'a Around, settings: &'a Settings) -> Self {
+        Self { facts, close, around, settings, speaks: true }
+    }
+
     /// `billing (10.0.0.7:51234)` or the bare endpoint.
     #[must_use]
     pub fn client(&self) -> String {
         match &self.facts.nats.connect {
-            Some((_, c)) if !c.name.is_empty() => format!("{} ({})", c.name, self.facts.client),
-            None if self.known().is_some_and(|k| !k.name.is_empty()) => {
-                format!("{} ({})", self.known().map_or("", |k| &k.name), self.facts.client)
+            Some((_, c)) if !c.name.is_empty() => {
+                say!(self, "{} ({})", c.name, self.facts.client)
             }
-            _ => self.facts.client.to_string(),
+            None if self.known().is_some_and(|k| !k.name.is_empty()) => {
+                say!(self, "{} ({})", self.known().map_or("", |k| &k.name), self.facts.client)
+            }
+            _ => say!(self, "{}", self.facts.client),
         }
     }
 
@@ -202,9 +231,9 @@ impl Case<'_> {
     pub fn server(&self) -> String {
         match &self.facts.nats.info {
             Some((_, i)) if !i.server_name.is_empty() && i.server_name != i.server_id => {
-                format!("{} ({})", i.server_name, self.facts.server)
+                say!(self, "{} ({})", i.server_name, self.facts.server)
             }
-            _ => self.facts.server.to_string(),
+            _ => say!(self, "{}", self.facts.server),
         }
     }
 

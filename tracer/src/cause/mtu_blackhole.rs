@@ -55,7 +55,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let mut finding = Finding::new(
         confidence,
-        format!(
+        say!(
+            case,
             "segments of {} bytes from {} to {} die on the path, smaller ones pass",
             debt.segment_len,
             case.end(sender),
@@ -64,21 +65,21 @@ fn judge(case: &Case<'_>) -> Judgement {
     )
     .because([Evidence::packet(
         debt.first,
-        format!("a segment of {} bytes was never acknowledged, {} repeats", debt.segment_len, debt.repeats),
+        say!(case, "a segment of {} bytes was never acknowledged, {} repeats", debt.segment_len, debt.repeats),
     )]);
     if debt.smaller_pass {
         finding = finding.because([Evidence::packets("smaller segments sent later were acknowledged")]);
     }
     if let Some((i, mtu)) = icmp {
-        let text = format!("ICMP fragmentation needed from {}: next hop takes {mtu} bytes", i.from);
+        let text = say!(case, "ICMP fragmentation needed from {}: next hop takes {mtu} bytes", i.from);
         finding = finding.because([Evidence::packet(i.mark, text)]);
     }
     let (here, there) = (case.facts.endpoint(sender).addr, case.facts.endpoint(sender.other()).addr);
     finding.fix = vec![
-        format!("on {here} find the size that passes: `ping -M do -s 1472 {there}`, then smaller"),
+        say!(case, "on {here} find the size that passes: `ping -M do -s 1472 {there}`, then smaller"),
         "let ICMP fragmentation needed (IPv6: packet too big) through on every firewall of the path".to_owned(),
-        format!("or clamp on the router: `iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`; or lower the MTU on {here}: `ip link set dev IFACE mtu 1400`"),
-        format!("or let {here} find out by itself: `sysctl -w net.ipv4.tcp_mtu_probing=1`"),
+        say!(case, "or clamp on the router: `iptables -t mangle -A FORWARD -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu`; or lower the MTU on {here}: `ip link set dev IFACE mtu 1400`"),
+        say!(case, "or let {here} find out by itself: `sysctl -w net.ipv4.tcp_mtu_probing=1`"),
     ];
     Yes(finding
         .why_not("not a dead path: small segments pass in the same direction")

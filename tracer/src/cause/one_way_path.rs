@@ -57,14 +57,16 @@ fn judge(case: &Case<'_>) -> Judgement {
             (false, 1) => 0.4,
             (false, _) => 0.75,
         },
-        format!(
+        say!(
+            case,
             "packets from {} no longer reach {}, while the other direction still works",
             case.end(sender),
             case.end(to)
         ),
     )
     .because(case.debt_evidence())
-    .because([Evidence::packets(format!(
+    .because([Evidence::packets(say!(
+            case,
         "the {to} was heard {} times after the first unanswered segment and never acknowledged it",
         debt.peer_spoke
     ))]);
@@ -72,7 +74,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     finding.fix.push(remedy::find_rule(case, to));
     finding.fix.extend(remedy::open_host(case, to));
     finding.also.push(("firewall_drop", 0.35));
-    Yes(finding.why_not(format!("not a dead host: {} was still heard", case.end(to))))
+    Yes(finding.why_not(say!(case, "not a dead host: {} was still heard", case.end(to))))
 }
 
 #[cfg(test)]

@@ -72,25 +72,27 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let mut finding = Finding::new(
         confidence,
-        format!(
+        say!(
+            case,
             "the path between {} and {} loses so much ({:.0} % of the {worse}'s segments were repeated) that timers ran out",
             case.client(),
             case.server(),
             share * 100.0
         ),
     )
-    .because([Evidence::packets(format!(
+    .because([Evidence::packets(say!(
+            case,
         "{repeats} of {} segments from the {worse} were repeated before the end",
         tcp[worse].packets
     ))])
     .because(case.debt_evidence());
     if let Some(rtt) = case.facts.rtt.filter(|r| r.max_us > 4 * r.median_us.max(1)) {
-        let text = format!("round trip {:.1} ms in the median, {:.1} ms at most", rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
+        let text = say!(case, "round trip {:.1} ms in the median, {:.1} ms at most", rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
         finding = finding.because([Evidence::packets(text)]);
     }
     let (client, server) = (case.facts.client.addr, case.facts.server);
     finding.fix = vec![
-        format!("on {client}: `mtr -T -P {} {}`, and back; on both hosts `ip -s link` and `nstat -az TcpRetransSegs`", server.port, server.addr),
+        say!(case, "on {client}: `mtr -T -P {} {}`, and back; on both hosts `ip -s link` and `nstat -az TcpRetransSegs`", server.port, server.addr),
         "look for policers, overrun queues and half-duplex links on the way".to_owned(),
         "until it is mended: `ping_max: 4` and `write_deadline: \"20s\"` in nats-server.conf (defaults 2 and 10s)".to_owned(),
     ];

@@ -64,13 +64,14 @@ fn judge(case: &Case<'_>) -> Judgement {
         }
     };
     let summary = if unanswered {
-        format!("{server} never answered the SYN of {client}, and nothing tells why")
+        say!(case, "{server} never answered the SYN of {client}, and nothing tells why")
     } else {
-        format!("{client} and {server} stopped hearing each other, without the sign of a filter")
+        say!(case, "{client} and {server} stopped hearing each other, without the sign of a filter")
     };
     let mut finding = Finding::new(confidence, summary).because(case.debt_evidence());
     if around.pair_silent > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} other connections between the same hosts fell silent within 5 s",
             around.pair_silent
         ))]);
@@ -85,12 +86,13 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn fix(case: &Case<'_>, unanswered: bool) -> Vec<String> {
     let (client, server) = (case.facts.client.addr, case.facts.server);
-    let mut steps = vec![format!(
+    let mut steps = vec![say!(
+            case,
         "on {client}: `ip route get {0}`, `ip neigh`, `mtr -T -P {1} {0}`; the same from {0} towards {client}",
         server.addr, server.port
     )];
     if unanswered {
-        steps.push(format!("check that {} is the server's address and up: DNS, the client's URL list, cloud instance state", server.addr));
+        steps.push(say!(case, "check that {} is the server's address and up: DNS, the client's URL list, cloud instance state", server.addr));
     }
     steps.extend(remedy::open_path(case).into_iter().skip(2));
     steps.push("check what changed at that time: routes, VPN or overlay, security groups, node moves".to_owned());

@@ -55,26 +55,28 @@ fn judge(case: &Case<'_>) -> Judgement {
         _ => 0.35,
     };
     let name = case.end(gone);
-    let mut finding = Finding::new(confidence, format!("the host of {name} is gone: it answers nobody any more"))
+    let mut finding = Finding::new(confidence, say!(case, "the host of {name} is gone: it answers nobody any more"))
         .because(case.debt_evidence());
     if around.host_silent > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} of its connections with other hosts fell silent within 5 s",
             around.host_silent
         ))]);
     } else {
-        finding.summary = format!("the host of {name} fell silent and is not heard anywhere else");
+        finding.summary = say!(case, "the host of {name} fell silent and is not heard anywhere else");
     }
     if around.pair_silent > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} other connections between the two hosts fell silent within 5 s",
             around.pair_silent
         ))]);
     }
     let addr = case.facts.endpoint(gone).addr;
     finding.fix = vec![
-        format!("check the host {addr}: console, hypervisor or cloud state, `last reboot`, `journalctl -b -1 -e`"),
-        format!("check its link: `ip -s link` on {addr}, switch port, virtual network"),
+        say!(case, "check the host {addr}: console, hypervisor or cloud state, `last reboot`, `journalctl -b -1 -e`"),
+        say!(case, "check its link: `ip -s link` on {addr}, switch port, virtual network"),
     ];
     finding.fix.extend(remedy::ping_below(case, Span::secs(40)));
     finding.fix.push(remedy::keep_trying(case.lang()));

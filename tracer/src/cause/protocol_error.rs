@@ -48,7 +48,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(told) = server_error::told(case, "protocol_error") {
         let foreign = nats.foreign.client.is_some() || nats.foreign.server.is_some();
         let confidence = if foreign { 0.5 } else { told.confidence };
-        return Yes(finish(case, confidence, format!("{server} did not understand {client}: '{}'", told.text))
+        return Yes(finish(case, confidence, say!(case, "{server} did not understand {client}: '{}'", told.text))
             .because([told.evidence])
             .because(malformed(case)));
     }
@@ -56,8 +56,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     if let Some(error) = nats.errors.iter().rev().find(|e| e.from == Side::Client && case.ended_at() - e.mark.at < Span::secs(1)) {
-        return Yes(finish(case, 0.7, format!("{client} sent -ERR to {server}, which then closed"))
-            .because([Evidence::packet(error.mark, format!("-ERR '{}' from the client", error.text))]));
+        return Yes(finish(case, 0.7, say!(case, "{client} sent -ERR to {server}, which then closed"))
+            .because([Evidence::packet(error.mark, say!(case, "-ERR '{}' from the client", error.text))]));
     }
     if !case.ended_by(Side::Server) {
         return No;
@@ -79,11 +79,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     } else if nats.headers_unannounced {
         (0.85, "it used HPUB without headers in its CONNECT".to_owned())
     } else if too_long {
-        (0.75, format!("a control line of {} bytes is over max_control_line", nats.longest_control_line))
+        (0.75, say!(case, "a control line of {} bytes is over max_control_line", nats.longest_control_line))
     } else {
         return No;
     };
-    let mut finding = finish(case, confidence, format!("{server} closed {client} without a word: {what}")).because(malformed(case));
+    let mut finding = finish(case, confidence, say!(case, "{server} closed {client} without a word: {what}")).because(malformed(case));
     if let Some(mark) = bad_json {
         finding = finding.because([Evidence::packet(mark, "CONNECT whose JSON can't be read")]);
     }
@@ -92,7 +92,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn malformed(case: &Case<'_>) -> Option<Evidence> {
     let (mark, line) = case.facts.nats.malformed.client.as_ref()?;
-    Some(Evidence::packet(*mark, format!("the client sent \"{}\", which is no NATS operation", line.escape_debug())))
+    Some(Evidence::packet(*mark, say!(case, "the client sent \"{}\", which is no NATS operation", line.escape_debug())))
 }
 
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {

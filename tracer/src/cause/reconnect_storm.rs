@@ -47,7 +47,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let (count, span, who) = if by_client {
-        (around.attempts_client_10s, "10 s", format!("the host {}", case.facts.client.addr))
+        (around.attempts_client_10s, "10 s", say!(case, "the host {}", case.facts.client.addr))
     } else {
         (around.attempts_server_1s, "1 s", "all clients together".to_owned())
     };
@@ -61,11 +61,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     Yes(Finding::new(
         confidence,
-        format!("the attempt of {} is one of {count} in {span} by {who} at {}", case.client(), case.server()),
+        say!(case, "the attempt of {} is one of {count} in {span} by {who} at {}", case.client(), case.server()),
     )
-    .because([Evidence::packets(format!("{count} attempts (SYNs) in {span} by {who}"))])
-    .because(around.herd.map(|herd| Evidence::packets(herd.in_words())))
-    .because([Evidence::packets(format!("{} attempts of this client failed before, in a row", around.failed_attempts_before))])
+    .because([Evidence::packets(say!(case, "{count} attempts (SYNs) in {span} by {who}"))])
+    .because(around.herd.map(|herd| Evidence::packets(say!(case, "{}", herd.in_words()))))
+    .because([Evidence::packets(say!(case, "{} attempts of this client failed before, in a row", around.failed_attempts_before))])
     .fix(remedy::spread_over(case.lang(), jitter))
     .fix("open one connection per process, not one per request or retry")
     .fix("look at the first failure before the storm: that is what to mend")

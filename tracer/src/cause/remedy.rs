@@ -23,7 +23,7 @@ fn words(addr: Addr) -> Words {
 /// The server's monitoring endpoint, on the port most give it.
 #[must_use]
 pub fn monitor(case: &Case<'_>) -> String {
-    format!("http://{}", Endpoint { addr: case.facts.server.addr, port: 8222 })
+    say!(case, "http://{}", Endpoint { addr: case.facts.server.addr, port: 8222 })
 }
 
 /// How to find the rule that discards, on that end's host.
@@ -31,7 +31,8 @@ pub fn monitor(case: &Case<'_>) -> String {
 pub fn find_rule(case: &Case<'_>, host: Side) -> String {
     let (here, there) = (case.facts.endpoint(host).addr, case.facts.endpoint(host.other()).addr);
     let port = case.facts.server.port;
-    format!(
+    say!(
+        case,
         "on {here} find the rule: `nft -a list ruleset | grep -nE 'drop|reject|{port}|{there}'`, or `{0} -L -n -v \
          --line-numbers` and watch which counter grows; `natstrace --trace-firewall` there names it for certain",
         words(here).iptables
@@ -44,10 +45,10 @@ pub fn found_rules(case: &Case<'_>) -> Vec<String> {
     let Some(host) = &case.facts.host else { return Vec::new() };
     let step = |rule: &FilterRule| {
         let how = match &rule.remove {
-            Some(command) => format!("if it isn't meant: `{command}`, or an accept before it"),
+            Some(command) => say!(case, "if it isn't meant: `{command}`, or an accept before it"),
             None => "an accept rule before the chain's end lets the connection through".to_owned(),
         };
-        format!("on {}: {} is in force; {how}", rule_host(case, rule), rule.text)
+        say!(case, "on {}: {} is in force; {how}", rule_host(case, rule), rule.text)
     };
     host.rules.iter().map(step).collect()
 }
@@ -71,25 +72,29 @@ pub fn open_host(case: &Case<'_>, host: Side) -> Vec<String> {
         Side::Client => ("sport", "dport"),
     };
     let mut steps = vec![
-        format!(
+        say!(
+            case,
             "on {here} (nftables; table and chain names as in your rule set): `nft insert rule inet filter input {0} saddr {peer} \
              tcp {coming} {port} accept` and `nft insert rule inet filter output {0} daddr {peer} tcp {going} {port} accept`",
             w.nft
         ),
-        format!(
+        say!(
+            case,
             "or with iptables on {here}: `{0} -I INPUT -p tcp -s {peer} --{coming} {port} -j ACCEPT` and \
              `{0} -I OUTPUT -p tcp -d {peer} --{going} {port} -j ACCEPT`",
             w.iptables
         ),
     ];
     steps.push(match host {
-        Side::Server => format!(
+        Side::Server => say!(
+            case,
             "or `firewall-cmd --permanent --add-rich-rule='rule family=\"{}\" source address=\"{peer}\" port port=\"{port}\" \
              protocol=\"tcp\" accept' && firewall-cmd --reload` (firewalld), `ufw insert 1 allow from {peer} to any port {port} \
              proto tcp` (ufw)",
             w.firewalld
         ),
-        Side::Client => format!(
+        Side::Client => say!(
+            case,
             "or `firewall-cmd --permanent --direct --add-rule {} filter OUTPUT 0 -p tcp -d {peer} --dport {port} -j ACCEPT && \
              firewall-cmd --reload` (firewalld), `ufw insert 1 allow out to {peer} port {port} proto tcp` (ufw)",
             w.firewalld
@@ -103,16 +108,21 @@ pub fn open_host(case: &Case<'_>, host: Side) -> Vec<String> {
 pub fn open_path(case: &Case<'_>) -> Vec<String> {
     let (client, server) = (case.facts.client.addr, case.facts.server);
     vec![
-        format!(
+        say!(
+            case,
             "check what filters between {client} and {}: cloud security groups and network ACLs (both directions), \
              Kubernetes NetworkPolicy, firewalls; allow TCP {client} to port {}, and the answers",
-            server.addr, server.port
+            server.addr,
+            server.port
         ),
-        format!(
+        say!(
+            case,
             "from {client}: `nc -vz {} {}` and `tcptraceroute {0} {1}` show how far packets get",
-            server.addr, server.port
+            server.addr,
+            server.port
         ),
-        format!(
+        say!(
+            case,
             "capture on both hosts at once and run `natstrace compare CLIENT_SIDE SERVER_SIDE`: it says between which two points \
              packets are lost (`tcpdump -i any -w side.pcap host {client} and port {}`)",
             server.port
@@ -125,7 +135,8 @@ pub fn open_path(case: &Case<'_>) -> Vec<String> {
 pub fn ping_below(case: &Case<'_>, gap: Span) -> Vec<String> {
     let secs = (gap.0 / 2_000_000_000).clamp(5, 60);
     vec![
-        format!(
+        say!(
+            case,
             "in nats-server.conf set `ping_interval: \"{secs}s\"` (default 2m) and `nats-server --signal reload`"
         ),
         ping_option(case.lang(), secs),

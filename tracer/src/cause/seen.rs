@@ -204,7 +204,8 @@ impl Case<'_> {
             return None;
         }
         let rtt = self.facts.rtt?;
-        Some(format!(
+        Some(say!(
+            self,
             "not the network: {repeats} of {packets} segments repeated, round trip {} (median) up to the end",
             Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX))
         ))
@@ -216,15 +217,16 @@ impl Case<'_> {
         let tcp = &self.facts.tcp[side];
         match (self.close.kind, tcp.fin, tcp.rst) {
             (Kind::Fin, Some(fin), _) if fin.is_kernel() => {
-                Some(format!("not a firewall: {} itself closed its socket", self.end(side)))
+                Some(say!(self, "not a firewall: {} itself closed its socket", self.end(side)))
             }
-            (Kind::Fin, Some(fin), _) => Some(format!(
+            (Kind::Fin, Some(fin), _) => Some(say!(
+                self,
                 "not a firewall: {} itself sent FIN in sequence (packet {})",
                 self.end(side),
                 fin.frame.number
             )),
             (Kind::Rst, _, Some(rst)) if rst.ttl_known && rst.ttl_delta == 0 && rst.sender_went_on == 0 => {
-                Some(format!("not a forged reset: same TTL as all segments of {}", self.end(side)))
+                Some(say!(self, "not a forged reset: same TTL as all segments of {}", self.end(side)))
             }
             _ => None,
         }
@@ -236,7 +238,8 @@ impl Case<'_> {
         let host = self.facts.host.as_ref().filter(|h| self.went_silent() && h.probes.drops)?;
         let side = host.here().filter(|_| host.filtered().next().is_none() && host.rules.is_empty())?;
         let addr = self.facts.endpoint(side).addr;
-        Some(format!(
+        Some(say!(
+            self,
             "not a filter on {addr}: its kernel tells of discarded packets, and told of none of this connection"
         ))
     }
@@ -248,7 +251,7 @@ impl Case<'_> {
         let word = if self.facts.tcp[side].fin.is_some_and(|f| f == mark) { "FIN" } else { "RST" };
         Some(Evidence::packet(
             mark,
-            format!("{word} from the {side}, {} after the connection began", self.age()),
+            say!(self, "{word} from the {side}, {} after the connection began", self.age()),
         ))
     }
 
@@ -268,7 +271,8 @@ impl Case<'_> {
         let backoff = if u.backoff { " at doubling gaps" } else { "" };
         Some(Evidence::packet(
             u.first,
-            format!(
+            say!(
+                self,
                 "{what} from the {sender} never answered: {} repeats{backoff} over {}",
                 u.repeats,
                 u.last.at - u.first.at
@@ -282,12 +286,12 @@ impl Case<'_> {
 pub fn summary(case: &Case<'_>) -> String {
     let (client, server) = (case.client(), case.server());
     match (case.close.kind, case.close.side) {
-        (Kind::Fin, Party::Client) => format!("{client} closed the connection to {server}"),
-        (Kind::Fin, Party::Server) => format!("{server} closed the connection of {client} without a word"),
-        (Kind::Fin, _) => format!("the connection of {client} and {server} was closed"),
-        (Kind::Rst, side) => format!("the connection of {client} and {server} was reset ({side})"),
-        (Kind::Timeout, side) => format!("the connection of {client} and {server} fell silent ({side})"),
-        (Kind::FirewallDrop, _) => format!("packets between {client} and {server} were discarded"),
+        (Kind::Fin, Party::Client) => say!(case, "{client} closed the connection to {server}"),
+        (Kind::Fin, Party::Server) => say!(case, "{server} closed the connection of {client} without a word"),
+        (Kind::Fin, _) => say!(case, "the connection of {client} and {server} was closed"),
+        (Kind::Rst, side) => say!(case, "the connection of {client} and {server} was reset ({side})"),
+        (Kind::Timeout, side) => say!(case, "the connection of {client} and {server} fell silent ({side})"),
+        (Kind::FirewallDrop, _) => say!(case, "packets between {client} and {server} were discarded"),
     }
 }
 
@@ -297,17 +301,20 @@ pub fn generic(case: &Case<'_>) -> Vec<Evidence> {
     let facts = case.facts;
     if facts.frameless() {
         let text =
-            format!("last record of the connection, {} after its first", facts.last.at - facts.start.at);
+            say!(case, "last record of the connection, {} after its first", facts.last.at - facts.start.at);
         return vec![Evidence::kernel(facts.last.at, text)];
     }
     vec![
         Evidence::packet(
             facts.last,
-            format!("last frame of the connection, {} after its first", facts.last.at - facts.start.at),
+            say!(case, "last frame of the connection, {} after its first", facts.last.at - facts.start.at),
         ),
-        Evidence::packets(format!(
+        Evidence::packets(say!(
+            case,
             "{} packets from the client, {} from the server; handshake {}",
-            facts.tcp.client.packets, facts.tcp.server.packets, facts.handshake
+            facts.tcp.client.packets,
+            facts.tcp.server.packets,
+            facts.handshake
         )),
     ]
 }

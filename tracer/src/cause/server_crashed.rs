@@ -49,12 +49,12 @@ published again.
 fn judge(case: &Case<'_>) -> Judgement {
     let (client, server) = (case.client(), case.server());
     if let Some((confidence, how, text, at)) = killed(case) {
-        return Yes(finish(case, confidence, format!("{server} {how}; {client} lost its connection"))
+        return Yes(finish(case, confidence, say!(case, "{server} {how}; {client} lost its connection"))
             .because([Evidence::kernel(at, text)])
             .because(case.goodbye_evidence(Side::Server)));
     }
     if let Some(told) = server_error::told(case, "server_crashed") {
-        return Yes(finish(case, 0.93, format!("{server} ended without a shutdown and was started again; {client} lost its connection"))
+        return Yes(finish(case, 0.93, say!(case, "{server} ended without a shutdown and was started again; {client} lost its connection"))
             .because([told.evidence])
             .because(case.goodbye_evidence(Side::Server))
             .why_not("not a stop in good order: the server's log has none"));
@@ -71,10 +71,11 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let around = case.around;
-    let mut finding = finish(case, confidence, format!("{server} ended without a goodbye and took the connection of {client} with it"))
+    let mut finding = finish(case, confidence, say!(case, "{server} ended without a goodbye and took the connection of {client} with it"))
         .because(signs);
     if around.server_closed_others > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} other connections of the server ended within {}",
             around.server_closed_others, around.server_closed_spread
         ))]);
@@ -93,16 +94,16 @@ fn killed(case: &Case<'_>) -> Option<(f64, String, String, Timestamp)> {
     if case.ended_by(Side::Client) {
         return None;
     }
-    let who = format!("process {} (pid {})", end.name, end.pid);
+    let who = say!(case, "process {} (pid {})", end.name, end.pid);
     if let Some(signal) = end.signal_name() {
-        let by = end.sender.as_ref().map_or(String::new(), |(n, p)| format!(" from {n} (pid {p})"));
-        return Some((0.97, format!("was killed by {signal}{by}"), format!("{who} ended by {signal}{by}"), end.at));
+        let by = end.sender.as_ref().map_or(String::new(), |(n, p)| say!(case, " from {n} (pid {p})"));
+        return Some((0.97, say!(case, "was killed by {signal}{by}"), say!(case, "{who} ended by {signal}{by}"), end.at));
     }
     // A stop in good order closes the connections before the process ends.
     let status = end.status.filter(|_| end.before_close)?;
     let panic = if status == 2 { " (a Go panic exits with 2)" } else { "" };
-    let how = format!("exited with status {status} without closing its connections{panic}");
-    let text = format!("{who} {how}");
+    let how = say!(case, "exited with status {status} without closing its connections{panic}");
+    let text = say!(case, "{who} {how}");
     Some((if status == 0 { 0.6 } else { 0.9 }, how, text, end.at))
 }
 
@@ -150,9 +151,9 @@ fn weight(case: &Case<'_>, abrupt: bool) -> f64 {
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     let addr = case.facts.server.addr;
     Finding::new(confidence, summary)
-        .fix(format!("on {addr}: `journalctl -u nats-server -e`, `journalctl -k -e`, `coredumpctl list`, or `kubectl describe pod` (exit code 137: SIGKILL, 2: Go panic)"))
+        .fix(say!(case, "on {addr}: `journalctl -u nats-server -e`, `journalctl -k -e`, `coredumpctl list`, or `kubectl describe pod` (exit code 137: SIGKILL, 2: Go panic)"))
         .fix("keep the panic's text (`panic:`, `goroutine …`) and compare with the fixes of later releases; upgrade the server")
-        .fix(format!("run several servers in a cluster; {}", remedy::keep_trying(case.lang())))
+        .fix(say!(case, "run several servers in a cluster; {}", remedy::keep_trying(case.lang())))
         .why_not("not a stop in good order: the goodbye that belongs to one is missing")
 }
 

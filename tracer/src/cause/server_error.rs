@@ -192,7 +192,7 @@ fn from_error(case: &Case<'_>) -> Option<Told> {
         let text = clean(&error.text);
         let evidence = Evidence::packet(
             error.mark,
-            format!("-ERR '{text}' from the {}, {} before the end", error.from, Span(gap.0.max(0))),
+            say!(case, "-ERR '{text}' from the {}, {} before the end", error.from, Span(gap.0.max(0))),
         );
         Some(Told { code, text, confidence, evidence })
     })
@@ -215,7 +215,7 @@ fn from_websocket(case: &Case<'_>) -> Option<Told> {
     let text = clean(&close.reason);
     let code = reason(&text)?;
     let evidence =
-        Evidence::packet(close.mark, format!("WebSocket close {} '{text}' from the server", close.code));
+        Evidence::packet(close.mark, say!(case, "WebSocket close {} '{text}' from the server", close.code));
     Some(Told { code, text, confidence: 0.97, evidence })
 }
 
@@ -229,7 +229,7 @@ fn from_monitoring(case: &Case<'_>) -> Option<Told> {
         return None;
     }
     let words = if said.stands.is_empty() {
-        format!("the server's own record of this connection says '{text}'")
+        say!(case, "the server's own record of this connection says '{text}'")
     } else {
         clean(&said.stands)
     };

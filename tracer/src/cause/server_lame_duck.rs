@@ -61,11 +61,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let (client, server) = (case.client(), case.server());
     let summary = if refused {
-        format!("{server} is in lame duck mode and takes no new connections: {client} was refused")
+        say!(case, "{server} is in lame duck mode and takes no new connections: {client} was refused")
     } else if case.ended_by(Side::Client) {
-        format!("{client} left {server}, which had announced lame duck {waited} before")
+        say!(case, "{client} left {server}, which had announced lame duck {waited} before")
     } else {
-        format!("{server} announced lame duck and closed the connection of {client} {waited} later")
+        say!(case, "{server} announced lame duck and closed the connection of {client} {waited} later")
     };
     let mut finding = Finding::new(confidence, summary)
         .because([Evidence::packet(mark, "INFO with ldm:true: the server announced lame duck mode")])
@@ -81,7 +81,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 /// The server's log says so.
 fn by_log(case: &Case<'_>, told: server_error::Told) -> Judgement {
     let (client, server) = (case.client(), case.server());
-    Yes(Finding::new(told.confidence, format!("{server} was in lame duck mode and closed the connection of {client}"))
+    Yes(Finding::new(told.confidence, say!(case, "{server} was in lame duck mode and closed the connection of {client}"))
         .because([told.evidence])
         .because(case.goodbye_evidence(Side::Server))
         .fix("nothing on the server: someone asked it to leave gently (`nats-server --signal ldm`)")
@@ -99,8 +99,8 @@ fn by_signal(case: &Case<'_>) -> Judgement {
     }
     let request = end.request().unwrap_or_default();
     let (client, server) = (case.client(), case.server());
-    let text = format!("process {} (pid {}) got {request}: lame duck mode", end.name, end.pid);
-    Yes(Finding::new(0.93, format!("{server} was put into lame duck mode and closed the connection of {client}"))
+    let text = say!(case, "process {} (pid {}) got {request}: lame duck mode", end.name, end.pid);
+    Yes(Finding::new(0.93, say!(case, "{server} was put into lame duck mode and closed the connection of {client}"))
         .because([Evidence::kernel(end.at, text)])
         .because(case.goodbye_evidence(Side::Server))
         .fix("nothing on the server: someone asked it to leave gently (`nats-server --signal ldm`)")

@@ -55,22 +55,23 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let server = case.facts.server;
     let mut finding =
-        Finding::new(confidence, format!("nobody listens on {server}: {} was refused", case.client()));
+        Finding::new(confidence, say!(case, "nobody listens on {server}: {} was refused", case.client()));
     if let Some(rst) = case.facts.tcp.server.rst {
-        finding = finding.because([Evidence::packet(rst.mark, format!("SYN to {server} answered by RST"))]);
+        finding = finding.because([Evidence::packet(rst.mark, say!(case, "SYN to {server} answered by RST"))]);
     } else {
-        finding = finding.because([Evidence::packet(case.facts.last, format!("SYN to {server} answered by RST"))]);
+        finding = finding.because([Evidence::packet(case.facts.last, say!(case, "SYN to {server} answered by RST"))]);
     }
     if around.failed_attempts_before > 0 {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "{} attempts of the same client failed before this one",
             around.failed_attempts_before
         ))]);
     }
     Yes(finding
-        .fix(format!("on {}: `systemctl status nats-server` (or docker ps, kubectl get pods) and `journalctl -u nats-server -e`: is it running?", server.addr))
-        .fix(format!("on {}: `ss -ltnp 'sport = :{}'` shows whether and on which address something listens (`listen:` in nats-server.conf)", server.addr, server.port))
-        .fix(format!("check that {server} is what the client should dial: its URL list, service and container ports"))
+        .fix(say!(case, "on {}: `systemctl status nats-server` (or docker ps, kubectl get pods) and `journalctl -u nats-server -e`: is it running?", server.addr))
+        .fix(say!(case, "on {}: `ss -ltnp 'sport = :{}'` shows whether and on which address something listens (`listen:` in nats-server.conf)", server.addr, server.port))
+        .fix(say!(case, "check that {server} is what the client should dial: its URL list, service and container ports"))
         .fix(remedy::keep_trying(case.lang()))
         .why_not("not a silent filter: the host itself answered at once")
         .why_not("not the path: SYN and RST went through"))

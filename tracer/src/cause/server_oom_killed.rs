@@ -43,14 +43,14 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.ended_by(Side::Client) {
         return No;
     }
-    let text = format!("the kernel's OOM killer chose {} (pid {}): SIGKILL", end.name, end.pid);
+    let text = say!(case, "the kernel's OOM killer chose {} (pid {}): SIGKILL", end.name, end.pid);
     Yes(Finding::new(
         0.98,
-        format!("{} was killed by the OOM killer; {} lost its connection", case.server(), case.client()),
+        say!(case, "{} was killed by the OOM killer; {} lost its connection", case.server(), case.client()),
     )
     .because([Evidence::kernel(end.at, text)])
     .because(case.goodbye_evidence(Side::Server))
-    .fix(format!("on {}: `journalctl -k | grep -i 'out of memory'` shows how much nats-server held, and the limit", case.facts.server.addr))
+    .fix(say!(case, "on {}: `journalctl -k | grep -i 'out of memory'` shows how much nats-server held, and the limit", case.facts.server.addr))
     .fix("set GOMEMLIMIT to 80 to 90 % of the memory limit of the container or unit, and raise that limit")
     .fix("bound what the server holds: `max_pending` (default 64MB per client), `max_connections`, JetStream `max_memory_store`")
     .why_not("not an operator's kill: the kernel chose the process itself"))

@@ -47,7 +47,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(told) = server_error::told(case, "server_shutdown") {
         let lame = nats.lame_duck.is_some();
         let confidence = if lame { 0.5 } else { told.confidence };
-        return Yes(finish(case, confidence, format!("{server} was stopped and said so to {client} ('{}')", told.text))
+        return Yes(finish(case, confidence, say!(case, "{server} was stopped and said so to {client} ('{}')", told.text))
             .because([told.evidence]));
     }
     if case.is_told() || !(case.ended_by(Side::Server) || announced.is_some()) || case.attempt_failed() {
@@ -71,12 +71,13 @@ fn judge(case: &Case<'_>) -> Judgement {
         confidence = 0.97;
     }
     confidence = confidence.min(limit(case, announced.is_some()));
-    let mut finding = finish(case, confidence, format!("{server} was stopped and closed the connection of {client}"));
+    let mut finding = finish(case, confidence, say!(case, "{server} was stopped and closed the connection of {client}"));
     if let Some(mark) = announced {
         finding = finding.because([Evidence::packet(mark, "status 409 Server Shutdown to a pending pull request")]);
     }
     if together {
-        finding = finding.because([Evidence::packets(format!(
+        finding = finding.because([Evidence::packets(say!(
+            case,
             "the server closed {} other connections within {}",
             around.server_closed_others, around.server_closed_spread
         ))]);
@@ -88,7 +89,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         finding = finding.because([Evidence::packet(mark, "another server_id answered afterwards: it was restarted")]);
     }
     if !(together || gone || restarted || announced.is_some()) {
-        finding.summary = format!("{server} closed the connection of {client} without a word; most likely it was stopped");
+        finding.summary = say!(case, "{server} closed the connection of {client} without a word; most likely it was stopped");
         finding.also.push(("kicked", 0.35));
     } else {
         finding.also.push(("server_crashed", 0.25));
@@ -104,17 +105,17 @@ fn asked(case: &Case<'_>) -> Option<Finding> {
     let end = case.around.process_end.server.as_ref().filter(|e| e.signal.is_none() && !e.before_close)?;
     let request = end.request().filter(|_| matches!(end.asked, Some(1 | 2 | 3 | 15)));
     let (confidence, text) = match (request, end.exited) {
-        (Some(request), true) => (0.97, format!("process {} (pid {}) got {request}, closed and exited", end.name, end.pid)),
+        (Some(request), true) => (0.97, say!(case, "process {} (pid {}) got {request}, closed and exited", end.name, end.pid)),
         (Some(request), false) if end.asked != Some(1) => {
-            (0.9, format!("process {} (pid {}) got {request}", end.name, end.pid))
+            (0.9, say!(case, "process {} (pid {}) got {request}", end.name, end.pid))
         }
         (None, true) if end.asked != Some(12) => {
-            (0.85, format!("process {} (pid {}) exited after it had closed", end.name, end.pid))
+            (0.85, say!(case, "process {} (pid {}) exited after it had closed", end.name, end.pid))
         }
         _ => return None,
     };
     let confidence = if case.facts.nats.lame_duck.is_some() { 0.6 } else { confidence };
-    let mut finding = finish(case, confidence, format!("{server} was stopped and closed the connection of {client}"))
+    let mut finding = finish(case, confidence, say!(case, "{server} was stopped and closed the connection of {client}"))
         .because([Evidence::kernel(end.at, text)])
         .because(case.goodbye_evidence(Side::Server))
         .why_not("not a crash: it closed its connections itself");
@@ -157,7 +158,7 @@ fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     Finding::new(confidence, summary)
         .fix("if it was not meant: look in the server's log for `Trapped … signal` and `Initiating Shutdown...`, and ask who stopped it (systemd, package update, container)")
         .fix("stop with lame duck next time: `nats-server --signal ldm` moves clients away one by one (lame_duck_duration, default 2m)")
-        .fix(format!("run several servers in a cluster, so that clients have somewhere to go; {}", remedy::keep_trying(case.lang())))
+        .fix(say!(case, "run several servers in a cluster, so that clients have somewhere to go; {}", remedy::keep_trying(case.lang())))
 }
 
 #[cfg(test)]

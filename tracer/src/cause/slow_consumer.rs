@@ -64,15 +64,15 @@ fn judge(case: &Case<'_>) -> Judgement {
     let mut finding = Finding::new(
         confidence,
         if held.longest > Span::ZERO {
-            format!("{client} read too slowly: its receive window was closed for {}, and {server} dropped it", held.longest)
+            say!(case, "{client} read too slowly: its receive window was closed for {}, and {server} dropped it", held.longest)
         } else {
-            format!("{client} read too slowly, and {server} dropped it with data still queued")
+            say!(case, "{client} read too slowly, and {server} dropped it with data still queued")
         },
     );
     finding = finding.because(told.map(|t| t.evidence));
     if held.longest > Span::ZERO {
         let told = if case.settings.told { "" } else { " by default" };
-        let text = format!("client's receive window was 0 for {} (write_deadline is {deadline}{told})", held.longest);
+        let text = say!(case, "client's receive window was 0 for {} (write_deadline is {deadline}{told})", held.longest);
         let from = held.longest_from.or(held.since);
         finding = finding.because([from.map_or_else(|| Evidence::packets(text.clone()), |m| Evidence::packet(m, text.clone()))]);
     }
@@ -80,13 +80,13 @@ fn judge(case: &Case<'_>) -> Judgement {
         finding = finding.because([Evidence::packet(fin, "the server's FIN came behind queued data: it had closed earlier")]);
     }
     if sent.max_in_flight > 0 {
-        let text = format!("up to {} bytes to the client were waiting, {} never acknowledged", sent.max_in_flight, sent.unacked_bytes);
+        let text = say!(case, "up to {} bytes to the client were waiting, {} never acknowledged", sent.max_in_flight, sent.unacked_bytes);
         finding = finding.because([Evidence::packets(text)]);
     }
     finding = finding
         .because(load(case))
         .fix(remedy::read_faster(case.lang()))
-        .fix(format!("look at the load of {} at that time: CPU, swapping, garbage collection, a blocked handler", case.facts.client.addr))
+        .fix(say!(case, "look at the load of {} at that time: CPU, swapping, garbage collection, a blocked handler", case.facts.client.addr))
         .fix("subscribe to less, share the load in a queue group, or use a JetStream pull consumer that fetches what it can take")
         .fix("give more room in nats-server.conf: `max_pending: 128MB` (default 64MB), `write_deadline: \"20s\"` (default 10s), then reload");
     finding.why_not.extend(network(case));
@@ -101,7 +101,8 @@ fn load(case: &Case<'_>) -> Option<Evidence> {
     if nats.msgs == 0 || span <= 0.0 {
         return None;
     }
-    let mut text = format!(
+    let mut text = say!(
+            case,
         "the server sent it {} messages, {} bytes on the wire, in {}: {:.0} a second, the largest of {} bytes",
         nats.msgs,
         sent.bytes,
@@ -110,7 +111,7 @@ fn load(case: &Case<'_>) -> Option<Evidence> {
         nats.largest_msg
     );
     if !nats.at_risk.subjects.is_empty() {
-        text.push_str(&format!("; under way at the end: {}", nats.at_risk.subjects.join(", ")));
+        text.push_str(&say!(case, "; under way at the end: {}", nats.at_risk.subjects.join(", ")));
     }
     Some(Evidence::packets(text))
 }
@@ -123,7 +124,8 @@ fn network(case: &Case<'_>) -> Option<String> {
     if u64::from(sent.retransmits) * 50 > sent.packets.max(50) {
         return None;
     }
-    Some(format!(
+    Some(say!(
+            case,
         "not the network: the client's kernel went on acknowledging, round trip {rtt:.1} ms, {} of {} segments repeated",
         sent.retransmits, sent.packets
     ))

@@ -58,13 +58,13 @@ fn judge(case: &Case<'_>) -> Judgement {
     let interval = pings.interval.unwrap_or(case.settings.ping_interval);
     let (client, server) = (case.client(), case.server());
     let summary = if told.is_some() {
-        format!("{server} gave up on {client}: {} PINGs without an answer (Stale Connection)", pings.unanswered.max(case.settings.ping_max))
+        say!(case, "{server} gave up on {client}: {} PINGs without an answer (Stale Connection)", pings.unanswered.max(case.settings.ping_max))
     } else {
-        format!("{client} answers no PING any more ({hung} open), although its kernel acknowledges them")
+        say!(case, "{client} answers no PING any more ({hung} open), although its kernel acknowledges them")
     };
     let mut finding = Finding::new(confidence, summary).because(told.map(|t| t.evidence));
     if let Some(mark) = pings.first_unanswered {
-        finding = finding.because([Evidence::packet(mark, format!("first PING of the server without a PONG, {} before the end", case.ended_at() - mark.at))]);
+        finding = finding.because([Evidence::packet(mark, say!(case, "first PING of the server without a PONG, {} before the end", case.ended_at() - mark.at))]);
     }
     if case.ended_by(Side::Server)
         && let Some(first) = pings.first_unanswered
@@ -72,18 +72,19 @@ fn judge(case: &Case<'_>) -> Judgement {
         let waited = case.ended_at() - first.at;
         let whole = interval.times(i64::from(case.settings.ping_max));
         if about(waited, whole, Span(interval.0 / 2)) {
-            finding = finding.because([Evidence::packets(format!(
+            finding = finding.because([Evidence::packets(say!(
+                case,
                 "the server's PING timer fired: {} PINGs, one every {interval} (ping_interval), {waited} in all", case.settings.ping_max
             ))]);
         }
     }
     if let Some(last) = case.facts.tcp.client.last_data {
-        finding = finding.because([Evidence::packet(last, format!("last data of the client, {} before the end", case.ended_at() - last.at))]);
+        finding = finding.because([Evidence::packet(last, say!(case, "last data of the client, {} before the end", case.ended_at() - last.at))]);
     }
     finding = finding
-        .fix(format!("look at the client's process on {}: stopped or frozen (`ps -o pid,stat,wchan`), blocked read loop, garbage collection", case.facts.client.addr))
+        .fix(say!(case, "look at the client's process on {}: stopped or frozen (`ps -o pid,stat,wchan`), blocked read loop, garbage collection", case.facts.client.addr))
         .fix(remedy::read_faster(case.lang()))
-        .fix(format!("give it more time in nats-server.conf: `ping_interval` ({interval} here, default 2m), `ping_max: 3` (default 2)"))
+        .fix(say!(case, "give it more time in nats-server.conf: `ping_interval` ({interval} here, default 2m), `ping_max: 3` (default 2)"))
         .fix(remedy::ping_option(case.lang(), 30));
     if hung > 0 {
         finding = finding.why_not("not the network and no filter: the client's TCP acknowledged the PINGs");

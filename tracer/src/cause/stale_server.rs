@@ -59,24 +59,25 @@ fn judge(case: &Case<'_>) -> Judgement {
     let since = pings.first_unanswered.map(|m| case.ended_at() - m.at);
     let mut finding = Finding::new(
         confidence,
-        format!(
+        say!(
+            case,
             "{} stopped answering: {hung} PINGs of {} have no PONG{}, although its kernel acknowledged them",
             case.server(),
             case.client(),
-            since.map_or(String::new(), |s| format!(" for {s}"))
+            since.map_or(String::new(), |s| say!(case, " for {s}"))
         ),
     );
     if let Some(mark) = pings.first_unanswered {
-        finding = finding.because([Evidence::packet(mark, format!("first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
+        finding = finding.because([Evidence::packet(mark, say!(case, "first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
     }
     let addr = case.facts.server.addr;
     finding = finding
         .because(timer(case))
         .because(case.goodbye_evidence(Side::Client))
         .because(aftermath::overload(case))
-        .fix(format!("on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
-        .fix(format!("on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
-        .fix(format!("while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
+        .fix(say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
+        .fix(say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
+        .fix(say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
         .why_not("not the network and no filter: the server's TCP acknowledged every PING");
     finding.why_not.extend(case.network_fine());
     Yes(finding)
@@ -85,7 +86,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 /// Whose timer ended it: the client's own, by its library's defaults or by the interval that was seen.
 fn timer(case: &Case<'_>) -> Option<Evidence> {
     let pings = &case.facts.nats.pings.client;
-    let first = pings.first_unanswered.filter(|_| case.ended_by(Side::Client))?;
+    let first = pings.first_unanswered.filter(|_| case.speaks && case.ended_by(Side::Client))?;
     let waited = case.ended_at() - first.at;
     let own = library(case.lang());
     let interval = pings.interval.or(own.map(|l| l.ping_interval))?;

@@ -159,7 +159,7 @@ impl Scene {
 
     /// As the rules see it.
     pub fn case(&self) -> Case<'_> {
-        Case { facts: &self.facts, close: &self.close, around: &self.around, settings: &self.settings }
+        Case::new(&self.facts, &self.close, &self.around, &self.settings)
     }
 
     /// The rule must win.
@@ -413,9 +413,22 @@ fn every_rule_fires_and_stays_silent() {
                 ));
             }
             sound(&cause, rule.code);
+            weighs_as_it_speaks(&case);
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What a rule finds does not hang on whether texts are wanted.
+fn weighs_as_it_speaks(case: &Case<'_>) {
+    let found = |case: &Case<'_>, rule: &super::Rule| match (rule.judge)(case) {
+        Judgement::Yes(f) => Some((f.confidence, f.also)),
+        Judgement::No => None,
+    };
+    let silent = Case { speaks: false, ..*case };
+    for rule in RULES {
+        assert_eq!(found(&silent, rule), found(case, rule), "{}", rule.code);
+    }
 }
 
 /// What holds for every verdict.

@@ -69,17 +69,17 @@ fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     let (client, server) = (case.client(), case.server());
     if let Some(told) = server_error::told(case, "tls_handshake_failed") {
-        return Yes(finish(case, told.confidence, format!("TLS between {client} and {server} did not come about")).because([told.evidence]));
+        return Yes(finish(case, told.confidence, say!(case, "TLS between {client} and {server} did not come about")).because([told.evidence]));
     }
     let ended = matches!(case.close.kind, Kind::Fin | Kind::Rst) && case.close.side != Party::Network;
     if case.attempt_failed() || !ended {
         return No;
     }
     if let Some((mark, _)) = nats.foreign.client.filter(|(_, f)| *f == Foreign::Tls) {
-        return Yes(finish(case, 0.985, format!("{client} speaks TLS to {server}, which is a plain listener"))
+        return Yes(finish(case, 0.985, say!(case, "{client} speaks TLS to {server}, which is a plain listener"))
             .because([Evidence::packet(mark, "TLS records where the server expects plain NATS")])
-            .because(nats.errors.last().map(|e| Evidence::packet(e.mark, format!("-ERR '{}' from the {}", e.text, e.from))))
-            .fix(format!("use `nats://{}` in the client, or give the server a `tls {{ … }}` block", case.facts.server)));
+            .because(nats.errors.last().map(|e| Evidence::packet(e.mark, say!(case, "-ERR '{}' from the {}", e.text, e.from))))
+            .fix(say!(case, "use `nats://{}` in the client, or give the server a `tls {{ … }}` block", case.facts.server)));
     }
     let Some(tls) = nats.tls.as_ref() else { return silent(case) };
     if case.is_told() {
@@ -87,8 +87,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     if let Some(alert) = tls.alerts.iter().find(|a| a.level == 2 || a.description != 0) {
         let (name, meaning) = ALERTS.iter().find(|a| a.0 == alert.description).map_or(("alert", "see its number"), |a| (a.1, a.2));
-        return Yes(finish(case, if tls.established { 0.7 } else { 0.97 }, format!("the {} broke TLS between {client} and {server} off: {meaning} ({name})", alert.from))
-            .because([Evidence::packet(alert.mark, format!("TLS alert {name} ({}) from the {}", alert.description, alert.from))])
+        return Yes(finish(case, if tls.established { 0.7 } else { 0.97 }, say!(case, "the {} broke TLS between {client} and {server} off: {meaning} ({name})", alert.from))
+            .because([Evidence::packet(alert.mark, say!(case, "TLS alert {name} ({}) from the {}", alert.description, alert.from))])
             .fix(advice(alert.description, alert.from)));
     }
     hidden(case, tls)
@@ -112,8 +112,8 @@ fn hidden(case: &Case<'_>, tls: &TlsFacts) -> Judgement {
         (true, _) if by_server && quick && few => (0.4, "the server closed right after it"),
         _ => return No,
     };
-    let mut finding = finish(case, confidence, format!("TLS between {client} and {server} did not come about: {how}"))
-        .because([Evidence::packet(hello, format!("ClientHello{}", tls.sni.as_ref().map_or(String::new(), |s| format!(" for {s}"))))])
+    let mut finding = finish(case, confidence, say!(case, "TLS between {client} and {server} did not come about: {how}"))
+        .because([Evidence::packet(hello, say!(case, "ClientHello{}", tls.sni.as_ref().map_or(String::new(), |s| say!(case, " for {s}"))))])
         .because(case.goodbye_evidence(if by_server { Side::Server } else { Side::Client }));
     if wants_certificate {
         finding = finding.fix("the server wants a client certificate (tls_verify): give the client `tls` certificate and key");
@@ -131,8 +131,8 @@ fn silent(case: &Case<'_>) -> Judgement {
     if !wanted || !nothing || !case.ended_by(Side::Server) || case.is_told() || !about(age, case.settings.tls_timeout, Span::millis(200)) {
         return No;
     }
-    Yes(finish(case, 0.85, format!("{} never began TLS; {} closed it after {age}", case.client(), case.server()))
-        .because([Evidence::packets(format!("INFO with tls_required:true, no ClientHello in {age} (tls.timeout)"))])
+    Yes(finish(case, 0.85, say!(case, "{} never began TLS; {} closed it after {age}", case.client(), case.server()))
+        .because([Evidence::packets(say!(case, "INFO with tls_required:true, no ClientHello in {age} (tls.timeout)"))])
         .because(case.goodbye_evidence(Side::Server)))
 }
 
@@ -151,7 +151,7 @@ fn advice(description: u8, from: Side) -> &'static str {
 
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     Finding::new(confidence, summary)
-        .fix(format!("see the server's log: `TLS handshake error: …` (debug level from 2.12.9 on), and try `nats --server tls://{} server check connection`", case.facts.server))
+        .fix(say!(case, "see the server's log: `TLS handshake error: …` (debug level from 2.12.9 on), and try `nats --server tls://{} server check connection`", case.facts.server))
         .why_not("not a filter: both ends' TCP answered up to the end")
 }
 

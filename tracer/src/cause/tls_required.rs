@@ -55,16 +55,16 @@ fn judge(case: &Case<'_>) -> Judgement {
     let waited = case.age();
     let timed_out = about(waited, case.settings.tls_timeout, Span::millis(150));
     let (confidence, summary, evidence) = match (told, plain) {
-        (Some(told), _) => (told.confidence, format!("{server} wants TLS and {client} did not begin it"), told.evidence),
+        (Some(told), _) => (told.confidence, say!(case, "{server} wants TLS and {client} did not begin it"), told.evidence),
         (None, Some(mark)) if wanted && nats.accepted.is_none() => (
             0.96,
-            format!("{client} spoke plain NATS to {server}, whose INFO says tls_required"),
+            say!(case, "{client} spoke plain NATS to {server}, whose INFO says tls_required"),
             Evidence::packet(mark, "plain bytes of the client after an INFO with tls_required:true"),
         ),
         (None, None) if mute && timed_out && !hello => (
             0.68,
-            format!("{server} seems to want TLS first: nobody spoke for {waited}, then it closed {client}"),
-            Evidence::packets(format!("no byte from either end; FIN {waited} after the handshake, tls.timeout is {}", case.settings.tls_timeout)),
+            say!(case, "{server} seems to want TLS first: nobody spoke for {waited}, then it closed {client}"),
+            Evidence::packets(say!(case, "no byte from either end; FIN {waited} after the handshake, tls.timeout is {}", case.settings.tls_timeout)),
         ),
         _ => return No,
     };
@@ -72,7 +72,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         .because([evidence])
         .because(nats.info.as_ref().filter(|_| wanted).map(|(m, _)| Evidence::packet(*m, "INFO with tls_required:true")))
         .because(case.goodbye_evidence(Side::Server))
-        .fix(format!("use `tls://{}` in the client's URL list, with the CA that signed the server's certificate", case.facts.server))
+        .fix(say!(case, "use `tls://{}` in the client's URL list, with the CA that signed the server's certificate", case.facts.server))
         .fix("if the server is TLS first (`handshake_first`), tell the client: Go `nats.TLSHandshakeFirst()`, Rust `tls_first()`, Python `tls_handshake_first=True`, JavaScript `tls: { handshakeFirst: true }`")
         .fix("while clients are moved over: `allow_non_tls: true` or `handshake_first: auto` in nats-server.conf")
         .why_not("not the credentials: the server never came to read them"))

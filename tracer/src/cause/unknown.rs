@@ -36,9 +36,10 @@ with their reason.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
-    Yes(Finding::new(0.3, format!("{}; nothing seen tells why", super::seen::summary(case)))
+    Yes(Finding::new(0.3, say!(case, "{}; nothing seen tells why", super::seen::summary(case)))
         .because(super::seen::generic(case))
-        .fix(format!(
+        .fix(say!(
+            case,
             "ask the server: `curl '{}/connz?state=closed&sort=stop'` keeps the reason of closed connections",
             remedy::monitor(case)
         ))

@@ -1,5 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
-use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown, weigh};
+use super::weigh::{factor, reported, weaknesses};
+use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown};
 use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
@@ -11,50 +12,91 @@ const ALSO: usize = 4;
 /// How much evidence is told.
 const EVIDENCE: usize = 6;
 
-/// Why this connection ended. Never empty-handed: `unknown` with what was seen where no rule is certain enough.
+/// Which cause it is, and how sure: what can be counted and chosen by before a word is said.
+pub struct Verdict {
+    rule: &'static Rule,
+    confidence: f64,
+    also: Vec<(&'static str, f64)>,
+}
+
+/// Why this connection ended, with its texts. Never empty-handed: `unknown` with what was seen where no rule is certain
+/// enough.
 #[must_use]
 pub fn judge(case: &Case<'_>) -> Cause {
-    let weak = weigh::weaknesses(case);
-    let factor: f64 = weak.iter().map(|w| w.factor).product();
-    let mut found: Vec<(&'static Rule, Finding)> = RULES
-        .iter()
-        .copied()
-        .filter(|rule| rule.code != unknown::RULE.code)
-        .filter_map(|rule| match (rule.judge)(case) {
-            Judgement::Yes(mut finding) => {
-                finding.confidence = weigh::reported(finding.confidence * factor);
-                finding.also.iter_mut().for_each(|a| a.1 = weigh::reported(a.1 * factor));
-                Some((rule, finding))
-            }
-            Judgement::No => None,
-        })
-        .collect();
+    weigh(case).say(case)
+}
+
+/// All rules look at the case; the strongest wins.
+#[must_use]
+pub fn weigh(case: &Case<'_>) -> Verdict {
+    let case = Case { speaks: false, ..*case };
+    let factor = factor(&case);
+    let mut found: Vec<(&'static Rule, Finding)> = Vec::with_capacity(8);
+    for &rule in RULES.iter().filter(|rule| rule.code != unknown::RULE.code) {
+        if let Judgement::Yes(mut finding) = (rule.judge)(&case) {
+            finding.confidence = reported(finding.confidence * factor);
+            finding.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
+            found.push((rule, finding));
+        }
+    }
     // A stable sort: of equals, the earlier in the list stays first.
     found.sort_by(|a, b| b.1.confidence.total_cmp(&a.1.confidence));
     if found.first().is_none_or(|(_, f)| f.confidence < CERTAIN_ENOUGH)
-        && let Judgement::Yes(finding) = (unknown::RULE.judge)(case)
+        && let Judgement::Yes(finding) = (unknown::RULE.judge)(&case)
     {
         found.insert(0, (&unknown::RULE, finding));
     }
     let mut rest = found.into_iter();
-    let (rule, finding) =
-        rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, seen::summary(case))));
+    let (rule, finding) = rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, "")));
     let also = others(rule.code, &finding, rest);
-    let mut why_not = finding.why_not;
-    why_not.extend(case.no_local_filter());
-    why_not.extend(weak.iter().map(|w| format!("less sure than it could be: {}", w.why)));
-    let mut cause = Cause {
-        code: rule.code,
-        family: rule.family,
-        summary: finding.summary,
-        confidence: weigh::reported(finding.confidence),
-        evidence: evidence(case, finding.evidence),
-        fix: finding.fix,
-        also,
-        why_not,
-    };
-    aftermath::complete(case, &mut cause);
-    cause
+    Verdict { rule, confidence: reported(finding.confidence), also }
+}
+
+impl Verdict {
+    /// The cause's code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        self.rule.code
+    }
+
+    /// A cause that nobody reads.
+    #[must_use]
+    pub fn mute(self) -> Cause {
+        Cause {
+            code: self.rule.code,
+            family: self.rule.family,
+            summary: String::new(),
+            confidence: self.confidence,
+            evidence: Vec::new(),
+            fix: Vec::new(),
+            also: self.also,
+            why_not: Vec::new(),
+        }
+    }
+
+    /// The same in words. `case` is the one that was weighed.
+    #[must_use]
+    pub fn say(self, case: &Case<'_>) -> Cause {
+        let finding = match (self.rule.judge)(case) {
+            Judgement::Yes(finding) => finding,
+            Judgement::No => Finding::new(self.confidence, seen::summary(case)),
+        };
+        let mut why_not = finding.why_not;
+        why_not.extend(case.no_local_filter());
+        why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+        let mut cause = Cause {
+            code: self.rule.code,
+            family: self.rule.family,
+            summary: finding.summary,
+            confidence: self.confidence,
+            evidence: evidence(case, finding.evidence),
+            fix: finding.fix,
+            also: self.also,
+            why_not,
+        };
+        aftermath::complete(case, &mut cause);
+        cause
+    }
 }
 
 /// Other causes that would fit: those of the other rules, and those the winner names itself.

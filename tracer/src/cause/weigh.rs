@@ -11,31 +11,34 @@ pub struct Weakness {
     pub why: &'static str,
 }
 
-/// Everything that makes this case hard to see.
+/// What all of them multiply to.
 #[must_use]
-pub fn weaknesses(case: &Case<'_>) -> Vec<Weakness> {
+pub fn factor(case: &Case<'_>) -> f64 {
+    weaknesses(case).map(|w| w.factor).product()
+}
+
+/// Everything that makes this case hard to see.
+pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
     let facts = case.facts;
-    let mut found = Vec::new();
-    let mut add = |applies: bool, factor: f64, why: &'static str| {
-        if applies {
-            found.push(Weakness { factor, why });
-        }
-    };
-    add(facts.capture_loss, 0.9, "the capture itself lost frames while this connection lived");
-    add(
-        facts.handshake == Handshake::Midstream,
-        0.95,
-        "observation began in the middle of the connection, its start was not seen",
-    );
-    add(facts.frameless(), 0.95, "only kernel records show this connection, no packets");
-    add(one_sided(case), 0.7, "only one direction of the connection was captured");
-    add(!facts.roles_certain, 0.85, "which end is the server is a guess");
-    add(
-        Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
-        0.95,
-        "some bytes were never captured",
-    );
-    found
+    [
+        (facts.capture_loss, 0.9, "the capture itself lost frames while this connection lived"),
+        (
+            facts.handshake == Handshake::Midstream,
+            0.95,
+            "observation began in the middle of the connection, its start was not seen",
+        ),
+        (facts.frameless(), 0.95, "only kernel records show this connection, no packets"),
+        (one_sided(case), 0.7, "only one direction of the connection was captured"),
+        (!facts.roles_certain, 0.85, "which end is the server is a guess"),
+        (
+            Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
+            0.95,
+            "some bytes were never captured",
+        ),
+    ]
+    .into_iter()
+    .filter(|(applies, ..)| *applies)
+    .map(|(_, factor, why)| Weakness { factor, why })
 }
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.

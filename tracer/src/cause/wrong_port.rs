@@ -45,20 +45,20 @@ fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     let (client, server) = (case.client(), case.server());
     if let Some(told) = server_error::told(case, "wrong_port") {
-        return Yes(finish(case, told.confidence, format!("{client} dialled the wrong port of {server}: '{}'", told.text)).because([told.evidence]));
+        return Yes(finish(case, told.confidence, say!(case, "{client} dialled the wrong port of {server}: '{}'", told.text)).because([told.evidence]));
     }
     if case.attempt_failed() || case.went_silent() {
         return No;
     }
     if let Some((mark, foreign)) = nats.foreign.client.filter(|(_, f)| matches!(f, Foreign::Http | Foreign::Ssh | Foreign::Other)) {
         let confidence = if foreign == Foreign::Other { 0.9 } else { 0.985 };
-        return Yes(finish(case, confidence, format!("{client} speaks {} to {server}, which is a NATS port", foreign.name()))
-            .because([Evidence::packet(mark, format!("the client's first bytes are {}", foreign.name()))])
-            .because(nats.errors.last().map(|e| Evidence::packet(e.mark, format!("-ERR '{}' from the {}", e.text, e.from)))));
+        return Yes(finish(case, confidence, say!(case, "{client} speaks {} to {server}, which is a NATS port", foreign.name()))
+            .because([Evidence::packet(mark, say!(case, "the client's first bytes are {}", foreign.name()))])
+            .because(nats.errors.last().map(|e| Evidence::packet(e.mark, say!(case, "-ERR '{}' from the {}", e.text, e.from)))));
     }
     if let Some((mark, foreign)) = nats.foreign.server.filter(|(_, f)| *f != Foreign::Tls) {
-        return Yes(finish(case, 0.93, format!("{server} is no NATS port: it speaks {}, {client} expected NATS", foreign.name()))
-            .because([Evidence::packet(mark, format!("the server's first bytes are {}", foreign.name()))]));
+        return Yes(finish(case, 0.93, say!(case, "{server} is no NATS port: it speaks {}, {client} expected NATS", foreign.name()))
+            .because([Evidence::packet(mark, say!(case, "the server's first bytes are {}", foreign.name()))]));
     }
     let Some((info_mark, info)) = nats.info.as_ref() else { return No };
     let Some((mark, connect)) = nats.connect.as_ref().filter(|_| nats.accepted.is_none()) else { return No };
@@ -74,12 +74,12 @@ fn judge(case: &Case<'_>) -> Judgement {
     let is_client = !connect.lang.is_empty();
     let link = !connect.cluster.is_empty() || !connect.gateway.is_empty();
     if is_client && port != "client" {
-        return Yes(finish(case, 0.96, format!("{client} is a NATS client on the {port} port of {server}"))
-            .because([Evidence::packet(*mark, format!("CONNECT of a client library ({})", connect.lang))])
-            .because([Evidence::packet(*info_mark, format!("the server's INFO is that of a {port} port"))]));
+        return Yes(finish(case, 0.96, say!(case, "{client} is a NATS client on the {port} port of {server}"))
+            .because([Evidence::packet(*mark, say!(case, "CONNECT of a client library ({})", connect.lang))])
+            .because([Evidence::packet(*info_mark, say!(case, "the server's INFO is that of a {port} port"))]));
     }
     if !is_client && link && port == "client" {
-        return Yes(finish(case, 0.985, format!("{client} is a server's link on the client port of {server}"))
+        return Yes(finish(case, 0.985, say!(case, "{client} is a server's link on the client port of {server}"))
             .because([Evidence::packet(*mark, "CONNECT of a route or gateway on a client port")])
             .because([Evidence::packet(*info_mark, "the server's INFO is that of a client port")]));
     }
@@ -88,8 +88,8 @@ fn judge(case: &Case<'_>) -> Judgement {
 
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     Finding::new(confidence, summary)
-        .fix(format!("on {} see which port is which: `port` (clients), `cluster`, `gateway`, `leafnodes`, `http` in nats-server.conf", case.facts.server.addr))
-        .fix(format!("let {} dial the right one: its URL list, `routes`, leaf `remotes`, the service's targetPort", case.facts.client.addr))
+        .fix(say!(case, "on {} see which port is which: `port` (clients), `cluster`, `gateway`, `leafnodes`, `http` in nats-server.conf", case.facts.server.addr))
+        .fix(say!(case, "let {} dial the right one: its URL list, `routes`, leaf `remotes`, the service's targetPort", case.facts.client.addr))
         .fix("point HTTP health checks at `/healthz` of the monitoring port (`http: 8222`)")
         .why_not("not the network: both ends were heard, they speak different protocols")
 }

@@ -6,6 +6,7 @@ mod facts;
 mod host;
 mod input;
 mod notice;
+mod selection;
 
 pub use around::{Around, Herd, KnownClient, Latency, ProcessEnd, ServerReason};
 pub use close::{
@@ -20,3 +21,4 @@ pub use facts::{
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
 pub use input::Frame;
 pub use notice::{Event, Notice, NoticeCode};
+pub use selection::Selection;

@@ -11,7 +11,7 @@ mod text;
 pub use json::{Json, compare_json};
 pub use mask::mask;
 pub use redact::Redact;
-pub use select::{Select, Selection};
+pub use select::Select;
 pub use text::{Look, Text, compare_text};
 
 use crate::event::Event;

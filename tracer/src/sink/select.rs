@@ -1,7 +1,7 @@
 //! `--only`, `--side`, `--cause`, `--count`, `-q`: which events reach the sink behind. The summary always does, and it
 //! counts every close, shown or not.
 use super::Sink;
-use crate::event::{CloseReport, Event, Kind, Party};
+use crate::event::{CloseReport, Event, Selection};
 use std::collections::{HashSet, VecDeque};
 use std::io;
 
@@ -9,37 +9,6 @@ use std::io;
 const REMEMBERED: usize = 65_536;
 /// How many notices wait for the close of their connection.
 const HELD: usize = 4_096;
-
-/// What to show. Empty lists show everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    /// `--only`.
-    pub kinds: Vec<Kind>,
-    /// `--side`.
-    pub sides: Vec<Party>,
-    /// `--cause`.
-    pub causes: Vec<String>,
-    /// `--count`: closes to show.
-    pub count: Option<u64>,
-    /// `-q`: only the summary.
-    pub quiet: bool,
-}
-
-impl Selection {
-    /// Whether a close is to be shown.
-    #[must_use]
-    pub fn wants(&self, report: &CloseReport) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&report.close.kind))
-            && (self.sides.is_empty() || self.sides.contains(&report.close.side))
-            && (self.causes.is_empty() || self.causes.iter().any(|code| code == report.cause.code))
-    }
-
-    /// Whether every close is wanted.
-    #[must_use]
-    pub fn is_all(&self) -> bool {
-        self.kinds.is_empty() && self.sides.is_empty() && self.causes.is_empty()
-    }
-}
 
 /// Passes on what a [`Selection`] wants.
 pub struct Select<S> {
@@ -75,7 +44,8 @@ impl<S: Sink> Select<S> {
     }
 
     fn close(&mut self, report: &CloseReport, event: &Event) -> io::Result<()> {
-        let wanted = !self.done() && self.selection.wants(report);
+        let wanted =
+            !self.done() && self.selection.matches(report.close.kind, report.close.side, report.cause.code);
         if !wanted {
             self.held.retain(|(flow, _)| *flow != report.flow);
             return Ok(());
@@ -146,6 +116,7 @@ impl<S: Sink> Sink for Select<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Kind, Party};
     use crate::sink::testing::{Kept, close, notice, quiet_close, reconnect, summary};
 
     fn run(selection: Selection, events: &[Event]) -> (Vec<String>, Select<Kept>) {
