@@ -475,7 +475,7 @@ impl Pipeline {
 
     /// What a window that stays closed says, with its figures.
     fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, told, .. } = self.config.settings;
+        let Settings { write_deadline, max_pending, told, .. } = self.config.settings;
         let mut message = format!(
             "{client} has not read for {}: its receive window is closed since {}",
             mark.at - window.since.at,
@@ -495,7 +495,11 @@ impl Pipeline {
         } else {
             "may have dropped it already"
         };
-        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
+        let pending = max_pending >> 20;
+        message.push_str(&format!(
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending} MB{told}) waiting in its memory, the \
+             server {passed}"
+        ));
         message
     }
 
@@ -575,7 +579,7 @@ impl Pipeline {
         }
         self.clients
             .came_back(facts.first_frame, facts.client.addr)
-            .is_some_and(|new| new.held.is_some() || self.now - new.since >= RESUBSCRIBED)
+            .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
 
     fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {

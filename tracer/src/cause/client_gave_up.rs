@@ -32,7 +32,8 @@ Fix:
 1. let the client try for ever: Go `nats.MaxReconnects(-1)`, Python `max_reconnect_attempts=-1`,
    JavaScript `maxReconnectAttempts: -1`, Java `maxReconnects(-1)`, C
    `natsOptions_SetMaxReconnect(opts, -1)`
-2. end the process in the closed handler, so that its supervisor restarts it
+2. end the process in the closed handler, so that its supervisor restarts it; some errors close for
+   good at any setting (`max_payload_exceeded` in Go, C and Python, more in C and Python)
 3. retry the first connect too: Go `nats.RetryOnFailedConnect(true)`, JavaScript
    `waitOnFirstConnect: true`
 4. give it all servers of the cluster in its URL list

@@ -22,8 +22,8 @@ What it is: the version of the server or of the client library has a known defec
 this close.
 
 How it is found: the version stands in INFO (server) or CONNECT (client); it is compared with a
-short list of fixed defects, and a defect is named only where its symptom shows too. The confidence
-stays modest: a symptom can have other reasons.
+short list of fixed defects, and a defect is named only where its own sign shows on the wire too. It
+is the verdict where that sign has no other reason; else it is a line in `why_not`, or in `also`.
 
 The list (a verdict names its source):
 - nats-server to 2.1.9: TLS timeout of 0.5 s; the handshake times out under load (2.2.0)

@@ -25,7 +25,8 @@ On the wire:
 - at the third tick the client closes: FIN (Go, Python, JavaScript, .NET), FIN and RST (C), RST
   (Java); Rust only dials anew
 - default: 2 min and 2 PINGs, so 4 to 6 min after the hang (Rust 1 min: 2 to 3 min)
-- new connections get SYN-ACK but no INFO
+- new connections get SYN-ACK but no INFO; before that INFO and PONGs come later and later while
+  TCP's acknowledgements stay quick: a process short of CPU, not a slow network
 
 What else it could be:
 - path_blackhole, firewall_drop: then the PINGs are not acknowledged by TCP either

@@ -62,6 +62,8 @@ pub struct NewConnection {
     pub server: Endpoint,
     /// Subscriptions it held as it ended, where it has.
     pub held: Option<u64>,
+    /// What became of every attempt before it is known.
+    pub settled: bool,
 }
 
 impl Clients {
@@ -169,7 +171,11 @@ impl Clients {
         let failed = !ending.accepted;
         let chain_no =
             host.recent.iter().find(|r| r.id == ending.id).and_then(|r| r.chain).filter(|_| failed);
-        if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| c.worked.is_none()) {
+        // Its end may show after another attempt has worked.
+        let before = |c: &Chain| {
+            c.worked.as_ref().is_none_or(|w| c.attempts.iter().any(|a| a.id == ending.id && a.at <= w.at))
+        };
+        if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| before(c)) {
             chain.came_to(ending.id, tried(ending));
             let own =
                 chain.attempts.iter().position(|a| a.id == ending.id).map_or(chain.attempts.len(), |i| i + 1);
@@ -271,7 +277,8 @@ impl Clients {
         let worked = chain.worked.as_ref()?;
         let attempt = chain.attempts.iter().rev().find(|a| a.id == worked.id)?;
         let (client, server) = (attempt.client, attempt.server);
-        Some(NewConnection { id: worked.id, since: worked.at, client, server, held: worked.held })
+        let settled = chain.attempts.iter().all(|a| a.outcome != Tried::Unknown || a.at >= worked.at);
+        Some(NewConnection { id: worked.id, since: worked.at, client, server, held: worked.held, settled })
     }
 
     /// Clients that lost their connections together and come to this server about then.

@@ -18,7 +18,7 @@ pub enum Sign {
     /// The server closed behind queued data, though the window was never closed for long.
     CutWhileReading,
     /// The server is known to have such a limit, and dropped a slow consumer.
-    MaxPendingOver31Bits,
+    MaxPendingTooLarge,
     /// A WebSocket server closed all connections and came back with a new id.
     WebsocketServerRestarts,
     /// The same of a server with leaf links.
@@ -89,7 +89,7 @@ impl Sign {
                     && held > Span::ZERO
                     && held < Span(case.settings.write_deadline.0 / 2)
             }
-            Self::MaxPendingOver31Bits => {
+            Self::MaxPendingTooLarge => {
                 case.settings.told
                     && case.settings.max_pending > i32::MAX as u64
                     && (told("slow_consumer") || tcp.server.fin_behind_data)
