@@ -1,15 +1,28 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
+//!
+//! Three stages that a [`Batch`] can carry from thread to thread: [`Front`] decodes, [`Follow`] tracks, [`Judge`] (here)
+//! does what spans connections. [`Pipeline`] is all three frame by frame. Both ways lead to the same events.
+mod batch;
+mod clocks;
 pub mod compare;
 mod folding;
+mod follow;
+mod front;
 mod server_word;
 mod storm;
+mod whole;
+
+pub use batch::Batch;
+pub use follow::Follow;
+pub use front::Front;
+pub use whole::Pipeline;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
-    Reconnect, ReconnectOutcome, Selection, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, Reconnect,
+    ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
@@ -19,10 +32,8 @@ use crate::track::clients::mark_announced;
 use crate::track::close::decide;
 use crate::track::detection::detected;
 use crate::track::{
-    Clients, ClosedWindow, ConnId, Latencies, Limits, Neighbours, NewConnection, Restart, Seen, TrackConfig,
-    Tracked, Tracker, questions,
+    Clients, ClosedWindow, ConnId, Latencies, Neighbours, Restart, Tracked, Tracker, questions,
 };
-use crate::wire::{Decoder, Packet};
 use folding::Folding;
 use hashbrown::HashMap;
 use server_word::ServerWord;
@@ -78,68 +89,37 @@ const ANSWERED: Span = Span::millis(500);
 const SERVER_ANSWERED: Span = Span::millis(900);
 /// So long after an end its server's closed list has it for certain.
 const SERVER_NOTICES: Span = Span::millis(200);
+/// The outcome of the close that waits longest is asked for again after so long.
+const ASK_AGAIN: Span = Span::millis(100);
 /// Times of loss by the capture that are remembered.
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
-/// A client that is back has made its subscriptions after so long.
-const RESUBSCRIBED: Span = Span::secs(1);
+/// A client that is back has told its subscriptions after so long, or it says nothing.
+const RESUBSCRIBED: Span = Span::secs(3);
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
-/// `clock_step` notices at most.
-const STEPS_MAX: u32 = 10;
-/// Captures whose clocks are watched.
-const CLOCKS_MAX: usize = 1024;
-
-/// The clocks of the captures, to see them jump.
-#[derive(Default)]
-struct Clocks {
-    last: Vec<Option<Timestamp>>,
-    told: u32,
-}
-
-impl Clocks {
-    /// By how much time jumped between this frame and the one before it of the same capture: back by more than a second,
-    /// or ahead by more than an hour.
-    fn step(&mut self, capture: u32, at: Timestamp) -> Option<Span> {
-        let place = capture as usize;
-        if place >= self.last.len() {
-            self.last.resize((place + 1).min(CLOCKS_MAX), None);
-        }
-        let last = self.last.get_mut(place)?.replace(at)?;
-        let step = at - last;
-        if step >= Span::secs(-1) && step <= Span::secs(3600) || self.told >= STEPS_MAX {
-            return None;
-        }
-        self.told += 1;
-        Some(step)
-    }
-}
-
-/// The core from frames to events.
-pub struct Pipeline {
+/// The last stage: what spans connections, and the verdicts.
+pub struct Judge {
     config: Config,
-    decoder: Decoder,
-    tracker: Tracker,
-    tracked: Vec<Tracked>,
     neighbours: Neighbours,
     clients: Clients,
     latencies: Latencies,
     waiting: VecDeque<Waiting>,
     flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     next_flow: u64,
-    ordinal: u64,
     now: Timestamp,
     next_prune: Timestamp,
-    clocks: Clocks,
+    /// Nothing is to be done before, unless the tracker tells something.
+    next_look: Timestamp,
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
     /// When to look at those whose client is back but has not made its subscriptions yet.
-    look_again: Timestamp,
+    tell_at: Timestamp,
     input_over: bool,
     losses: VecDeque<Timestamp>,
     questions: Vec<FilterQuestion>,
@@ -151,26 +131,12 @@ pub struct Pipeline {
     selection: Selection,
 }
 
-impl Pipeline {
-    /// An empty core.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let limits = Limits {
-            idle_timeout: config.idle_timeout,
-            window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
-            linger: if config.offline { Span::secs(3) } else { Span(config.settle.0 * 8 / 10) },
-            linger_doubtful: if config.offline { Span::secs(30) } else { Span(config.settle.0 * 8 / 10) },
-        };
-        let track = TrackConfig {
-            ports: config.ports.clone(),
-            limits,
-            max_connections: config.max_connections,
-            iface_names: BTreeMap::new(),
-        };
+impl Judge {
+    fn new(config: Config) -> Self {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
-            look_again: Timestamp(i64::MAX),
+            tell_at: Timestamp(i64::MAX),
             input_over: false,
             losses: VecDeque::new(),
             questions: Vec::new(),
@@ -179,62 +145,60 @@ impl Pipeline {
             asks_server: None,
             selection: Selection::default(),
             config,
-            decoder: Decoder::new(),
-            tracker: Tracker::new(track),
-            tracked: Vec::new(),
             neighbours: Neighbours::default(),
             clients: Clients::default(),
             latencies: Latencies::default(),
             waiting: VecDeque::new(),
             flows: HashMap::default(),
             next_flow: 1,
-            ordinal: 0,
             now: Timestamp(i64::MIN),
             next_prune: Timestamp(i64::MIN),
-            clocks: Clocks::default(),
+            next_look: Timestamp(i64::MIN),
             summary: Summary::default(),
             closes_by_client: BTreeMap::new(),
             storms: Storms::default(),
         }
     }
 
-    /// Only these closes are shown: the others are counted and given without texts.
-    pub fn select(&mut self, selection: Selection) {
-        self.selection = selection;
+    /// What a batch tells, frame by frame.
+    pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
+        let (packets, bytes) = batch.counts();
+        self.summary.packets += packets;
+        self.summary.bytes += bytes;
+        let Batch { nows, notices, told, tracked, .. } = batch;
+        let (mut notices, mut told, mut tracked) =
+            (notices.drain(..).peekable(), told.drain(..).peekable(), tracked.drain(..));
+        let mut at = 0;
+        loop {
+            // The next frame at which something is to be done.
+            let news = [notices.peek().map(|n| n.0), told.peek().map(|t| t.0)];
+            let news = news.into_iter().flatten().min().map_or(nows.len(), |n| n as usize);
+            let look = self.next_look;
+            let quiet = nows.get(at..news).unwrap_or_default();
+            // Times of a batch never go back.
+            at += quiet.partition_point(|&now| now < look);
+            let Some(&now) = nows.get(at) else { break };
+            self.now = self.now.max(now);
+            while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
+                emit(Event::Notice(notice));
+            }
+            if let Some((_, count)) = told.next_if(|t| t.0 as usize == at) {
+                self.digest(tracked.by_ref().take(count as usize), emit);
+            }
+            self.settle(None, emit);
+            at += 1;
+        }
+        if let Some(&now) = nows.last() {
+            self.now = self.now.max(now);
+        }
     }
 
-    /// Names an interface of a capture.
-    pub fn name_iface(&mut self, capture: u32, iface: u32, name: &str) {
-        self.tracker.name_iface((capture, iface), name);
-    }
-
-    /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
-    pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
-        self.ordinal += 1;
+    /// One frame came.
+    #[inline]
+    fn note_frame(&mut self, frame: &Frame<'_>) {
         self.summary.packets += 1;
         self.summary.bytes += u64::from(frame.wire_len);
-        if frame.at > self.now {
-            self.now = frame.at;
-        }
-        if let Some(step) = self.clocks.step(frame.capture, frame.at) {
-            emit(Event::Notice(clock_step(frame, step)));
-        }
-        let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
-        match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(mut seg) if wanted => {
-                if self.config.headers_only {
-                    seg.payload = &[];
-                }
-                let seen = Seen { mark, place: (frame.capture, frame.iface) };
-                self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
-            }
-            Packet::Icmp(icmp) => self.tracker.handle_icmp(&icmp, mark, &mut self.tracked),
-            _ => self.tracker.advance(frame.at, &mut self.tracked),
-        }
-        if !self.tracked.is_empty() {
-            self.digest(emit);
-        }
-        self.settle(emit);
+        self.now = self.now.max(frame.at);
     }
 
     /// Frames the capture lost.
@@ -254,25 +218,23 @@ impl Pipeline {
         )));
     }
 
-    /// The host that a live trace runs on; again where its addresses change.
-    pub fn set_host(&mut self, host: Host) {
-        self.tracker.set_host(host);
+    /// Time passes.
+    fn pass(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
     }
 
-    /// One record of this host's kernel.
-    pub fn handle_kernel(&mut self, record: &KernelRecord) {
-        self.ordinal += 1;
+    /// One record of this host's kernel came.
+    fn note_kernel(&mut self, record: &KernelRecord) {
         self.summary.kernel_records += u64::from(!matches!(record.event, KernelEvent::Socket { .. }));
-        self.tracker.handle_kernel(record, self.ordinal);
     }
 
     /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
-    pub fn questions(&mut self) -> Vec<FilterQuestion> {
+    fn questions(&mut self) -> Vec<FilterQuestion> {
         std::mem::take(&mut self.questions)
     }
 
     /// A rule of this host's filters that a packet met.
-    pub fn handle_rule(&mut self, rule: FilterRule) {
+    fn handle_rule(&mut self, rule: &FilterRule) {
         let ends = [rule.src, rule.dst];
         let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
         for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
@@ -280,26 +242,26 @@ impl Pipeline {
                 host.add_rule(rule.clone());
             }
         }
-        self.tracker.handle_rule(rule);
     }
 
     /// Closes wait for the word of a server that is asked as they come.
-    pub const fn wait_for_server(&mut self) {
+    const fn wait_for_server(&mut self) {
         self.asks_server = Some(false);
     }
 
     /// Whether closes have come since the last call: then a server should be asked.
-    pub fn asks_server(&mut self) -> bool {
+    fn asks_server(&mut self) -> bool {
         self.asks_server.as_mut().is_some_and(std::mem::take)
     }
 
     /// One line of a server's log.
-    pub fn handle_log(&mut self, line: &LogLine) {
+    fn handle_log(&mut self, line: &LogLine) {
         self.server_word.note_log(line);
     }
 
     /// A server's closed list, read at that time.
-    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+    fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+        self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
         for waiting in self.waiting.iter_mut().filter(|w| at - w.facts.ended >= SERVER_NOTICES) {
@@ -309,47 +271,37 @@ impl Pipeline {
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
-    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
+    fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
         server_word::fill(&mut self.config.settings, &varz);
         self.server_word.note_varz(varz, at);
     }
 
-    /// Time passes without a frame (live).
-    pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
-        if now <= self.now {
-            return;
-        }
-        self.now = now;
-        self.tracker.advance(now, &mut self.tracked);
-        if !self.tracked.is_empty() {
-            self.digest(emit);
-        }
-        self.settle(emit);
-    }
-
-    /// The counts so far.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
+    /// The counts so far, with that many connections open.
+    fn summary(&self, open: u64) -> Summary {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        summary.open = self.tracker.living();
+        summary.open = open;
         summary.clients = busiest(&self.closes_by_client);
         summary
     }
 
-    /// The input is over: what settles is judged, then the summary is given.
-    pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
-        self.tracker.finish(&mut self.tracked);
-        self.digest(emit);
+    /// The input is over, `last` is what the tracker had left to tell: what settles is judged, then the summary is given.
+    pub fn finish(
+        &mut self,
+        last: impl Iterator<Item = Tracked>,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) -> Summary {
+        self.digest(last, emit);
         while let Some(waiting) = self.waiting.pop_front() {
-            self.judge(waiting.facts, true, emit);
+            self.judge(waiting.facts, true, tracker, emit);
         }
         // Whoever is back but could not be told of yet is told of now.
         self.input_over = true;
         self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
-        Summary { open: self.summary.open, ..self.summary() }
+        self.summary(self.summary.open)
     }
 
     /// Latest time of the input.
@@ -359,10 +311,10 @@ impl Pipeline {
     }
 
     /// Takes in what the tracker told, in order.
-    fn digest(&mut self, emit: &mut impl FnMut(Event)) {
-        let mut tracked = std::mem::take(&mut self.tracked);
+    fn digest(&mut self, tracked: impl Iterator<Item = Tracked>, emit: &mut impl FnMut(Event)) {
+        self.next_look = Timestamp(i64::MIN);
         let mut came_back: Vec<Addr> = Vec::new();
-        for item in tracked.drain(..) {
+        for item in tracked {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
@@ -467,7 +419,6 @@ impl Pipeline {
                 _ => {}
             }
         }
-        self.tracked = tracked;
         for addr in came_back {
             self.tell_reconnects(Some(addr), emit);
         }
@@ -503,13 +454,32 @@ impl Pipeline {
         message
     }
 
-    /// Judges what has waited long enough. Closes leave in order of their end.
-    fn settle(&mut self, emit: &mut impl FnMut(Event)) {
+    /// Judges what has waited long enough. Closes leave in order of their end. `tracker` knows of this host's processes, live.
+    #[inline]
+    fn settle(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
+        if self.now >= self.next_look {
+            self.look(tracker, emit);
+            self.next_look = self.look_again();
+        }
+    }
+
+    /// When [`Judge::look`] can find something to do, if nothing comes before.
+    fn look_again(&self) -> Timestamp {
+        const MOMENT: Span = Span(1);
+        let prune = (self.next_prune + MOMENT).min(self.tell_at);
+        let Some(first) = self.waiting.front() else { return prune };
+        let due = first.since + self.config.settle;
+        let ask = self.asked.1 + ASK_AGAIN + MOMENT;
+        prune.min(due).min(if self.config.offline { ask } else { due })
+    }
+
+    #[inline(never)]
+    fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
         while let Some(first) = self.waiting.front() {
             let waited = self.now - first.since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
             let asked = (first.facts.first_frame, self.now);
-            let again = self.asked.0 != asked.0 || self.now - self.asked.1 > Span::millis(100);
+            let again = self.asked.0 != asked.0 || self.now - self.asked.1 > ASK_AGAIN;
             let early = !due
                 && again
                 && self.config.offline
@@ -522,11 +492,11 @@ impl Pipeline {
                 break;
             }
             if let Some(waiting) = self.waiting.pop_front() {
-                self.judge(waiting.facts, false, emit);
+                self.judge(waiting.facts, false, tracker, emit);
             }
         }
-        if self.now >= self.look_again {
-            self.look_again = Timestamp(i64::MAX);
+        if self.now >= self.tell_at {
+            self.tell_at = Timestamp(i64::MAX);
             self.tell_reconnects(None, emit);
         }
         if self.now > self.next_prune {
@@ -554,7 +524,7 @@ impl Pipeline {
             let new = self.clients.came_back(one.id, one.client);
             let fresh = new.is_some_and(|n| n.held.is_none() && self.now - n.since < RESUBSCRIBED);
             if fresh && !old && !self.input_over {
-                self.look_again = self.look_again.min(self.now + RESUBSCRIBED);
+                self.tell_at = self.tell_at.min(self.now + RESUBSCRIBED);
                 return true;
             }
             if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
@@ -563,7 +533,7 @@ impl Pipeline {
             if let Some(mut reconnect) = told {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
                 mark_announced(&mut reconnect.servers, &one.announced);
-                reconnect.subscriptions = one.held.zip(new.and_then(|n| self.held(&n)));
+                reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -582,7 +552,13 @@ impl Pipeline {
             .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
 
-    fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
+    fn judge(
+        &mut self,
+        mut facts: Box<Facts>,
+        input_ended: bool,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) {
         let id = facts.first_frame;
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
@@ -591,7 +567,7 @@ impl Pipeline {
         let mut reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
         self.latencies.around(&facts, &mut around);
-        around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
+        around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         if let Some(reconnect) = &mut reconnect {
@@ -651,14 +627,8 @@ impl Pipeline {
         reconnect.detect = detected(facts, close, reconnect.first_attempt);
         mark_announced(&mut reconnect.servers, facts.nats.announced());
         let before = held_before(facts);
-        let after = self.clients.came_back(facts.first_frame, facts.client.addr).and_then(|n| self.held(&n));
+        let after = self.clients.came_back(facts.first_frame, facts.client.addr).and_then(|n| n.held);
         reconnect.subscriptions = before.zip(after);
-    }
-
-    /// Subscriptions of a new connection, once its client had the time to make them.
-    fn held(&self, new: &NewConnection) -> Option<u64> {
-        let living = || self.tracker.held_subscriptions(new.id, new.client, new.server);
-        new.held.or_else(|| living().filter(|_| self.now - new.since >= RESUBSCRIBED))
     }
 
     fn count(&mut self, facts: &Facts, close: &crate::event::Close, code: &'static str) {
@@ -688,18 +658,6 @@ fn busiest(closes: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
     let mut clients: Vec<(&String, &u64)> = closes.iter().collect();
     clients.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
     clients.into_iter().take(10).map(|(client, n)| (client.clone(), *n)).collect()
-}
-
-fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {
-    let (way, by) = if step < Span::ZERO { ("back", Span(step.0.saturating_neg())) } else { ("ahead", step) };
-    Notice::new(
-        frame.at,
-        NoticeCode::ClockStep,
-        format!(
-            "capture time jumped {way} by {by} at frame {}: times and durations across it are not certain",
-            frame.number
-        ),
-    )
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

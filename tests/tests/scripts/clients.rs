@@ -110,6 +110,7 @@ hello c1 name=billing
 +5s    s:c1 > FA  +0.4ms c1 > FA  +0.2ms s:c1 > A
 +2s    hello c2 name=billing id=NB
 +1ms   c2 > PA "SUB a 1\r\nSUB b 2\r\n"  +0.1ms s:c2 > A
++2.1s  s:c2 > PA "PING\r\n"  +0.2ms c2 > PA "PONG\r\n"  +0.1ms s:c2 > A
 +60s   end
 => fin server * reconnect.subscriptions_before=2 reconnect.subscriptions_restored=2
 => open 1
@@ -122,6 +123,7 @@ hello c1 name=billing
 +5s    s:c1 > FA  +0.4ms c1 > FA  +0.2ms s:c1 > A
 +2s    hello c2 name=billing id=NB
 +1ms   c2 > PA "SUB a 1\r\n"  +0.1ms s:c2 > A
++2.1s  s:c2 > PA "PING\r\n"  +0.2ms c2 > PA "PONG\r\n"  +0.1ms s:c2 > A
 +60s   end
 => fin server * reconnect.subscriptions_before=3 reconnect.subscriptions_restored=1 cause.why_not~"1 of the 3 subscriptions"
 => open 1

@@ -26,7 +26,7 @@ const HOSTS_MAX: usize = 16 * 1024;
 struct Recent {
     id: ConnId,
     at: Timestamp,
-    ends: (Endpoint, Endpoint),
+    server: Endpoint,
     chain: Option<u64>,
     /// No other client of the host was waiting: the chain is no guess.
     alone: bool,
@@ -52,15 +52,9 @@ pub struct Clients {
 /// The connection that worked after a loss.
 #[derive(Clone, Copy, Debug)]
 pub struct NewConnection {
-    /// Which.
-    pub id: ConnId,
     /// Its SYN.
     pub since: Timestamp,
-    /// Who dialled.
-    pub client: Endpoint,
-    /// Who listens.
-    pub server: Endpoint,
-    /// Subscriptions it held as it ended, where it has.
+    /// Subscriptions it holds, as soon as that is known.
     pub held: Option<u64>,
     /// What became of every attempt before it is known.
     pub settled: bool,
@@ -71,7 +65,7 @@ impl Clients {
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
             Tracked::Opened { id, mark, client, server, syn: true } => {
-                self.attempt(*id, mark.at, *client, *server);
+                self.attempt(*id, mark.at, client.addr, *server);
             }
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
@@ -80,13 +74,11 @@ impl Clients {
                 self.accepted(*id, client.addr, who, server_id);
             }
             Tracked::Ending(ending) => self.ending(ending),
+            Tracked::Holds { id, client, subscriptions } => {
+                self.holds(*id, client.addr, Some(*subscriptions))
+            }
             Tracked::Closed(facts) => {
-                let host = self.hosts.get_mut(&facts.client.addr);
-                let worked =
-                    host.into_iter().flat_map(|h| h.chains.values_mut()).filter_map(|c| c.worked.as_mut());
-                for worked in worked.filter(|w| w.id == facts.first_frame) {
-                    worked.held = facts.nats.held_subscriptions();
-                }
+                self.holds(facts.first_frame, facts.client.addr, facts.nats.held_subscriptions());
             }
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.chain_of.remove(id) else { return };
@@ -100,8 +92,16 @@ impl Clients {
         }
     }
 
-    fn attempt(&mut self, id: ConnId, at: Timestamp, client: Endpoint, server: Endpoint) {
-        let addr = client.addr;
+    /// A connection's subscriptions matter where it is the one that worked; the first word counts.
+    fn holds(&mut self, id: ConnId, addr: Addr, subscriptions: Option<u64>) {
+        let host = self.hosts.get_mut(&addr).into_iter();
+        let worked = host.flat_map(|h| h.chains.values_mut()).filter_map(|c| c.worked.as_mut());
+        for worked in worked.filter(|w| w.id == id) {
+            worked.held = worked.held.or(subscriptions);
+        }
+    }
+
+    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint) {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
             self.hosts.retain(|_, h| h.recent.back().is_some_and(|r| at - r.at < Span::secs(120)));
         }
@@ -118,21 +118,21 @@ impl Clients {
             if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
                 self.herds.note(server, loss.at, at);
             }
-            chain.add(Attempt { id, at, server, outcome: Tried::Unknown, client });
+            chain.add(Attempt { id, at, server, outcome: Tried::Unknown });
             *no
         });
         if host.recent.len() >= RECENT_MAX {
             host.recent.pop_front();
         }
-        host.recent.push_back(Recent { id, at, ends: (client, server), chain: no, alone, accepted: None });
+        host.recent.push_back(Recent { id, at, server, chain: no, alone, accepted: None });
     }
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<Arc<str>>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
         let Some(recent) = host.recent.iter_mut().find(|r| r.id == id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
-        let (at, (client, server)) = (recent.at, recent.ends);
-        let attempt = Attempt { id, at, client, server, outcome: Tried::Accepted };
+        let (at, server) = (recent.at, recent.server);
+        let attempt = Attempt { id, at, server, outcome: Tried::Accepted };
         let fits = |chain: &Chain| chain.who.is_none() || who.is_none() || chain.who == who;
         let mut no = recent.chain;
         if !no.and_then(|no| host.chains.get(&no)).is_some_and(fits) {
@@ -220,9 +220,9 @@ impl Clients {
                 continue;
             }
             recent.chain = Some(no);
-            let (client, server) = recent.ends;
+            let server = recent.server;
             let outcome = if recent.accepted.is_some() { Tried::Accepted } else { Tried::Unknown };
-            chain.add(Attempt { id: recent.id, at: recent.at, client, server, outcome });
+            chain.add(Attempt { id: recent.id, at: recent.at, server, outcome });
             if let Some((_, server_id)) = &recent.accepted {
                 let server_id = server_id.clone();
                 chain.worked = Some(Worked { id: recent.id, at: recent.at, server_id, held: None });
@@ -275,10 +275,8 @@ impl Clients {
         let (_, no) = self.chain_of.get(&id)?;
         let chain = self.hosts.get(&addr)?.chains.get(no)?;
         let worked = chain.worked.as_ref()?;
-        let attempt = chain.attempts.iter().rev().find(|a| a.id == worked.id)?;
-        let (client, server) = (attempt.client, attempt.server);
         let settled = chain.attempts.iter().all(|a| a.outcome != Tried::Unknown || a.at >= worked.at);
-        Some(NewConnection { id: worked.id, since: worked.at, client, server, held: worked.held, settled })
+        Some(NewConnection { since: worked.at, held: worked.held, settled })
     }
 
     /// Clients that lost their connections together and come to this server about then.

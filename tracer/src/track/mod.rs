@@ -19,7 +19,6 @@ mod session;
 mod sockets;
 mod stream;
 mod subjects;
-mod subscriptions;
 mod testimony;
 mod timers;
 mod tracked;
@@ -80,7 +79,8 @@ pub struct Tracker {
     sockets: sockets::Sockets,
 }
 
-const TICK: i64 = 250_000_000;
+/// Timers run out only as time passes a multiple of this, in nanoseconds.
+pub const TICK: i64 = 250_000_000;
 
 impl Tracker {
     /// An empty table.
@@ -276,6 +276,9 @@ impl Tracker {
             conn.end_mut(from).pulse = mark.at;
             let ended = conn.ended.is_some();
             out.push(Tracked::Answered { id, mark, by: from, client, server, ttl, ended });
+            if let Some(subscriptions) = conn.newly_held(mark.at) {
+                out.push(Tracked::Holds { id, client, subscriptions });
+            }
         }
         if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
             out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });

@@ -168,6 +168,7 @@ impl Neighbours {
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => self.forget(*id),
             Tracked::SlowConsumerBuilding { .. }
             | Tracked::Waited { .. }
+            | Tracked::Holds { .. }
             | Tracked::Evicted { .. }
             | Tracked::Open { .. } => {}
         }

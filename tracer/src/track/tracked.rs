@@ -91,6 +91,15 @@ pub enum Tracked {
         /// From the end of the handshake to INFO, or from PING to PONG.
         took: Span,
     },
+    /// How many subscriptions a client holds, a second or so after it was accepted; where all its octets were seen.
+    Holds {
+        /// Which.
+        id: ConnId,
+        /// Who dials.
+        client: Endpoint,
+        /// How many.
+        subscriptions: u64,
+    },
     /// INFO ldm:true.
     LameDuck {
         /// Which.

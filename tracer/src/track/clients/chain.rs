@@ -40,7 +40,6 @@ pub(super) struct Loss {
 pub(super) struct Attempt {
     pub id: ConnId,
     pub at: Timestamp,
-    pub client: Endpoint,
     pub server: Endpoint,
     pub outcome: Tried,
 }
@@ -51,7 +50,7 @@ pub(super) struct Worked {
     pub id: ConnId,
     pub at: Timestamp,
     pub server_id: Option<Arc<str>>,
-    /// Subscriptions it held as it ended, once it has.
+    /// Subscriptions it holds, once that is known.
     pub held: Option<u64>,
 }
 
