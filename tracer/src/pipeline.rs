@@ -9,11 +9,12 @@ pub mod compare;
 mod folding;
 mod follow;
 mod front;
+mod merged;
 mod server_word;
 mod storm;
 mod whole;
 
-pub use batch::Batch;
+pub use batch::{Batch, Share};
 pub use follow::Follow;
 pub use front::Front;
 pub use whole::Pipeline;
@@ -36,6 +37,7 @@ use crate::track::{
 };
 use folding::Folding;
 use hashbrown::HashMap;
+use merged::Merged;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
 use storm::Storms;
@@ -162,34 +164,31 @@ impl Judge {
 
     /// What a batch tells, frame by frame.
     pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
-        let (packets, bytes) = batch.counts();
-        self.summary.packets += packets;
-        self.summary.bytes += bytes;
-        let Batch { nows, notices, told, tracked, .. } = batch;
-        let (mut notices, mut told, mut tracked) =
-            (notices.drain(..).peekable(), told.drain(..).peekable(), tracked.drain(..));
-        let mut at = 0;
+        let Batch { stretch, parts } = batch;
+        self.summary.packets += stretch.nows.len() as u64;
+        self.summary.bytes += stretch.wire;
+        let mut notices = stretch.notices.drain(..).peekable();
+        let mut told = Merged::of(parts);
+        let (mut at, nows) = (0, &stretch.nows);
         loop {
-            // The next frame at which something is to be done.
-            let news = [notices.peek().map(|n| n.0), told.peek().map(|t| t.0)];
+            // The next frame at which something is to be done. Times of a batch never go back.
+            let news = [notices.peek().map(|n| n.0), told.next_frame()];
             let news = news.into_iter().flatten().min().map_or(nows.len(), |n| n as usize);
             let look = self.next_look;
-            let quiet = nows.get(at..news).unwrap_or_default();
-            // Times of a batch never go back.
-            at += quiet.partition_point(|&now| now < look);
+            at += nows.get(at..news).unwrap_or_default().partition_point(|&now| now < look);
             let Some(&now) = nows.get(at) else { break };
-            self.now = self.now.max(now);
+            self.pass(now);
             while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
                 emit(Event::Notice(notice));
             }
-            if let Some((_, count)) = told.next_if(|t| t.0 as usize == at) {
-                self.digest(tracked.by_ref().take(count as usize), emit);
+            while told.next_frame().is_some_and(|frame| frame as usize == at) {
+                self.digest(told.take(), emit);
             }
             self.settle(None, emit);
             at += 1;
         }
         if let Some(&now) = nows.last() {
-            self.now = self.now.max(now);
+            self.pass(now);
         }
     }
 
@@ -285,8 +284,18 @@ impl Judge {
         summary
     }
 
-    /// The input is over, `last` is what the tracker had left to tell: what settles is judged, then the summary is given.
-    pub fn finish(
+    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
+    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+        last.sort_by_key(|tracked| match tracked {
+            Tracked::Closed(facts) => facts.first_frame,
+            Tracked::Open { id } => *id,
+            _ => 0,
+        });
+        self.finish(last.into_iter(), None, emit)
+    }
+
+    /// The same, where one tracker told `last`.
+    fn finish(
         &mut self,
         last: impl Iterator<Item = Tracked>,
         tracker: Option<&Tracker>,

@@ -231,6 +231,7 @@ impl Tracker {
         let (from, certain) = match (seg.flags.syn(), seg.flags.ack()) {
             (true, false) => (Side::Client, true),
             (true, true) => (Side::Server, true),
+            _ if connection::is_refusal(seg) => (Side::Server, true),
             _ if to_server != from_server => (if to_server { Side::Client } else { Side::Server }, true),
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
