@@ -218,3 +218,37 @@ hello a1 name=1 ; hello a2 name=2 ; hello a3 name=3
 => fin client connect_timeout|stale_server cause.evidence~"INFO after accept took 1.9 s" cause.evidence~"200 µs before"
 "#
 }
+
+/// `clients` lose their server at once and come back two seconds later, so far apart.
+fn herd(clients: u32, apart: &str) -> String {
+    let hosts = |n: u32| format!("10.0.{}.{}", n / 200 + 1, n % 200 + 1);
+    let mut script = "s = 10.0.0.5:4222\n".to_owned();
+    for n in 0..clients {
+        let host = hosts(n);
+        script.push_str(&format!("c{n} = {host}:50001 ; d{n} = {host}:50002\n"));
+    }
+    for n in 0..clients {
+        script.push_str(&format!("hello c{n} lang=python3 name=p{n}\n"));
+    }
+    script.push_str("+1s end\n");
+    for n in 0..clients {
+        script.push_str(&format!("+1us s:c{n} > FA\n"));
+    }
+    for n in 0..clients {
+        script.push_str(&format!("+1us c{n} > FA ; +1us s:c{n} > A\n"));
+    }
+    script.push_str("+1.999s end\n");
+    for n in 0..clients {
+        script.push_str(&format!("+{apart} d{n} > S ; +1us s:d{n} > RA\n"));
+    }
+    script.push_str("+60s end\n");
+    script
+}
+
+/// Without jitter a herd is one blow; with enough of it there is no storm at all.
+#[test]
+fn a_herd_without_jitter() {
+    let told = "=> event reconnect_storm message~\"clients that lost their connections together\" message~\"no jitter\"";
+    tests::script::check(&format!("{}\n{told}", herd(130, "0.1ms")));
+    tests::script::check(&format!("{}\n=> no event reconnect_storm", herd(130, "20ms")));
+}
