@@ -522,7 +522,9 @@ impl Facts {
         };
         let (client, server) = (repeated(Side::Client), repeated(Side::Server));
         let worst = if server.1 > client.1 { server } else { client };
-        (worst.2 >= 10 && worst.1 >= 0.03 || worst.2 >= 5 && worst.1 >= 0.08).then_some(worst)
+        // Where one direction died, the other end repeats what was heard: only a goodbye shows that both still worked.
+        let few = worst.2 >= 5 && worst.1 >= 0.08 && self.ended_by == EndedBy::Goodbye;
+        (worst.2 >= 10 && worst.1 >= 0.03 || few).then_some(worst)
     }
 
     /// The last `-ERR` the server sent, if any.
