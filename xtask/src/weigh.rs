@@ -9,14 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Sets and their sizes: a few seconds each under callgrind.
-const SETS: [(&str, f64); 6] = [
-    ("bulk", 0.01),
-    ("small", 0.005),
-    ("churn", 0.002),
-    ("lossy", 0.01),
-    ("noise", 0.004),
-    ("flood", 0.002),
-];
+const SETS: [(&str, f64); 6] =
+    [("bulk", 0.01), ("small", 0.005), ("churn", 0.002), ("lossy", 0.01), ("noise", 0.004), ("flood", 0.002)];
 /// So much more is a regression, so much less wants new counts; in hundredths.
 const TOLERANCE: u64 = 3;
 /// The committed counts: a line for each compiler and set.
@@ -92,7 +86,9 @@ fn compare(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
     let (mut worse, mut better) = (Vec::new(), false);
     for (set, now) in counted {
         let Some(&before) = committed.get(&(compiler.to_owned(), (*set).to_owned())) else {
-            eprintln!("weigh: {set:6} {now:>12}, no count of {compiler} is committed: cargo xtask weigh --update");
+            eprintln!(
+                "weigh: {set:6} {now:>12}, no count of {compiler} is committed: cargo xtask weigh --update"
+            );
             continue;
         };
         let change = (*now as f64 / before as f64 - 1.0) * 100.0;
@@ -116,7 +112,9 @@ fn compare(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
 fn write(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
     let mut all = read(file)?;
     all.extend(counted.iter().map(|(set, n)| ((compiler.to_owned(), (*set).to_owned()), *n)));
-    let mut text = "# Instructions for the captures of `cargo xtask weigh`, by compiler; `--update` writes them.\n".to_owned();
+    let mut text =
+        "# Instructions for the captures of `cargo xtask weigh`, by compiler; `--update` writes them.\n"
+            .to_owned();
     for ((compiler, set), n) in all {
         writeln!(text, "{compiler} {set} {n}")?;
     }

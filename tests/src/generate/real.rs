@@ -50,8 +50,7 @@ impl Real {
             Self::Veth => (Host::Client, "eth0"),
             Self::Lo => (Host::Server, "lo"),
         };
-        let _server =
-            Server::start(&net, Host::Server, &tools.server, folder.path(), "server", &config(""))?;
+        let _server = Server::start(&net, Host::Server, &tools.server, folder.path(), "server", &config(""))?;
         let mut command = net.command(Host::Server, "tcpdump");
         command.args(["-i", iface, "-n", "-Z", "root", "-B", "262144", "-w"]).arg(file).arg("tcp port 4222");
         let mut tap = Process::start("tcpdump", command)?;
