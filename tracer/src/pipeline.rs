@@ -30,8 +30,11 @@ use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
+use crate::track::clients::mark_announced;
 use crate::track::close::decide;
-use crate::track::{Clients, ClosedWindow, ConnId, Legs, Neighbours, Restart, Tracked, Tracker, questions};
+use crate::track::{
+    Clients, ClosedWindow, ConnId, Latencies, Legs, Neighbours, Restart, Tracked, Tracker, questions,
+};
 use folding::Folding;
 use hashbrown::HashMap;
 use merged::Merged;
@@ -75,6 +78,9 @@ struct Lost {
     flow: u64,
     client: Addr,
     at: Timestamp,
+    /// Subscriptions it held.
+    held: Option<u64>,
+    announced: Vec<String>,
 }
 
 /// Questions to the rule sets that wait to be taken away.
@@ -91,6 +97,8 @@ const ASK_AGAIN: Span = Span::millis(100);
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
+/// A client that is back has told its subscriptions after so long, or it says nothing.
+const RESUBSCRIBED: Span = Span::secs(3);
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
@@ -100,6 +108,7 @@ pub struct Judge {
     neighbours: Neighbours,
     clients: Clients,
     legs: Legs,
+    latencies: Latencies,
     waiting: VecDeque<Waiting>,
     flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     next_flow: u64,
@@ -112,6 +121,9 @@ pub struct Judge {
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
+    /// When to look at those whose client is back but has not made its subscriptions yet.
+    tell_at: Timestamp,
+    input_over: bool,
     losses: VecDeque<Timestamp>,
     questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
@@ -127,6 +139,8 @@ impl Judge {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            tell_at: Timestamp(i64::MAX),
+            input_over: false,
             losses: VecDeque::new(),
             questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
@@ -137,6 +151,7 @@ impl Judge {
             neighbours: Neighbours::default(),
             clients: Clients::default(),
             legs: Legs::default(),
+            latencies: Latencies::default(),
             waiting: VecDeque::new(),
             flows: HashMap::default(),
             next_flow: 1,
@@ -292,6 +307,9 @@ impl Judge {
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }
+        // Whoever is back but could not be told of yet is told of now.
+        self.input_over = true;
+        self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
         self.summary(self.summary.open)
@@ -314,13 +332,17 @@ impl Judge {
             if self.legs.echo_of(item.id()).is_none() {
                 self.neighbours.note(&item);
                 self.clients.note(&item);
+                self.latencies.note(&item);
             }
             match item {
                 Tracked::Opened { id, mark, client, server, syn, .. } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                    if syn
+                        && let Some(storm) =
+                            self.storms.note(mark, client, server, &self.neighbours, &self.clients)
+                    {
                         emit(Event::Notice(storm));
                     }
                 }
@@ -419,7 +441,7 @@ impl Judge {
 
     /// What a window that stays closed says, with its figures.
     fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, told, .. } = self.config.settings;
+        let Settings { write_deadline, max_pending, told, .. } = self.config.settings;
         let mut message = format!(
             "{client} has not read for {}: its receive window is closed since {}",
             mark.at - window.since.at,
@@ -439,7 +461,11 @@ impl Judge {
         } else {
             "may have dropped it already"
         };
-        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
+        let pending = max_pending >> 20;
+        message.push_str(&format!(
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending} MB{told}) waiting in its memory, the \
+             server {passed}"
+        ));
         message
     }
 
@@ -455,7 +481,7 @@ impl Judge {
     /// When [`Judge::look`] can find something to do, if nothing comes before.
     fn look_again(&self) -> Timestamp {
         const MOMENT: Span = Span(1);
-        let prune = self.next_prune + MOMENT;
+        let prune = (self.next_prune + MOMENT).min(self.tell_at);
         let Some(first) = self.waiting.front() else { return prune };
         let due = first.since + self.config.settle;
         let ask = self.asked.1 + ASK_AGAIN + MOMENT;
@@ -484,6 +510,10 @@ impl Judge {
                 self.judge(waiting.facts, false, tracker, emit);
             }
         }
+        if self.now >= self.tell_at {
+            self.tell_at = Timestamp(i64::MAX);
+            self.tell_reconnects(None, emit);
+        }
         if self.now > self.next_prune {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
@@ -506,11 +536,19 @@ impl Judge {
             let told = self.clients.reconnect(one.id, one.client, self.now);
             let old = place <= full || self.now - one.at > LOST_FOR;
             let outcome = told.as_ref().map(|r| r.outcome);
+            let new = self.clients.came_back(one.id, one.client);
+            let fresh = new.is_some_and(|n| n.held.is_none() && self.now - n.since < RESUBSCRIBED);
+            if fresh && !old && !self.input_over {
+                self.tell_at = self.tell_at.min(self.now + RESUBSCRIBED);
+                return true;
+            }
             if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
                 return true;
             }
             if let Some(mut reconnect) = told {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                mark_announced(&mut reconnect.servers, &one.announced);
+                reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -526,8 +564,8 @@ impl Judge {
         }
         let (id, client) = self.as_first_seen(facts);
         self.clients
-            .reconnect(id, client, self.now)
-            .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
+            .came_back(id, client)
+            .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
 
     fn judge(
@@ -541,11 +579,15 @@ impl Judge {
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let (mut around, reconnect) = self.neighbourhood(&mut facts);
+        let (mut around, mut reconnect) = self.neighbourhood(&mut facts);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         self.far_neighbours(&mut facts, &close, &mut around);
+        if let Some(reconnect) = &mut reconnect {
+            self.add_reaction(&facts, &close, reconnect);
+            around.reconnect = Some(reconnect.clone());
+        }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let case = Case::new(&facts, &close, &around, &self.config.settings);
@@ -563,7 +605,14 @@ impl Judge {
                 self.clients.settled(id, client);
             }
         } else if !again {
-            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+            self.lost.push_back(Lost {
+                id,
+                flow,
+                client: facts.client.addr,
+                at: facts.ended,
+                held: held_before(&facts),
+                announced: facts.nats.announced().to_vec(),
+            });
         }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
@@ -599,6 +648,12 @@ impl Judge {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// Subscriptions of a connection at its end, where all of them were seen.
+fn held_before(facts: &Facts) -> Option<u64> {
+    let whole = facts.tcp.client.missing_bytes == 0 && facts.handshake == Handshake::Complete;
+    facts.nats.held_subscriptions().filter(|_| whole)
 }
 
 /// The ten with most closes, most first.

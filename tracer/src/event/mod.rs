@@ -9,9 +9,10 @@ mod input;
 mod notice;
 mod selection;
 
-pub use around::{Around, Joint, Maker, OtherLeg, ProcessEnd, ServerReason};
+pub use around::{Around, Herd, Joint, KnownClient, Latency, Maker, OtherLeg, ProcessEnd, ServerReason};
 pub use close::{
-    Cause, Close, CloseReport, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
+    Cause, Close, CloseReport, Family, Handshake, Kind, Pace, Party, Reconnect, ReconnectOutcome, Summary,
+    Tried, TriedServer,
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{

@@ -1,9 +1,11 @@
 //! What happened around a close, gathered once for its verdict; a connection that a NAT or a proxy shows twice has one
 //! neighbourhood.
-use super::Judge;
+use super::{Judge, held_before};
 use crate::base::{Addr, Side};
 use crate::event::{Around, Close, Facts, Handshake, Joint, Maker, Party, Reconnect};
 use crate::track::ConnId;
+use crate::track::clients::mark_announced;
+use crate::track::detection::detected;
 
 impl Judge {
     /// Name and client of a connection where it was seen first: a NAT may show it twice.
@@ -20,6 +22,7 @@ impl Judge {
         let mut around = self.neighbours.around(facts, self.now);
         let reconnect = self.clients.reconnect(facts.first_frame, facts.client.addr, self.now);
         self.add_client_history(facts, &mut around, reconnect.as_ref());
+        self.latencies.around(facts, &mut around);
         (facts.first_frame, facts.client, facts.server) = own;
         if echo.is_some() {
             // Told of the other side of the NAT.
@@ -50,11 +53,21 @@ impl Judge {
     }
 
     fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&Reconnect>) {
-        around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
+        self.clients.around(facts.first_frame, (facts.client, facts.server), facts.ended, around);
         let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
             || facts.nats.accepted.is_none();
         if failed && reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }
+    }
+
+    /// What the client did about its loss, as far as the lost connection shows it.
+    pub(super) fn add_reaction(&self, facts: &Facts, close: &Close, reconnect: &mut Reconnect) {
+        let (id, client) = self.as_first_seen(facts);
+        reconnect.detect = detected(facts, close, reconnect.first_attempt);
+        mark_announced(&mut reconnect.servers, facts.nats.announced());
+        let before = held_before(facts);
+        let after = self.clients.came_back(id, client).and_then(|n| n.held);
+        reconnect.subscriptions = before.zip(after);
     }
 }

@@ -1,6 +1,6 @@
 //! What the tracker tells about connections.
 use super::ClosedWindow;
-use crate::base::{Endpoint, Seq, Side, Timestamp};
+use crate::base::{Endpoint, Seq, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
 use std::sync::Arc;
@@ -49,6 +49,15 @@ impl std::hash::Hash for FirstSegment {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.identity().hash(state);
     }
+}
+
+/// What a server answers by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// INFO, to a new connection.
+    Info,
+    /// PONG, to a PING.
+    Pong,
 }
 
 /// What the tracker tells about connections, in order of time.
@@ -118,6 +127,28 @@ pub enum Tracked {
         /// The client that a PROXY header named.
         forwarded: Option<String>,
     },
+    /// The server answered: how long that took.
+    Waited {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+        /// What it answered.
+        answer: Answer,
+        /// From the end of the handshake to INFO, or from PING to PONG.
+        took: Span,
+    },
+    /// How many subscriptions a client holds, a second or so after it was accepted; where all its octets were seen.
+    Holds {
+        /// Which.
+        id: ConnId,
+        /// Who dials.
+        client: Endpoint,
+        /// How many.
+        subscriptions: u64,
+    },
     /// INFO ldm:true.
     LameDuck {
         /// Which.
@@ -180,6 +211,8 @@ impl Tracked {
             | Self::Accepted { id, .. }
             | Self::Greeted { id, .. }
             | Self::LameDuck { id, .. }
+            | Self::Waited { id, .. }
+            | Self::Holds { id, .. }
             | Self::SlowConsumerBuilding { id, .. }
             | Self::Revived { id }
             | Self::Resumed { id, .. }
@@ -220,4 +253,6 @@ pub struct Ending {
     pub connect: Option<Arc<Connect>>,
     /// INFO.
     pub info: Option<Arc<Info>>,
+    /// `connect_urls` of a later INFO, where it told others.
+    pub connect_urls: Option<Arc<[String]>>,
 }
