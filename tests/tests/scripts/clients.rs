@@ -228,18 +228,18 @@ fn herd(clients: u32, apart: &str) -> String {
         script.push_str(&format!("c{n} = {host}:50001 ; d{n} = {host}:50002\n"));
     }
     for n in 0..clients {
-        script.push_str(&format!("hello c{n} lang=python3 name=p{n}\n"));
+        script.push_str(&format!("+20ms hello c{n} lang=python3 name=p{n}\n"));
     }
     script.push_str("+1s end\n");
     for n in 0..clients {
-        script.push_str(&format!("+1us s:c{n} > FA\n"));
+        script.push_str(&format!("+0.01ms s:c{n} > FA\n"));
     }
     for n in 0..clients {
-        script.push_str(&format!("+1us c{n} > FA ; +1us s:c{n} > A\n"));
+        script.push_str(&format!("+0.01ms c{n} > FA ; +0.01ms s:c{n} > A\n"));
     }
     script.push_str("+1.999s end\n");
     for n in 0..clients {
-        script.push_str(&format!("+{apart} d{n} > S ; +1us s:d{n} > RA\n"));
+        script.push_str(&format!("+{apart} d{n} > S ; +0.01ms s:d{n} > RA\n"));
     }
     script.push_str("+60s end\n");
     script
