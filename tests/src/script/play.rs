@@ -179,7 +179,7 @@ impl World {
         let mut host = Host {
             addr,
             ttl: if listens { 62 } else { 61 },
-            id: (no as u16 + 1).wrapping_mul(1000),
+            id: 1000u16.wrapping_mul(no as u16 + 1),
             iss,
             window: 502,
         };
