@@ -9,11 +9,12 @@ pub mod compare;
 mod folding;
 mod follow;
 mod front;
+mod merged;
 mod server_word;
 mod storm;
 mod whole;
 
-pub use batch::Batch;
+pub use batch::{Batch, Share};
 pub use follow::Follow;
 pub use front::Front;
 pub use whole::Pipeline;
@@ -21,17 +22,22 @@ pub use whole::Pipeline;
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome,
-    Selection, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, Reconnect,
+    ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
+use crate::track::clients::mark_announced;
 use crate::track::close::decide;
-use crate::track::{Clients, ClosedWindow, ConnId, Neighbours, Restart, Tracked, Tracker, questions};
+use crate::track::detection::detected;
+use crate::track::{
+    Clients, ClosedWindow, ConnId, Latencies, Neighbours, Restart, Tracked, Tracker, questions,
+};
 use folding::Folding;
 use hashbrown::HashMap;
+use merged::Merged;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
 use storm::Storms;
@@ -72,6 +78,9 @@ struct Lost {
     flow: u64,
     client: Addr,
     at: Timestamp,
+    /// Subscriptions it held.
+    held: Option<u64>,
+    announced: Vec<String>,
 }
 
 /// Questions to the rule sets that wait to be taken away.
@@ -88,6 +97,8 @@ const ASK_AGAIN: Span = Span::millis(100);
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
+/// A client that is back has told its subscriptions after so long, or it says nothing.
+const RESUBSCRIBED: Span = Span::secs(3);
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
@@ -96,6 +107,7 @@ pub struct Judge {
     config: Config,
     neighbours: Neighbours,
     clients: Clients,
+    latencies: Latencies,
     waiting: VecDeque<Waiting>,
     flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     next_flow: u64,
@@ -108,6 +120,9 @@ pub struct Judge {
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
+    /// When to look at those whose client is back but has not made its subscriptions yet.
+    tell_at: Timestamp,
+    input_over: bool,
     losses: VecDeque<Timestamp>,
     questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
@@ -123,6 +138,8 @@ impl Judge {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            tell_at: Timestamp(i64::MAX),
+            input_over: false,
             losses: VecDeque::new(),
             questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
@@ -132,6 +149,7 @@ impl Judge {
             config,
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            latencies: Latencies::default(),
             waiting: VecDeque::new(),
             flows: HashMap::default(),
             next_flow: 1,
@@ -146,34 +164,31 @@ impl Judge {
 
     /// What a batch tells, frame by frame.
     pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
-        let (packets, bytes) = batch.counts();
-        self.summary.packets += packets;
-        self.summary.bytes += bytes;
-        let Batch { nows, notices, told, tracked, .. } = batch;
-        let (mut notices, mut told, mut tracked) =
-            (notices.drain(..).peekable(), told.drain(..).peekable(), tracked.drain(..));
-        let mut at = 0;
+        let Batch { stretch, parts } = batch;
+        self.summary.packets += stretch.nows.len() as u64;
+        self.summary.bytes += stretch.wire;
+        let mut notices = stretch.notices.drain(..).peekable();
+        let mut told = Merged::of(parts);
+        let (mut at, nows) = (0, &stretch.nows);
         loop {
-            // The next frame at which something is to be done.
-            let news = [notices.peek().map(|n| n.0), told.peek().map(|t| t.0)];
+            // The next frame at which something is to be done. Times of a batch never go back.
+            let news = [notices.peek().map(|n| n.0), told.next_frame()];
             let news = news.into_iter().flatten().min().map_or(nows.len(), |n| n as usize);
             let look = self.next_look;
-            let quiet = nows.get(at..news).unwrap_or_default();
-            // Times of a batch never go back.
-            at += quiet.partition_point(|&now| now < look);
+            at += nows.get(at..news).unwrap_or_default().partition_point(|&now| now < look);
             let Some(&now) = nows.get(at) else { break };
-            self.now = self.now.max(now);
+            self.pass(now);
             while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
                 emit(Event::Notice(notice));
             }
-            if let Some((_, count)) = told.next_if(|t| t.0 as usize == at) {
-                self.digest(tracked.by_ref().take(count as usize), emit);
+            while told.next_frame().is_some_and(|frame| frame as usize == at) {
+                self.digest(told.take(), emit);
             }
             self.settle(None, emit);
             at += 1;
         }
         if let Some(&now) = nows.last() {
-            self.now = self.now.max(now);
+            self.pass(now);
         }
     }
 
@@ -269,8 +284,18 @@ impl Judge {
         summary
     }
 
-    /// The input is over, `last` is what the tracker had left to tell: what settles is judged, then the summary is given.
-    pub fn finish(
+    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
+    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+        last.sort_by_key(|tracked| match tracked {
+            Tracked::Closed(facts) => facts.first_frame,
+            Tracked::Open { id } => *id,
+            _ => 0,
+        });
+        self.finish(last.into_iter(), None, emit)
+    }
+
+    /// The same, where one tracker told `last`.
+    fn finish(
         &mut self,
         last: impl Iterator<Item = Tracked>,
         tracker: Option<&Tracker>,
@@ -280,6 +305,9 @@ impl Judge {
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }
+        // Whoever is back but could not be told of yet is told of now.
+        self.input_over = true;
+        self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
         self.summary(self.summary.open)
@@ -299,12 +327,16 @@ impl Judge {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
+            self.latencies.note(&item);
             match item {
                 Tracked::Opened { id, mark, client, server, syn } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                    if syn
+                        && let Some(storm) =
+                            self.storms.note(mark, client, server, &self.neighbours, &self.clients)
+                    {
                         emit(Event::Notice(storm));
                     }
                 }
@@ -403,7 +435,7 @@ impl Judge {
 
     /// What a window that stays closed says, with its figures.
     fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, told, .. } = self.config.settings;
+        let Settings { write_deadline, max_pending, told, .. } = self.config.settings;
         let mut message = format!(
             "{client} has not read for {}: its receive window is closed since {}",
             mark.at - window.since.at,
@@ -423,7 +455,11 @@ impl Judge {
         } else {
             "may have dropped it already"
         };
-        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
+        let pending = max_pending >> 20;
+        message.push_str(&format!(
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending} MB{told}) waiting in its memory, the \
+             server {passed}"
+        ));
         message
     }
 
@@ -439,7 +475,7 @@ impl Judge {
     /// When [`Judge::look`] can find something to do, if nothing comes before.
     fn look_again(&self) -> Timestamp {
         const MOMENT: Span = Span(1);
-        let prune = self.next_prune + MOMENT;
+        let prune = (self.next_prune + MOMENT).min(self.tell_at);
         let Some(first) = self.waiting.front() else { return prune };
         let due = first.since + self.config.settle;
         let ask = self.asked.1 + ASK_AGAIN + MOMENT;
@@ -468,6 +504,10 @@ impl Judge {
                 self.judge(waiting.facts, false, tracker, emit);
             }
         }
+        if self.now >= self.tell_at {
+            self.tell_at = Timestamp(i64::MAX);
+            self.tell_reconnects(None, emit);
+        }
         if self.now > self.next_prune {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
@@ -490,11 +530,19 @@ impl Judge {
             let told = self.clients.reconnect(one.id, one.client, self.now);
             let old = place <= full || self.now - one.at > LOST_FOR;
             let outcome = told.as_ref().map(|r| r.outcome);
+            let new = self.clients.came_back(one.id, one.client);
+            let fresh = new.is_some_and(|n| n.held.is_none() && self.now - n.since < RESUBSCRIBED);
+            if fresh && !old && !self.input_over {
+                self.tell_at = self.tell_at.min(self.now + RESUBSCRIBED);
+                return true;
+            }
             if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
                 return true;
             }
             if let Some(mut reconnect) = told {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                mark_announced(&mut reconnect.servers, &one.announced);
+                reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -509,8 +557,8 @@ impl Judge {
             return false;
         }
         self.clients
-            .reconnect(facts.first_frame, facts.client.addr, self.now)
-            .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
+            .came_back(facts.first_frame, facts.client.addr)
+            .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
 
     fn judge(
@@ -525,11 +573,16 @@ impl Judge {
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
-        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
+        let mut reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        self.latencies.around(&facts, &mut around);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
+        if let Some(reconnect) = &mut reconnect {
+            self.add_reaction(&facts, &close, reconnect);
+            around.reconnect = Some(reconnect.clone());
+        }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let case = Case::new(&facts, &close, &around, &self.config.settings);
@@ -541,7 +594,14 @@ impl Judge {
         if self.config.offline || input_ended || failed || known {
             self.clients.settled(id, facts.client.addr);
         } else {
-            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+            self.lost.push_back(Lost {
+                id,
+                flow,
+                client: facts.client.addr,
+                at: facts.ended,
+                held: held_before(&facts),
+                announced: facts.nats.announced().to_vec(),
+            });
         }
         if facts.ended_by == EndedBy::Goodbye || input_ended {
             self.flows.remove(&id);
@@ -562,18 +622,22 @@ impl Judge {
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
-    fn add_client_history(
-        &self,
-        facts: &Facts,
-        around: &mut Around,
-        reconnect: Option<&crate::event::Reconnect>,
-    ) {
-        around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
+    fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&Reconnect>) {
+        self.clients.around(facts.first_frame, (facts.client, facts.server), facts.ended, around);
         let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
             || facts.nats.accepted.is_none();
         if failed && reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }
+    }
+
+    /// What the client did about its loss, as far as the lost connection shows it.
+    fn add_reaction(&self, facts: &Facts, close: &crate::event::Close, reconnect: &mut Reconnect) {
+        reconnect.detect = detected(facts, close, reconnect.first_attempt);
+        mark_announced(&mut reconnect.servers, facts.nats.announced());
+        let before = held_before(facts);
+        let after = self.clients.came_back(facts.first_frame, facts.client.addr).and_then(|n| n.held);
+        reconnect.subscriptions = before.zip(after);
     }
 
     fn count(&mut self, facts: &Facts, close: &crate::event::Close, code: &'static str) {
@@ -590,6 +654,12 @@ impl Judge {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// Subscriptions of a connection at its end, where all of them were seen.
+fn held_before(facts: &Facts) -> Option<u64> {
+    let whole = facts.tcp.client.missing_bytes == 0 && facts.handshake == Handshake::Complete;
+    facts.nats.held_subscriptions().filter(|_| whole)
 }
 
 /// The ten with most closes, most first.

@@ -39,11 +39,11 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
         began: None,
         read: Read::default(),
     };
-    // Where to stop may depend on what the last stage says, then none can be ahead of it.
-    let threads = if plan.selection.count.is_some() { 1 } else { threads() };
-    let (read, mut summary) = match threads {
-        0 | 1 => alone(input, pipeline, &mut out)?,
-        n => stages::run(input, pipeline, n, &mut out)?,
+    let (read, mut summary) = match threads() {
+        // Where to stop hangs on what the last stage says: no other may be ahead of it.
+        _ if plan.selection.count.is_some() => step_by_step(input, pipeline, &mut out)?,
+        1 => stages::run_alone(input, pipeline, &mut out)?,
+        cores => stages::run(input, pipeline, cores, &mut out)?,
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if read.frames > 0 {
@@ -59,17 +59,18 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     }
 }
 
-/// Threads to use: one a core. `NATSTRACE_THREADS` says otherwise, for tests.
+/// Cores to use. `NATSTRACE_THREADS` says otherwise, for tests.
 fn threads() -> usize {
     let told = std::env::var("NATSTRACE_THREADS").ok().and_then(|text| text.parse().ok());
-    told.unwrap_or_else(|| {
-        // With two cores and more every stage has its thread; the system balances them.
-        thread::available_parallelism().map_or(1, |cores| if cores.get() > 1 { stages::MOST } else { 1 })
-    })
+    told.filter(|&n| n > 0).unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
-/// Frame by frame in this thread.
-fn alone(mut input: Input, mut pipeline: Pipeline, out: &mut Output) -> Result<(Read, Summary), Failure> {
+/// Frame by frame, nothing ahead of another.
+fn step_by_step(
+    mut input: Input,
+    mut pipeline: Pipeline,
+    out: &mut Output,
+) -> Result<(Read, Summary), Failure> {
     while let Some((frame, wanted)) = input.next() {
         pipeline.handle_frame(&frame, wanted, &mut |event| out.take(&event));
         if out.is_over() || !input.goes_on() {

@@ -1,9 +1,10 @@
 //! What goes from stage to stage: a stretch of the input with all that its frames brought up. A batch that comes back is
-//! filled again, so that a stretch costs no allocation.
+//! filled again, so that a frame costs no allocation.
 use crate::base::{Endpoint, Seq, Timestamp};
 use crate::event::{FrameRef, Mark, Notice};
 use crate::track::{Seen, Tracked};
 use crate::wire::{Flags, IcmpError, Segment};
+use std::sync::Arc;
 
 /// Frames of a batch that keeps copies.
 const FRAMES_MAX: usize = 4096;
@@ -11,68 +12,125 @@ const FRAMES_MAX: usize = 4096;
 const COPIES_MAX: usize = 256 << 10;
 
 /// Frames in order, and what the stages before made of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
+    pub(super) stretch: Stretch,
+    /// One for each follower.
+    pub(super) parts: Vec<Part>,
+}
+
+/// A follower's part of a batch.
+#[derive(Debug)]
+pub struct Share {
+    pub(super) stretch: Arc<Stretch>,
+    pub(super) part: Part,
+}
+
+/// What all that look at a batch share.
+#[derive(Debug, Default)]
+pub(super) struct Stretch {
     /// Ordinal of the frame before the first.
-    pub(super) before: u64,
+    pub before: u64,
     /// For each frame the latest time of the input so far; never goes back.
-    pub(super) nows: Vec<Timestamp>,
+    pub nows: Vec<Timestamp>,
     /// Octets on the wire of all frames.
-    pub(super) wire: u64,
-    /// What concerns the tracker, with the place of its frame.
-    pub(super) items: Vec<(u32, Item)>,
+    pub wire: u64,
     /// Notices about frames.
-    pub(super) notices: Vec<(u32, Notice)>,
-    /// How much of `tracked` each frame told.
-    pub(super) told: Vec<(u32, u32)>,
-    /// What the tracker told.
-    pub(super) tracked: Vec<Tracked>,
+    pub notices: Vec<(u32, Notice)>,
     /// What payloads lie in.
     block: Vec<u8>,
     /// Payloads that lie in no block.
     copies: Vec<u8>,
 }
 
+/// What concerns one follower: a work for each of its shards.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub works: Vec<Work>,
+}
+
+/// What concerns one shard.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    /// By the place of the frame.
+    pub items: Vec<(u32, Item)>,
+    /// How much of `tracked` each frame told.
+    pub told: Vec<(u32, u32)>,
+    /// What the tracker told.
+    pub tracked: Vec<Tracked>,
+}
+
 impl Batch {
+    /// An empty one for that many shards, which so many followers divide among them.
+    pub(super) fn new(shards: usize, followers: usize) -> Self {
+        let part = |f: usize| Part {
+            works: (f..shards).step_by(followers.max(1)).map(|_| Work::default()).collect(),
+        };
+        Self { stretch: Stretch::default(), parts: (0..followers).map(part).collect() }
+    }
+
     /// Whether no frame is in it.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.nows.is_empty()
+        self.stretch.nows.is_empty()
     }
 
     /// Whether it should go on its way although its block has not ended.
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.nows.len() >= FRAMES_MAX || self.copies.len() >= COPIES_MAX
+        self.stretch.nows.len() >= FRAMES_MAX || self.stretch.copies.len() >= COPIES_MAX
     }
 
     /// Gives it the block that its frames lie in.
     pub fn hold(&mut self, block: Vec<u8>) {
-        self.block = block;
+        self.stretch.block = block;
     }
 
-    /// Empties it, all room is kept. What it held is given back.
+    /// Empties it, all room is kept. The block that it held is given back.
     pub fn clear(&mut self) -> Vec<u8> {
-        self.nows.clear();
-        self.wire = 0;
-        self.items.clear();
-        self.notices.clear();
-        self.told.clear();
-        self.tracked.clear();
-        self.copies.clear();
-        std::mem::take(&mut self.block)
+        let stretch = &mut self.stretch;
+        stretch.nows.clear();
+        stretch.wire = 0;
+        stretch.notices.clear();
+        stretch.copies.clear();
+        for work in self.parts.iter_mut().flat_map(|part| &mut part.works) {
+            work.items.clear();
+            work.told.clear();
+            work.tracked.clear();
+        }
+        std::mem::take(&mut stretch.block)
     }
 
-    /// Frames, and their octets on the wire.
-    pub(super) const fn counts(&self) -> (u64, u64) {
-        (self.nows.len() as u64, self.wire)
+    /// Its followers' parts, in their order.
+    #[must_use]
+    pub fn divide(self) -> Vec<Share> {
+        let stretch = Arc::new(self.stretch);
+        let share = |part| Share { stretch: Arc::clone(&stretch), part };
+        self.parts.into_iter().map(share).collect()
     }
 
-    /// A segment of the last frame, whose octets lie in `block`, which the batch will hold; else they are copied.
+    /// The parts put together again; `None` if there are none, or one is elsewhere.
+    pub fn unite(shares: impl Iterator<Item = Share>) -> Option<Self> {
+        let (mut parts, mut stretch) = (Vec::new(), None);
+        for share in shares {
+            parts.push(share.part);
+            stretch = Some(share.stretch);
+        }
+        Some(Self { stretch: Arc::into_inner(stretch?)?, parts })
+    }
+
+    /// The work of a shard.
     #[inline]
-    pub(super) fn push_segment(&mut self, seg: &Segment<'_>, seen: Seen, block: &[u8]) {
-        let options = self.keep(seg.options, block);
-        let payload = self.keep(seg.payload, block);
+    pub(super) fn work(&mut self, shard: usize) -> Option<&mut Work> {
+        let followers = self.parts.len().max(1);
+        self.parts.get_mut(shard % followers)?.works.get_mut(shard / followers)
+    }
+
+    /// A segment of the last frame for a shard. Its octets lie in `block`, which the batch will hold; else they are copied.
+    #[inline]
+    pub(super) fn push_segment(&mut self, shard: usize, seg: &Segment<'_>, seen: Seen, block: &[u8]) {
+        let options = self.stretch.keep(seg.options, block);
+        let payload = self.stretch.keep(seg.payload, block);
         let head = Head {
             src: seg.src,
             dst: seg.dst,
@@ -91,20 +149,26 @@ impl Batch {
             flags: seg.flags,
             tunnel: seg.tunnel,
         };
-        self.push(Item::Segment(head));
+        self.push(shard, Item::Segment(head));
     }
 
-    /// Something about the last frame.
+    /// Something about the last frame, for a shard.
     #[inline]
-    pub(super) fn push(&mut self, item: Item) {
-        self.items.push((self.last(), item));
+    pub(super) fn push(&mut self, shard: usize, item: Item) {
+        let frame = self.stretch.last_frame().unwrap_or_default();
+        if let Some(work) = self.work(shard) {
+            work.items.push((frame, item));
+        }
     }
 
     /// A notice about the last frame.
     pub(super) fn push_notice(&mut self, notice: Notice) {
-        self.notices.push((self.last(), notice));
+        let frame = self.stretch.last_frame().unwrap_or_default();
+        self.stretch.notices.push((frame, notice));
     }
+}
 
+impl Stretch {
     /// Where octets are found again.
     #[inline]
     fn keep(&mut self, octets: &[u8], block: &[u8]) -> Piece {
@@ -121,18 +185,26 @@ impl Batch {
         Piece { at, len, copied: true }
     }
 
-    const fn last(&self) -> u32 {
-        self.nows.len().saturating_sub(1) as u32
+    #[inline]
+    fn get(&self, piece: Piece) -> &[u8] {
+        let whole = if piece.copied { &self.copies } else { &self.block };
+        whole.get(piece.at as usize..piece.at as usize + piece.len as usize).unwrap_or_default()
     }
 
-    /// Lends its parts to the tracker: items, what told, the octets.
-    pub(super) fn open(&mut self) -> (&mut Vec<(u32, Item)>, Told<'_>, Octets<'_>) {
-        let told = Told { counts: &mut self.told, tracked: &mut self.tracked };
-        (&mut self.items, told, Octets { block: &self.block, copies: &self.copies, nows: &self.nows })
+    /// The latest time as of a frame.
+    #[inline]
+    pub fn now(&self, frame: u32) -> Option<Timestamp> {
+        self.nows.get(frame as usize).copied()
+    }
+
+    /// The place of the last frame.
+    #[inline]
+    pub fn last_frame(&self) -> Option<u32> {
+        self.nows.len().checked_sub(1).map(|n| n as u32)
     }
 }
 
-/// What concerns the tracker.
+/// What concerns a tracker.
 #[derive(Debug)]
 pub(super) enum Item {
     Segment(Head),
@@ -141,7 +213,7 @@ pub(super) enum Item {
     Time,
 }
 
-/// Octets of a block, or of the copies.
+/// Octets of the block, or of the copies.
 #[derive(Clone, Copy, Debug, Default)]
 struct Piece {
     at: u32,
@@ -171,6 +243,7 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// When and where it was seen.
     #[inline]
     pub const fn seen(&self) -> Seen {
         let frame = FrameRef { capture: self.capture, number: self.number };
@@ -179,7 +252,7 @@ impl Head {
 
     /// The segment again.
     #[inline]
-    pub fn segment<'a>(&self, octets: &Octets<'a>) -> Segment<'a> {
+    pub fn segment<'a>(&self, stretch: &'a Stretch) -> Segment<'a> {
         Segment {
             src: self.src,
             dst: self.dst,
@@ -189,57 +262,10 @@ impl Head {
             ack: self.ack,
             flags: self.flags,
             window: self.window,
-            options: octets.get(self.options),
-            payload: octets.get(self.payload),
+            options: stretch.get(self.options),
+            payload: stretch.get(self.payload),
             payload_len: self.payload_len,
             tunnel: self.tunnel,
-        }
-    }
-}
-
-/// What the frames of a batch refer to.
-pub(super) struct Octets<'a> {
-    block: &'a [u8],
-    copies: &'a [u8],
-    nows: &'a [Timestamp],
-}
-
-impl<'a> Octets<'a> {
-    #[inline]
-    fn get(&self, piece: Piece) -> &'a [u8] {
-        let whole = if piece.copied { self.copies } else { self.block };
-        whole.get(piece.at as usize..piece.at as usize + piece.len as usize).unwrap_or_default()
-    }
-
-    /// The latest time as of a frame.
-    #[inline]
-    pub fn now(&self, frame: u32) -> Option<Timestamp> {
-        self.nows.get(frame as usize).copied()
-    }
-
-    /// The last frame.
-    pub fn last(&self) -> Option<u32> {
-        self.nows.len().checked_sub(1).map(|n| n as u32)
-    }
-}
-
-/// What the tracker tells, frame by frame.
-pub(super) struct Told<'a> {
-    counts: &'a mut Vec<(u32, u32)>,
-    pub tracked: &'a mut Vec<Tracked>,
-}
-
-impl Told<'_> {
-    /// What was told since the last call is of this frame.
-    #[inline]
-    pub fn note(&mut self, frame: u32, before: usize) {
-        let count = (self.tracked.len() - before) as u32;
-        if count == 0 {
-            return;
-        }
-        match self.counts.last_mut() {
-            Some((last, n)) if *last == frame => *n += count,
-            _ => self.counts.push((frame, count)),
         }
     }
 }

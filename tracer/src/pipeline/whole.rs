@@ -28,17 +28,18 @@ impl Pipeline {
             decoder: Decoder::new(),
             clocks: Clocks::default(),
             ordinal: 0,
-            tracker: follow::tracker(&config),
+            tracker: follow::tracker(&config, config.max_connections),
             tracked: Vec::new(),
             judge: Judge::new(config.clone()),
             config,
         }
     }
 
-    /// The same in stages for batches. Before the first frame.
+    /// The same in stages for batches, with that many followers at most. Before the first frame.
     #[must_use]
-    pub fn into_stages(self) -> (Front, Follow, Judge) {
-        (Front::new(&self.config), Follow::new(self.tracker), self.judge)
+    pub fn into_stages(self, followers: usize) -> (Front, Vec<Follow>, Judge) {
+        let followers = Follow::all(&self.config, followers);
+        (Front::new(&self.config, followers.len()), followers, self.judge)
     }
 
     /// Only these closes are shown: the others are counted and given without texts.
