@@ -139,6 +139,8 @@ pub struct TcpFacts {
     pub fin: Option<Mark>,
     /// The peer acknowledged the FIN, or answered it with a FIN or RST.
     pub fin_answered: bool,
+    /// The FIN itself isn't in the capture, only its acknowledgement, whose mark `fin` has.
+    pub fin_unseen: bool,
     /// Repeats of the FIN.
     pub fin_repeats: u32,
     /// The FIN came in the same segment as data, or behind data that had waited.
