@@ -37,6 +37,14 @@ impl Case<'_> {
                 && nats.mqtt.as_ref().is_none_or(|m| m.connack != Some(0)))
     }
 
+    /// The client used headers (HPUB) although INFO says that the server takes none.
+    #[must_use]
+    pub fn unsupported_headers(&self) -> bool {
+        let nats = &self.facts.nats;
+        nats.headers_used
+            && nats.info.as_ref().is_some_and(|(_, info)| !info.headers && !info.version.is_empty())
+    }
+
     /// All that end said from its first octet on was captured: what isn't there was not said.
     #[must_use]
     pub fn heard_whole(&self, side: Side) -> bool {
@@ -281,7 +289,12 @@ impl Case<'_> {
     #[must_use]
     pub fn goodbye_evidence(&self, side: Side) -> Option<Evidence> {
         let mark = self.goodbye(side)?;
-        let word = if self.facts.tcp[side].fin.is_some_and(|f| f == mark) { "FIN" } else { "RST" };
+        let tcp = &self.facts.tcp[side];
+        let word = match tcp.fin.is_some_and(|f| f == mark) {
+            true if tcp.fin_unseen => "acknowledgement of a FIN, that was not captured,",
+            true => "FIN",
+            false => "RST",
+        };
         Some(Evidence::packet(
             mark,
             say!(self, "{word} from the {side}, {} after the connection began", self.age()),

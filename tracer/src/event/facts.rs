@@ -143,6 +143,8 @@ pub struct TcpFacts {
     pub fin_ttl: Option<(u8, u8)>,
     /// The peer acknowledged the FIN, or answered it with a FIN or RST.
     pub fin_answered: bool,
+    /// The FIN itself isn't in the capture, only its acknowledgement, whose mark `fin` has.
+    pub fin_unseen: bool,
     /// Repeats of the FIN.
     pub fin_repeats: u32,
     /// The FIN came in the same segment as data, or behind data that had waited.
@@ -356,6 +358,8 @@ pub struct NatsFacts {
     pub longest_control_line: u32,
     /// An operation of that end was cut by the end of its stream.
     pub cut_mid_message: PerSide<bool>,
+    /// The client used headers (HPUB).
+    pub headers_used: bool,
     /// Headers were used (HPUB) although CONNECT did not announce them.
     pub headers_unannounced: bool,
     /// Lines that are no NATS operation, or whose arguments are wrong: first one of each end, its first bytes (printable, at most

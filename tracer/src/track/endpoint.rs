@@ -64,6 +64,8 @@ pub struct End {
     pub pulse: Timestamp,
     /// Last frame, to know it again when it is captured twice.
     pub twin: Twin,
+    /// Where the peer acknowledged a FIN that was not seen.
+    pub missed_fin_at: Option<Mark>,
     /// The initial sequence number of its SYN.
     pub iss: Option<Seq>,
 }
@@ -212,6 +214,13 @@ impl End {
     #[must_use]
     pub fn in_hole(&self) -> bool {
         (self.repeats > 0 && self.inflight.oldest().is_some()) || self.keepalive_repeats > 1
+    }
+
+    /// The peer acknowledges one number past all that was sent here: a FIN that the capture missed, since octets of NATS never
+    /// come alone.
+    #[must_use]
+    pub fn missed_fin(&self, ack: Seq) -> bool {
+        self.started && self.acked_once && self.fin_end.is_none() && ack.diff(self.snd_nxt) == 1
     }
 
     /// It does nothing any more but repeat, at growing gaps: told without a frame of the peer.
