@@ -164,7 +164,7 @@ impl Judge {
 
     /// What a batch tells, frame by frame.
     pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
-        let Batch { stretch, parts } = batch;
+        let Batch { stretch, parts, .. } = batch;
         self.summary.packets += stretch.nows.len() as u64;
         self.summary.bytes += stretch.wire;
         let mut notices = stretch.notices.drain(..).peekable();

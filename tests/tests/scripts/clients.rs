@@ -184,6 +184,28 @@ tcp c
 => fin server known_bug 0.9.. cause.fix~2.12.6
 "#
 
+/// A proxy's error page inside the stream: somebody else wrote it.
+a_proxy_writes_into_the_stream r#"
+c = 10.0.0.7:50001 ; s = 10.0.0.5:4222
+hello c
++1m  s > msg a 20   +0.1ms c > A
++1m  s > PA "HTTP/1.1 504 Gateway Time-out\r\nContent-Length: 0\r\n\r\n"   +0.2ms c > A   +0.2ms c > FA   +0.1ms s > FA  +0.1ms c > A
++60s end
+=> fin client protocol_error 0.8.. cause.evidence~"HTTP/1.1 504" cause.fix~TLS
+"#
+
+/// HPUB to a server whose INFO says that it takes no headers: FIN without a word.
+headers_to_a_server_without r#"
+c = 10.0.0.7:50001 ; s = 10.0.0.5:4222
+tcp c
++0.2ms s > PA "INFO {\"server_id\":\"NA\",\"version\":\"2.15.1\",\"headers\":false} \r\n"
++0.2ms c > PA "CONNECT {\"verbose\":false,\"lang\":\"rust\",\"version\":\"0.49.1\",\"headers\":true}\r\nPING\r\n"
++0.2ms s > PA "PONG\r\n"  +0.1ms c > A
++5s  c > PA "HPUB a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n"   +0.2ms s > FA   +0.1ms c > FA  +0.1ms s > A
++60s end
+=> fin server protocol_error 0.7.. cause.fix~no_header_support
+"#
+
 /// A library that closes for good on an error says so.
 a_python_client_never_comes_back r#"
 c = 10.0.0.7:50001 ; s = 10.0.0.5:4222
@@ -228,18 +250,18 @@ fn herd(clients: u32, apart: &str) -> String {
         script.push_str(&format!("c{n} = {host}:50001 ; d{n} = {host}:50002\n"));
     }
     for n in 0..clients {
-        script.push_str(&format!("hello c{n} lang=python3 name=p{n}\n"));
+        script.push_str(&format!("+20ms hello c{n} lang=python3 name=p{n}\n"));
     }
     script.push_str("+1s end\n");
     for n in 0..clients {
-        script.push_str(&format!("+1us s:c{n} > FA\n"));
+        script.push_str(&format!("+0.01ms s:c{n} > FA\n"));
     }
     for n in 0..clients {
-        script.push_str(&format!("+1us c{n} > FA ; +1us s:c{n} > A\n"));
+        script.push_str(&format!("+0.01ms c{n} > FA ; +0.01ms s:c{n} > A\n"));
     }
     script.push_str("+1.999s end\n");
     for n in 0..clients {
-        script.push_str(&format!("+{apart} d{n} > S ; +1us s:d{n} > RA\n"));
+        script.push_str(&format!("+{apart} d{n} > S ; +0.01ms s:d{n} > RA\n"));
     }
     script.push_str("+60s end\n");
     script

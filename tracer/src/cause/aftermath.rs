@@ -19,7 +19,9 @@ pub fn complete(case: &Case<'_>, cause: &mut Cause) {
         cause.why_not.extend(known_bug::hints(case));
     }
     steps.extend(never_back(case, cause.code));
-    if let Some(reconnect) = case.around.reconnect.as_ref().filter(|_| cause.family != Family::Normal) {
+    // Told once, at the connection that was lost, not again at each attempt since.
+    let lost = cause.family != Family::Normal && !case.attempt_failed();
+    if let Some(reconnect) = case.around.reconnect.as_ref().filter(|_| lost) {
         steps.extend(unreachable(case, reconnect));
         steps.extend(noticed_late(case, reconnect, &cause.fix));
         steps.extend(other_wait(case, reconnect));

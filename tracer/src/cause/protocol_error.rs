@@ -24,6 +24,8 @@ On the wire:
 - 'maximum control line exceeded' for a line over max_control_line (default 4KB; a CONNECT with a
   large JWT can be one)
 - 'invalid client protocol', 'no responders requires headers support'
+- or the other way round: octets that are no NATS come in the server's name (a proxy's HTTP error, a
+  captive portal), and the client leaves
 
 What else it could be:
 - wrong_port: HTTP, SSH or a route on the client port
@@ -61,13 +63,28 @@ fn judge(case: &Case<'_>) -> Judgement {
         return Yes(finish(case, 0.7, say!(case, "{client} sent -ERR to {server}, which then closed"))
             .because([Evidence::packet(error.mark, say!(case, "-ERR '{}' from the client", error.text))]));
     }
-    if !case.ended_by(Side::Server) {
-        return No;
-    }
     let near = |m: crate::event::Mark| {
         let gap = case.ended_at() - m.at;
         gap < Span::millis(500) && gap > Span::secs(-1)
     };
+    if !case.ended_by(Side::Server) {
+        // No server speaks like that: somebody else wrote into the stream, or the hole in it is the network's.
+        let (mark, line) = nats.malformed.server.as_ref().filter(|(m, _)| near(*m)).map_or((None, ""), |(m, l)| (Some(*m), l));
+        let Some(mark) = mark.filter(|_| case.ended_by(Side::Client) && case.heard_whole(Side::Server)) else { return No };
+        let spoke = nats.info.is_some() && nats.foreign.server.is_none();
+        if !spoke {
+            return No;
+        }
+        // What is plainly of another protocol; else it may be an operation that is not known here.
+        let confidence = if ["HTTP/", "<", "{"].iter().any(|start| line.starts_with(start)) { 0.96 } else { 0.5 };
+        return Yes(Finding::new(confidence, say!(case, "{client} left {server}: octets that are no NATS came in the server's name"))
+            .because([Evidence::packet(mark, say!(case, "\"{}\" from the server's direction, which is no NATS operation", line.escape_debug()))])
+            .because(case.goodbye_evidence(Side::Client))
+            .fix("find what stands between and may write into the stream: a proxy or load balancer in HTTP mode, a captive portal, an \
+                  inspecting firewall; let it pass TCP through untouched")
+            .fix("use TLS: nobody between the ends can put octets into it unnoticed")
+            .why_not("not the server's doing: before it had spoken NATS on this connection"));
+    }
     let bad_json = nats.connect_unreadable.filter(|m| near(*m));
     let proxy = nats.foreign.client.filter(|(m, f)| *f == Foreign::Proxy && case.age() < Span::secs(2) && near(*m));
     let bad_line = nats.malformed.client.as_ref().filter(|(m, _)| near(*m));
@@ -79,7 +96,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     } else if proxy.is_some() {
         (0.75, "it sent a PROXY header that the server does not take".to_owned())
     } else if nats.headers_unannounced {
-        (0.85, "it used HPUB without headers in its CONNECT".to_owned())
+        (0.85, "it used HPUB without `headers: true` in its CONNECT".to_owned())
+    } else if case.unsupported_headers() {
+        (0.8, "it sent headers, which INFO says this server does not take".to_owned())
     } else if too_long {
         (0.75, say!(case, "a control line of {} bytes is over max_control_line", nats.longest_control_line))
     } else {
@@ -104,6 +123,18 @@ fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
     if case.facts.nats.longest_control_line > case.settings.max_control_line {
         finding = finding.fix("raise `max_control_line` in nats-server.conf (default 4KB; needs a restart), or shorten the JWT");
     }
+    if case.unsupported_headers() {
+        finding = finding.fix("allow headers: `no_header_support` is set in nats-server.conf, or the server is older than 2.2: upgrade it");
+    }
+    let nats = &case.facts.nats;
+    if nats.malformed.client.is_some() && nats.foreign.client.is_none() && nats.accepted.is_some() && nats.pubs + nats.subs > 0 {
+        finding = finding.why_not(say!(
+            case,
+            "not a client that can't speak NATS: it had done so ({} publishes, {} subscriptions); a second writer on its socket, or \
+             something on the path, put foreign octets into the stream",
+            nats.pubs, nats.subs
+        ));
+    }
     finding.why_not("not the network: the bytes arrived whole, the server answered them")
 }
 
@@ -111,7 +142,16 @@ fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
 mod cases {
     use crate::cause::testing::*;
 
+    fn injected() -> Scene {
+        Scene::new().ends(Kind::Fin, Party::Client).with(|s| {
+            s.facts.nats.malformed.server = Some((mark(END - 1), "HTTP/1.1 504 Gateway".into()));
+        })
+    }
+
     pub const CASES: &[fn() -> Scene] = &[
+        || injected().fires(),
+        || injected().with(|s| s.facts.nats.malformed.server = Some((mark(END - 5_000), "x".into()))).silent(),
+        || Scene::new().ends(Kind::Fin, Party::Server).info(|i| i.headers = false).with(|s| s.facts.nats.headers_used = true).fires(),
         || Scene::new().ends(Kind::Rst, Party::Server).error("Unknown Protocol Operation").fires(),
         || {
             Scene::new()

@@ -37,6 +37,14 @@ impl Case<'_> {
                 && nats.mqtt.as_ref().is_none_or(|m| m.connack != Some(0)))
     }
 
+    /// The client used headers (HPUB) although INFO says that the server takes none.
+    #[must_use]
+    pub fn unsupported_headers(&self) -> bool {
+        let nats = &self.facts.nats;
+        nats.headers_used
+            && nats.info.as_ref().is_some_and(|(_, info)| !info.headers && !info.version.is_empty())
+    }
+
     /// All that end said from its first octet on was captured: what isn't there was not said.
     #[must_use]
     pub fn heard_whole(&self, side: Side) -> bool {

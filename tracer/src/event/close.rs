@@ -110,6 +110,7 @@ words! {
 
 words! {
     /// What became of a client that lost its connection.
+    #[derive(Default)]
     ReconnectOutcome {
         /// A new connection worked.
         Reconnected = "reconnected",
@@ -118,13 +119,8 @@ words! {
         /// Still trying when the input ended.
         Trying = "trying",
         /// Can't be told.
+        #[default]
         Unknown = "unknown",
-    }
-}
-
-impl Default for ReconnectOutcome {
-    fn default() -> Self {
-        Self::Unknown
     }
 }
 

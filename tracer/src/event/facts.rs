@@ -354,6 +354,8 @@ pub struct NatsFacts {
     pub longest_control_line: u32,
     /// An operation of that end was cut by the end of its stream.
     pub cut_mid_message: PerSide<bool>,
+    /// The client used headers (HPUB).
+    pub headers_used: bool,
     /// Headers were used (HPUB) although CONNECT did not announce them.
     pub headers_unannounced: bool,
     /// Lines that are no NATS operation, or whose arguments are wrong: first one of each end, its first bytes (printable, at most

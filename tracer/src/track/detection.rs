@@ -1,6 +1,6 @@
 //! How long a client took to notice that it had lost its server.
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{Close, Facts, Kind, Party};
+use crate::event::{Close, Facts, Handshake, Kind, Party};
 
 /// From the server's goodbye, else from when it was last heard, to the client's own goodbye or its first attempt at a new
 /// connection. `None` where the client left by itself, or its reaction was not seen.
@@ -15,6 +15,10 @@ pub fn detected(facts: &Facts, close: &Close, first_attempt: Option<Timestamp>) 
     let reacts_after = |from: Timestamp| {
         [goodbye(Side::Client), first_attempt].into_iter().flatten().filter(|&at| at >= from).min()
     };
+    // An attempt that failed has lost nothing that it had.
+    if !matches!(facts.handshake, Handshake::Complete | Handshake::Midstream) {
+        return None;
+    }
     let hung = facts.nats.pings.client.unanswered > 0;
     match (close.kind, close.side) {
         (Kind::Fin | Kind::Rst, Party::Server) => {

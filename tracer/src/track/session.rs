@@ -265,6 +265,7 @@ impl Reading<'_> {
             facts.largest_pub = Some((total, self.place.mark));
         }
         facts.longest_control_line = facts.longest_control_line.max(line);
+        facts.headers_used |= header > 0;
         if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
             facts.headers_unannounced = true;
         }

@@ -1,5 +1,5 @@
 //! What the contract's words mean, said to a person.
-use crate::base::{Side, Timestamp};
+use crate::base::{Side, Span, Timestamp};
 use crate::event::{
     AtRisk, CloseReport, Facts, Handshake, Kind, Pace, Party, Protocol, Reconnect, ReconnectOutcome,
     TriedServer,
@@ -175,7 +175,7 @@ pub(super) fn became(reconnect: &Reconnect) -> String {
         Some(false) => text.push_str("; the same server answered"),
         None => {}
     }
-    if let Some(detect) = reconnect.detect {
+    if let Some(detect) = reconnect.detect.filter(|d| *d >= Span::secs(1)) {
         text.push_str(&format!("; it noticed the loss after {detect}"));
     }
     if let Some((before, restored)) = reconnect.subscriptions.filter(|(before, _)| *before > 0) {
