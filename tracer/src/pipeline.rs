@@ -596,7 +596,9 @@ impl Pipeline {
         } else {
             self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
         }
-        if facts.ended_by == EndedBy::Goodbye || input_ended {
+        // What else is over for good: an attempt. The rest may speak again.
+        let attempt = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
+        if facts.ended_by == EndedBy::Goodbye || input_ended || attempt {
             self.flows.remove(&id);
         }
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {

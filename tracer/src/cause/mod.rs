@@ -206,12 +206,7 @@ pub struct Case<'a> {
 impl<'a> Case<'a> {
     /// A case to be judged.
     #[must_use]
-    pub const fn new(
-        facts: &'a Facts,
-        close: &'a Close,
-        around: &'a Around,
-        settings: &'a Settings,
-    ) -> Self {
+    pub const fn new(facts: &'a Facts, close: &'a Close, around: &'a Around, settings: &'a Settings) -> Self {
         Self { facts, close, around, settings, speaks: true }
     }
 

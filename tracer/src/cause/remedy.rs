@@ -31,7 +31,7 @@ pub fn find_rule(case: &Case<'_>, host: Side) -> String {
     let (here, there) = (case.facts.endpoint(host).addr, case.facts.endpoint(host.other()).addr);
     let port = case.facts.server.port;
     say!(
-            case,
+        case,
         "on {here} find the rule: `nft -a list ruleset | grep -nE 'drop|reject|{port}|{there}'`, or `{0} -L -n -v \
          --line-numbers` and watch which counter grows; `natstrace --trace-firewall` there names it for certain",
         words(here).iptables
@@ -111,12 +111,14 @@ pub fn open_path(case: &Case<'_>) -> Vec<String> {
             case,
             "check what filters between {client} and {}: cloud security groups and network ACLs (both directions), \
              Kubernetes NetworkPolicy, firewalls; allow TCP {client} to port {}, and the answers",
-            server.addr, server.port
+            server.addr,
+            server.port
         ),
         say!(
             case,
             "from {client}: `nc -vz {} {}` and `tcptraceroute {0} {1}` show how far packets get",
-            server.addr, server.port
+            server.addr,
+            server.port
         ),
         say!(
             case,

@@ -201,7 +201,7 @@ impl Case<'_> {
                 Some(say!(self, "not a firewall: {} itself closed its socket", self.end(side)))
             }
             (Kind::Fin, Some(fin), _) => Some(say!(
-            self,
+                self,
                 "not a firewall: {} itself sent FIN in sequence (packet {})",
                 self.end(side),
                 fin.frame.number
@@ -253,7 +253,7 @@ impl Case<'_> {
         Some(Evidence::packet(
             u.first,
             say!(
-            self,
+                self,
                 "{what} from the {sender} never answered: {} repeats{backoff} over {}",
                 u.repeats,
                 u.last.at - u.first.at
@@ -293,7 +293,9 @@ pub fn generic(case: &Case<'_>) -> Vec<Evidence> {
         Evidence::packets(say!(
             case,
             "{} packets from the client, {} from the server; handshake {}",
-            facts.tcp.client.packets, facts.tcp.server.packets, facts.handshake
+            facts.tcp.client.packets,
+            facts.tcp.server.packets,
+            facts.handshake
         )),
     ]
 }

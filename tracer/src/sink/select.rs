@@ -44,7 +44,8 @@ impl<S: Sink> Select<S> {
     }
 
     fn close(&mut self, report: &CloseReport, event: &Event) -> io::Result<()> {
-        let wanted = !self.done() && self.selection.matches(report.close.kind, report.close.side, report.cause.code);
+        let wanted =
+            !self.done() && self.selection.matches(report.close.kind, report.close.side, report.cause.code);
         if !wanted {
             self.held.retain(|(flow, _)| *flow != report.flow);
             return Ok(());

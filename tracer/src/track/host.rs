@@ -43,9 +43,10 @@ impl Tracker {
             }
             return;
         }
-        if let Some(&slot) = self.index.get(&key) {
+        if let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) {
             return self.socket_over(slot, key, out);
         }
+        let Some(flow) = self.sockets.get(key) else { return };
         let Some(host) = self.sockets.facts(flow.client, flow.server, flow.first, now) else { return };
         let idle_timeout = self.config.limits.idle_timeout;
         let Some(facts) = frameless::facts(flow, host, now, idle_timeout) else {

@@ -1,10 +1,12 @@
 //! F3: connections. A bounded table of them, fed with segments and ICMP errors in order of time; it tells when one opens,
 //! answers, ends. Reads no clock: time is what the input says.
 mod at_risk;
+mod attempts;
 mod clients;
 pub mod close;
 mod connection;
 mod drain;
+mod embryo;
 mod endpoint;
 mod frameless;
 mod gone;
@@ -30,7 +32,9 @@ pub use tracked::{ConnId, Ending, Tracked};
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
 use crate::wire::{IcmpError, Segment};
+use attempts::OVER_AT_ONCE;
 use connection::{Connection, Outcome};
+use embryo::Embryos;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,6 +70,8 @@ pub struct Tracker {
     config: TrackConfig,
     index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
     slots: Vec<Option<Box<Connection>>>,
+    /// Attempts that are one SYN; they are in no slot.
+    embryos: Embryos,
     free: Vec<u32>,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
     next_timer: i64,
@@ -76,6 +82,10 @@ pub struct Tracker {
 }
 
 const TICK: i64 = 250_000_000;
+/// Timers stand in ticks, one late rather than early.
+const fn tick(due: Timestamp) -> i64 {
+    due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK)
+}
 
 impl Tracker {
     /// An empty table.
@@ -86,6 +96,7 @@ impl Tracker {
             config,
             index: HashMap::default(),
             slots: Vec::new(),
+            embryos: Embryos::default(),
             free: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
@@ -109,7 +120,7 @@ impl Tracker {
             return;
         }
         let key = FlowKey::new(seg.src, seg.dst);
-        let mut slot = self.index.get(&key).copied();
+        let mut slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
         if let Some(found) = slot {
             let reuse = self.connection(found).is_some_and(|c| c.is_reuse(seg));
             if reuse {
@@ -121,6 +132,7 @@ impl Tracker {
             Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
             None if self.gone.owns(key, seg, seen.mark.at) => return,
+            None if self.begin(seg, seen, ordinal, out) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -143,7 +155,8 @@ impl Tracker {
     /// An ICMP error that quotes a segment.
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
-        let Some(&slot) = self.index.get(&FlowKey::new(icmp.src, icmp.dst)) else { return };
+        let key = FlowKey::new(icmp.src, icmp.dst);
+        let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) else { return };
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
@@ -157,6 +170,7 @@ impl Tracker {
         if now > self.now {
             self.now = now;
         }
+        self.tell_attempts(OVER_AT_ONCE, out);
         while self.next_timer <= self.now.0 {
             let Some((&due, _)) = self.timers.first_key_value() else { break };
             if due > self.now.0 {
@@ -183,19 +197,22 @@ impl Tracker {
     #[must_use]
     pub fn living(&self) -> u64 {
         let lives = self.slots.iter().flatten().filter(|c| c.ended.is_none() && !c.told);
-        u64::try_from(lives.count()).unwrap_or(u64::MAX)
+        u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
     }
 
     /// The input is over: what has ended is told, what lives is counted.
     pub fn finish(&mut self, out: &mut Vec<Tracked>) {
-        let mut slots: Vec<(ConnId, u32)> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(i, c)| Some((c.as_ref()?.first_frame, i as u32)))
-            .collect();
-        slots.sort_unstable();
-        for (id, slot) in slots {
+        self.tell_attempts(usize::MAX, out);
+        let slots = self.slots.iter().enumerate();
+        let mut all: Vec<(ConnId, Option<u32>)> =
+            slots.filter_map(|(i, c)| Some((c.as_ref()?.first_frame, Some(i as u32)))).collect();
+        all.extend(self.embryos.ids().map(|id| (id, None)));
+        all.sort_unstable();
+        for (id, slot) in all {
+            let Some(slot) = slot else {
+                out.push(Tracked::Open { id });
+                continue;
+            };
             let Some(conn) = self.connection(slot) else { continue };
             if conn.told {
                 continue;
@@ -229,9 +246,7 @@ impl Tracker {
             _ if to_server != from_server => (if to_server { Side::Client } else { Side::Server }, true),
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
-        if self.index.len() >= self.config.max_connections {
-            self.evict(seen.mark, out);
-        }
+        self.make_room(seen.mark, out);
         let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
         out.push(Tracked::Opened {
             id: ordinal,
@@ -240,6 +255,10 @@ impl Tracker {
             server: conn.server,
             syn: seg.flags.syn(),
         });
+        self.insert(key, conn)
+    }
+
+    fn insert(&mut self, key: FlowKey, conn: Box<Connection>) -> u32 {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -315,8 +334,7 @@ impl Tracker {
     fn plan(&mut self, slot: u32, due: Timestamp) {
         let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         conn.check_at = due;
-        // Timers stand in ticks, one late rather than early.
-        let tick = due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK);
+        let tick = tick(due);
         self.timers.entry(tick).or_default().push((slot, conn.first_frame));
         self.next_timer = self.next_timer.min(tick);
     }
