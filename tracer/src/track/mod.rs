@@ -14,6 +14,7 @@ mod host;
 mod inflight;
 mod neighbours;
 mod processes;
+mod rest;
 mod rtt;
 mod session;
 mod sockets;
@@ -36,6 +37,7 @@ use attempts::OVER_AT_ONCE;
 use connection::{Connection, Outcome};
 use embryo::Embryos;
 use hashbrown::HashMap;
+use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,7 +71,8 @@ impl FlowKey {
 pub struct Tracker {
     config: TrackConfig,
     index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
-    slots: Vec<Option<Box<Connection>>>,
+    slots: Vec<Slot>,
+    rest: Rest,
     /// Attempts that are one SYN; they are in no slot.
     embryos: Embryos,
     free: Vec<u32>,
@@ -96,6 +99,7 @@ impl Tracker {
             config,
             index: HashMap::default(),
             slots: Vec::new(),
+            rest: Rest::default(),
             embryos: Embryos::default(),
             free: Vec::new(),
             timers: BTreeMap::new(),
@@ -122,6 +126,7 @@ impl Tracker {
         let key = FlowKey::new(seg.src, seg.dst);
         let mut slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
         if let Some(found) = slot {
+            self.wake(found);
             let reuse = self.connection(found).is_some_and(|c| c.is_reuse(seg));
             if reuse {
                 self.replace(found, seen.mark, out);
@@ -135,14 +140,13 @@ impl Tracker {
             None if self.begin(seg, seen, ordinal, out) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        self.wake(slot);
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let id = conn.first_frame;
         if seen.mark.at >= conn.check_at {
             self.check(slot, seen.mark.at, out);
         }
-        let Some(conn) =
-            self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|c| c.first_frame == id)
-        else {
+        let Some(conn) = awake(&mut self.slots, slot).filter(|c| c.first_frame == id) else {
             return;
         };
         let from = conn.side_of(seg.src);
@@ -157,7 +161,8 @@ impl Tracker {
         self.advance(mark.at, out);
         let key = FlowKey::new(icmp.src, icmp.dst);
         let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) else { return };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        self.wake(slot);
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
         if conn.handle_icmp(fact) {
@@ -196,7 +201,11 @@ impl Tracker {
     /// Connections that live.
     #[must_use]
     pub fn living(&self) -> u64 {
-        let lives = self.slots.iter().flatten().filter(|c| c.ended.is_none() && !c.told);
+        let lives = self.slots.iter().filter(|slot| match slot {
+            Slot::Free => false,
+            Slot::Awake(conn) => conn.ended.is_none() && !conn.told,
+            Slot::Resting(_) => true,
+        });
         u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
     }
 
@@ -205,7 +214,7 @@ impl Tracker {
         self.tell_attempts(usize::MAX, out);
         let slots = self.slots.iter().enumerate();
         let mut all: Vec<(ConnId, Option<u32>)> =
-            slots.filter_map(|(i, c)| Some((c.as_ref()?.first_frame, Some(i as u32)))).collect();
+            slots.filter_map(|(i, slot)| Some((slot.id()?, slot.awake().map(|_| i as u32)))).collect();
         all.extend(self.embryos.ids().map(|id| (id, None)));
         all.sort_unstable();
         for (id, slot) in all {
@@ -227,7 +236,7 @@ impl Tracker {
     }
 
     fn connection(&self, slot: u32) -> Option<&Connection> {
-        self.slots.get(slot as usize)?.as_deref()
+        self.slots.get(slot as usize)?.awake()
     }
 
     fn open(
@@ -259,15 +268,17 @@ impl Tracker {
     }
 
     fn insert(&mut self, key: FlowKey, conn: Box<Connection>) -> u32 {
+        self.put_to_rest();
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(None);
+                self.slots.push(Slot::Free);
                 (self.slots.len() - 1) as u32
             }
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
-            *place = Some(conn);
+            *place = Slot::Awake(conn);
+            self.rest.one_more();
         }
         self.index.insert(key, slot);
         slot
@@ -283,7 +294,7 @@ impl Tracker {
         outcome: Outcome,
         out: &mut Vec<Tracked>,
     ) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         // The last ACK of a goodbye is no sign that its sender serves on.
         if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
@@ -323,7 +334,7 @@ impl Tracker {
 
     fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
         let limits = self.config.limits;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.noted = true;
         out.push(Tracked::Ending(ending(conn, mark)));
         let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
@@ -332,7 +343,7 @@ impl Tracker {
     }
 
     fn plan(&mut self, slot: u32, due: Timestamp) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.check_at = due;
         let tick = tick(due);
         self.timers.entry(tick).or_default().push((slot, conn.first_frame));
@@ -342,7 +353,7 @@ impl Tracker {
     /// Looks at a connection whose time has come.
     fn check(&mut self, slot: u32, now: Timestamp, out: &mut Vec<Tracked>) {
         let limits = self.config.limits;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.check_at = Timestamp(i64::MAX);
         if conn.told {
             // Called dead and silent since: forgotten once nobody could resume it.
@@ -387,7 +398,7 @@ impl Tracker {
 
     fn tell(&mut self, slot: u32, input_ended: bool, out: &mut Vec<Tracked>) {
         let now = self.now;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let iface = self.config.iface_names.get(&conn.iface()).cloned();
         conn.told = true;
         let silent = match conn.ended {
@@ -410,7 +421,7 @@ impl Tracker {
 
     /// The same ports begin anew: whatever was there is over.
     fn replace(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         if conn.told {
             return self.remove(slot);
         }
@@ -423,7 +434,9 @@ impl Tracker {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.wake(slot);
+        let Some(Slot::Awake(conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else { return };
+        self.rest.one_less();
         if conn.told {
             let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
             let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
@@ -443,8 +456,11 @@ impl Tracker {
         let mut looked = 0;
         for step in 0..total {
             let slot = (self.hand + step) % total;
-            let Some(conn) = self.slots.get(slot).and_then(Option::as_ref) else { continue };
-            let rank = (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32);
+            let rank = match self.slots.get(slot) {
+                None | Some(Slot::Free) => continue,
+                Some(Slot::Awake(conn)) => (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32),
+                Some(Slot::Resting(resting)) => (true, resting.last, slot as u32),
+            };
             if choice.is_none_or(|c| rank < c) {
                 choice = Some(rank);
             }
@@ -455,9 +471,8 @@ impl Tracker {
             }
         }
         if let Some((_, _, slot)) = choice {
-            if let Some(conn) = self.connection(slot)
-                && !conn.told
-            {
+            self.wake(slot);
+            if let Some(conn) = self.connection(slot).filter(|conn| !conn.told) {
                 out.push(Tracked::Evicted { id: conn.first_frame, mark });
             }
             self.remove(slot);

@@ -4,6 +4,7 @@ use super::drain::Drain;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// `-ERR` lines kept.
@@ -12,7 +13,7 @@ const ERRORS_MAX: usize = 16;
 const TEXT_MAX: usize = 256;
 
 /// One connection's session.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Session {
     conversation: Conversation,
     facts: NatsFacts,
@@ -25,7 +26,7 @@ pub struct Session {
 }
 
 /// What others want to know at once.
-#[derive(Default, Clone, Copy, Debug)]
+#[derive(Default, Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct News {
     /// The server took this client.
     pub accepted: bool,
@@ -52,6 +53,12 @@ impl Session {
     /// Observation began in the middle of the stream.
     pub fn midstream(&mut self) {
         self.conversation.midstream();
+    }
+
+    /// Whether it can be written down and read again without loss.
+    #[must_use]
+    pub fn can_rest(&self) -> bool {
+        self.conversation.can_rest()
     }
 
     /// Octets in order.
