@@ -1,5 +1,5 @@
 // A nats.js client that the lab drives: same lines in and out as client.py.
-const { connect } = require("@nats-io/transport-node");
+const { connect, credsAuthenticator } = require("@nats-io/transport-node");
 const readline = require("node:readline");
 const fs = require("node:fs");
 
@@ -25,6 +25,7 @@ async function main() {
     reconnectTimeWait: a.wait * 1000, timeout: a.timeout * 1000,
   };
   if (a.user) Object.assign(options, { user: a.user, pass: a.password });
+  if (a.creds) options.authenticator = credsAuthenticator(fs.readFileSync(a.creds));
   if (a.ca) options.tls = a.ca === "system" ? {} : { ca: fs.readFileSync(a.ca, "utf8") };
   if (a["tls-first"]) options.tls = { ...options.tls, handshakeFirst: true };
   let nc;
@@ -55,6 +56,7 @@ async function main() {
       stream = setInterval(() => nc.publish(words[1], fill(words[3])), 1000 / Number(words[2]));
     } else if (words[0] === "stop") clearInterval(stream);
     else if (words[0] === "flush") await nc.flush().then(() => say("FLUSHED"));
+    else if (words[0] === "drain") { await nc.drain(); process.exit(0); }
     else if (words[0] === "close") { await nc.close(); process.exit(0); }
     else if (words[0] === "abort") { nc.protocol.transport.socket.resetAndDestroy(); process.exit(0); }
     else if (words[0] === "exit") process.exit(0);

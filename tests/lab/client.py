@@ -1,6 +1,6 @@
 """A nats-py client that the lab drives: connects, says READY PORT, then obeys lines on stdin.
 
-Lines in: pub SUBJECT SIZE | start SUBJECT RATE SIZE | stop | flush | close | abort | reset | exit
+Lines in: pub SUBJECT SIZE | start SUBJECT RATE SIZE | stop | flush | drain | close | abort | reset | exit
 Lines out: READY PORT | DISCONNECTED | RECONNECTED PORT | CLOSED | ERROR text | FAILED text
 """
 import argparse
@@ -117,6 +117,9 @@ async def main():
         elif verb == "flush":
             await nc.flush()
             say("FLUSHED")
+        elif verb == "drain":
+            await nc.drain()
+            return
         elif verb == "close":
             await nc.close()
             return

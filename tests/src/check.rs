@@ -1,4 +1,5 @@
 //! Runs natstrace on captures and holds what it says against their truth.
+use crate::score::Score;
 use crate::truth::{Expected, Truth, Who};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -17,6 +18,10 @@ pub struct Row {
     pub verdict: String,
     /// They agree.
     pub right: bool,
+    /// The truth it was held against; none where there should be no close.
+    pub expected: Option<Expected>,
+    /// The close that was told, if one was.
+    pub close: Option<Value>,
 }
 
 /// The natstrace binary: `NATSTRACE_BIN`, else built beside this test's own executable.
@@ -160,6 +165,8 @@ pub fn judge(truth: &Truth, vantage: &str, said: &[Value]) -> Vec<Row> {
         truth,
         verdict,
         right,
+        expected: None,
+        close: None,
     };
     let mut closes: Vec<&Value> = said.iter().filter(|o| word(o, "/type") == "close").collect();
     let mut rows = Vec::new();
@@ -168,15 +175,19 @@ pub fn judge(truth: &Truth, vantage: &str, said: &[Value]) -> Vec<Row> {
         let (mine, others): (Vec<_>, Vec<_>) = closes.into_iter().partition(|c| fits(&expected.who, c));
         let (mine, too_many) = mine.split_at(most.min(mine.len()));
         closes = others.into_iter().chain(too_many.iter().copied()).collect();
-        for close in mine {
-            rows.push(row(client(close), describe(expected), verdict(close), agrees(expected, close)));
+        for &close in mine {
+            let right = agrees(expected, close);
+            let row = row(client(close), describe(expected), verdict(close), right);
+            rows.push(Row { expected: Some(expected.clone()), close: Some(close.clone()), ..row });
         }
         for _ in mine.len()..usize::try_from(expected.times[0]).unwrap_or(1) {
-            rows.push(row(expected.who.label(), describe(expected), "missing".to_owned(), false));
+            let row = row(expected.who.label(), describe(expected), "missing".to_owned(), false);
+            rows.push(Row { expected: Some(expected.clone()), ..row });
         }
     }
     for close in closes {
-        rows.push(row(client(close), "no close".to_owned(), verdict(close), false));
+        let row = row(client(close), "no close".to_owned(), verdict(close), false);
+        rows.push(Row { close: Some(close.clone()), ..row });
     }
     if let Some(open) = wanted.open {
         let summary = said.iter().find(|o| word(o, "/type") == "summary");
@@ -198,32 +209,54 @@ pub fn truths(folder: &Path) -> Result<Vec<Truth>> {
     files.iter().map(|f| Truth::load(f).with_context(|| f.display().to_string())).collect()
 }
 
-/// Checks every capture of a folder, prints the table, and returns how many rows are wrong.
+/// What natstrace said of one capture, and the rows that come of it.
+pub struct Examined {
+    /// Which recording.
+    pub vantage: String,
+    /// Every object it printed; none where it failed.
+    pub said: Vec<Value>,
+    /// Beside the truth.
+    pub rows: Vec<Row>,
+}
+
+/// Runs natstrace on one capture of a truth, found in `folder`, and holds what it says against that.
+#[must_use]
+pub fn examine(binary: &Path, folder: &Path, truth: &Truth, vantage: &str) -> Examined {
+    let capture = truth.vantages.get(vantage).map_or("", |v| v.capture.as_str());
+    let vantage = vantage.to_owned();
+    match run(binary, folder, capture, &truth.options, "json").and_then(|t| objects(&t)) {
+        Ok(said) => Examined { rows: judge(truth, &vantage, &said), said, vantage },
+        Err(e) => {
+            let row = Row {
+                capture: format!("{}.{vantage}", truth.scenario),
+                who: "natstrace".to_owned(),
+                truth: "runs".to_owned(),
+                verdict: format!("{e:#}"),
+                right: false,
+                expected: None,
+                close: None,
+            };
+            Examined { vantage, said: vec![], rows: vec![row] }
+        }
+    }
+}
+
+/// Checks every capture of a folder, prints the tables, and returns how many rows are wrong.
 ///
 /// # Errors
 /// Where there is nothing to check.
 pub fn report(folder: &Path) -> Result<usize> {
     let binary = natstrace()?;
-    let mut wrong = 0;
+    let mut score = Score::default();
     for truth in truths(folder)? {
         for (vantage, wanted) in &truth.vantages {
-            let said =
-                run(&binary, folder, &wanted.capture, &truth.options, "json").and_then(|t| objects(&t));
-            let rows = match said {
-                Ok(said) => judge(&truth, vantage, &said),
-                Err(e) => vec![Row {
-                    capture: format!("{}.{vantage}", truth.scenario),
-                    who: "natstrace".to_owned(),
-                    truth: "runs".to_owned(),
-                    verdict: format!("{e:#}"),
-                    right: false,
-                }],
-            };
-            wrong += rows.iter().filter(|r| !r.right).count();
-            print(&rows);
+            let examined = examine(&binary, folder, &truth, vantage);
+            print(&examined.rows);
+            score.add(wanted, &examined);
         }
     }
-    Ok(wrong)
+    println!("{score}");
+    Ok(score.wrong())
 }
 
 /// Prints rows, wrong ones marked.

@@ -8,5 +8,7 @@ pub mod generate;
 pub mod hammer;
 pub mod lab;
 pub mod live;
+pub mod score;
 pub mod script;
 pub mod truth;
+pub mod variants;

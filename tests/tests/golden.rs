@@ -2,7 +2,7 @@
 //!
 //! The truth can't be blessed away: `UPDATE_GOLDEN=1` rewrites the snapshots only.
 use std::path::Path;
-use tests::check;
+use tests::{check, score, variants};
 
 fn captures() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
@@ -12,6 +12,22 @@ fn captures() -> std::path::PathBuf {
 fn verdicts_are_true() {
     let wrong = check::report(&captures()).expect("the captures can be checked");
     assert_eq!(wrong, 0, "verdicts differ from the truth: see the rows marked WRONG");
+}
+
+#[test]
+fn harder_captures_are_not_told_wrong_with_confidence() {
+    let harder = score::harder(&captures()).expect("every capture can be made harder and read");
+    let mut firm = 0;
+    for (variant, said) in &harder {
+        println!("{variant:26} {said}");
+        // In doubt and wrong: no failure, but where to look next.
+        if std::env::var_os("SHOW_DOUBTFUL").is_some() {
+            said.doubtful.iter().for_each(|line| println!("  in doubt: {line}"));
+        }
+        firm += said.firm.len();
+    }
+    assert_eq!(harder.len(), variants::ALL.len(), "a way to make captures harder changes none");
+    assert_eq!(firm, 0, "firm wrong causes on harder captures: see the lines above");
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! What the socket and TCP tracepoints share: ports, addresses, the socket's network namespace.
-use crate::field::{self, places};
+use crate::field::{self, Event, places};
 use crate::ring;
 use aya_ebpf::Global;
-use aya_ebpf::programs::TracePointContext;
 use tracer_ebpf::Record;
 
 places!(SOCK_NET, NET_INUM, SKB_SK, SKB_DEV, DEV_NET);
@@ -18,18 +17,18 @@ pub struct Ends {
 impl Ends {
     /// The ports, where one of them is traced.
     #[inline(always)]
-    pub fn traced(&self, ctx: &TracePointContext) -> Option<(u16, u16)> {
-        let sport = field::of_event(ctx, self.sport)?;
-        let dport = field::of_event(ctx, self.dport)?;
+    pub fn traced(&self, event: &Event<'_>) -> Option<(u16, u16)> {
+        let sport = event.get(self.sport)?;
+        let dport = event.get(self.dport)?;
         ring::traced(sport, dport).then_some((sport, dport))
     }
 
     /// Writes ports and addresses into a record.
     #[inline(always)]
-    pub fn fill(&self, ctx: &TracePointContext, ports: (u16, u16), record: &mut Record) {
+    pub fn fill(&self, event: &Event<'_>, ports: (u16, u16), record: &mut Record) {
         (record.local_port, record.remote_port) = ports;
-        field::copy_of_event(ctx, self.saddr, &mut record.local);
-        field::copy_of_event(ctx, self.daddr, &mut record.remote);
+        event.copy(self.saddr, &mut record.local);
+        event.copy(self.daddr, &mut record.remote);
     }
 }
 

@@ -1,29 +1,43 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
+//!
+//! Three stages that a [`Batch`] can carry from thread to thread: [`Front`] decodes, [`Follow`] tracks, [`Judge`] (here)
+//! does what spans connections. [`Pipeline`] is all three frame by frame. Both ways lead to the same events.
+mod batch;
+mod clocks;
 pub mod compare;
+mod flows;
 mod folding;
+mod follow;
+mod front;
+mod merged;
 mod server_word;
+mod storm;
+mod whole;
+
+pub use batch::{Batch, Share};
+pub use follow::Follow;
+pub use front::Front;
+pub use whole::Pipeline;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, FrameRef, Handshake, Host, Mark, Notice, NoticeCode,
-    ReconnectOutcome, Selection, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome,
+    Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
 use crate::track::close::decide;
-use crate::track::{
-    Clients, ClosedWindow, ConnId, Limits, Neighbours, Restart, Seen, TrackConfig, Tracked, Tracker,
-    questions,
-};
-use crate::wire::{Decoder, Packet};
+use crate::track::{Clients, ClosedWindow, ConnId, Neighbours, Restart, Tracked, Tracker, questions};
+use flows::Flows;
 use folding::Folding;
-use hashbrown::HashMap;
+use merged::Merged;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
+use storm::Storms;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
 const WAITING_MAX: usize = 16 * 1024;
@@ -71,6 +85,8 @@ const ANSWERED: Span = Span::millis(500);
 const SERVER_ANSWERED: Span = Span::millis(900);
 /// So long after an end its server's closed list has it for certain.
 const SERVER_NOTICES: Span = Span::millis(200);
+/// The outcome of the close that waits longest is asked for again after so long.
+const ASK_AGAIN: Span = Span::millis(100);
 /// Times of loss by the capture that are remembered.
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
@@ -78,54 +94,21 @@ const LOST_MAX: usize = 16 * 1024;
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
-/// `clock_step` notices at most.
-const STEPS_MAX: u32 = 10;
-/// Captures whose clocks are watched.
-const CLOCKS_MAX: usize = 1024;
-
-/// The clocks of the captures, to see them jump.
-#[derive(Default)]
-struct Clocks {
-    last: Vec<Option<Timestamp>>,
-    told: u32,
-}
-
-impl Clocks {
-    /// By how much time jumped between this frame and the one before it of the same capture: back by more than a second,
-    /// or ahead by more than an hour.
-    fn step(&mut self, capture: u32, at: Timestamp) -> Option<Span> {
-        let place = capture as usize;
-        if place >= self.last.len() {
-            self.last.resize((place + 1).min(CLOCKS_MAX), None);
-        }
-        let last = self.last.get_mut(place)?.replace(at)?;
-        let step = at - last;
-        if step >= Span::secs(-1) && step <= Span::secs(3600) || self.told >= STEPS_MAX {
-            return None;
-        }
-        self.told += 1;
-        Some(step)
-    }
-}
-
-/// The core from frames to events.
-pub struct Pipeline {
+/// The last stage: what spans connections, and the verdicts.
+pub struct Judge {
     config: Config,
-    decoder: Decoder,
-    tracker: Tracker,
-    tracked: Vec<Tracked>,
     neighbours: Neighbours,
     clients: Clients,
     waiting: VecDeque<Waiting>,
-    flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
+    flows: Flows,
     next_flow: u64,
-    ordinal: u64,
     now: Timestamp,
     next_prune: Timestamp,
-    clocks: Clocks,
+    /// Nothing is to be done before, unless the tracker tells something.
+    next_look: Timestamp,
     summary: Summary,
     closes_by_client: BTreeMap<String, u64>,
-    storms: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
+    storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
     losses: VecDeque<Timestamp>,
@@ -138,22 +121,8 @@ pub struct Pipeline {
     selection: Selection,
 }
 
-impl Pipeline {
-    /// An empty core.
-    #[must_use]
-    pub fn new(config: Config) -> Self {
-        let limits = Limits {
-            idle_timeout: config.idle_timeout,
-            window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
-            linger: if config.offline { Span::secs(3) } else { Span(config.settle.0 * 8 / 10) },
-            linger_doubtful: if config.offline { Span::secs(30) } else { Span(config.settle.0 * 8 / 10) },
-        };
-        let track = TrackConfig {
-            ports: config.ports.clone(),
-            limits,
-            max_connections: config.max_connections,
-            iface_names: BTreeMap::new(),
-        };
+impl Judge {
+    fn new(config: Config) -> Self {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
@@ -164,61 +133,56 @@ impl Pipeline {
             asks_server: None,
             selection: Selection::default(),
             config,
-            decoder: Decoder::new(),
-            tracker: Tracker::new(track),
-            tracked: Vec::new(),
             neighbours: Neighbours::default(),
             clients: Clients::default(),
             waiting: VecDeque::new(),
-            flows: HashMap::default(),
+            flows: Flows::default(),
             next_flow: 1,
-            ordinal: 0,
             now: Timestamp(i64::MIN),
             next_prune: Timestamp(i64::MIN),
-            clocks: Clocks::default(),
+            next_look: Timestamp(i64::MIN),
             summary: Summary::default(),
             closes_by_client: BTreeMap::new(),
-            storms: HashMap::default(),
+            storms: Storms::default(),
         }
     }
 
-    /// Only these closes are shown: the others are counted and given without texts.
-    pub fn select(&mut self, selection: Selection) {
-        self.selection = selection;
+    /// What a batch tells, frame by frame.
+    pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
+        let Batch { stretch, parts } = batch;
+        self.summary.packets += stretch.nows.len() as u64;
+        self.summary.bytes += stretch.wire;
+        let mut notices = stretch.notices.drain(..).peekable();
+        let mut told = Merged::of(parts);
+        let (mut at, nows) = (0, &stretch.nows);
+        loop {
+            // The next frame at which something is to be done. Times of a batch never go back.
+            let news = [notices.peek().map(|n| n.0), told.next_frame()];
+            let news = news.into_iter().flatten().min().map_or(nows.len(), |n| n as usize);
+            let look = self.next_look;
+            at += nows.get(at..news).unwrap_or_default().partition_point(|&now| now < look);
+            let Some(&now) = nows.get(at) else { break };
+            self.pass(now);
+            while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
+                emit(Event::Notice(notice));
+            }
+            while told.next_frame().is_some_and(|frame| frame as usize == at) {
+                self.digest(told.take(), emit);
+            }
+            self.settle(None, emit);
+            at += 1;
+        }
+        if let Some(&now) = nows.last() {
+            self.pass(now);
+        }
     }
 
-    /// Names an interface of a capture.
-    pub fn name_iface(&mut self, capture: u32, iface: u32, name: &str) {
-        self.tracker.name_iface((capture, iface), name);
-    }
-
-    /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
-    pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
-        self.ordinal += 1;
+    /// One frame came.
+    #[inline]
+    fn note_frame(&mut self, frame: &Frame<'_>) {
         self.summary.packets += 1;
         self.summary.bytes += u64::from(frame.wire_len);
-        if frame.at > self.now {
-            self.now = frame.at;
-        }
-        if let Some(step) = self.clocks.step(frame.capture, frame.at) {
-            emit(Event::Notice(clock_step(frame, step)));
-        }
-        let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
-        match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(mut seg) if wanted => {
-                if self.config.headers_only {
-                    seg.payload = &[];
-                }
-                let seen = Seen { mark, place: (frame.capture, frame.iface) };
-                self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
-            }
-            Packet::Icmp(icmp) => self.tracker.handle_icmp(&icmp, mark, &mut self.tracked),
-            _ => self.tracker.advance(frame.at, &mut self.tracked),
-        }
-        if !self.tracked.is_empty() {
-            self.digest(emit);
-        }
-        self.settle(emit);
+        self.now = self.now.max(frame.at);
     }
 
     /// Frames the capture lost.
@@ -238,25 +202,23 @@ impl Pipeline {
         )));
     }
 
-    /// The host that a live trace runs on; again where its addresses change.
-    pub fn set_host(&mut self, host: Host) {
-        self.tracker.set_host(host);
+    /// Time passes.
+    fn pass(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
     }
 
-    /// One record of this host's kernel.
-    pub fn handle_kernel(&mut self, record: &KernelRecord) {
-        self.ordinal += 1;
+    /// One record of this host's kernel came.
+    fn note_kernel(&mut self, record: &KernelRecord) {
         self.summary.kernel_records += u64::from(!matches!(record.event, KernelEvent::Socket { .. }));
-        self.tracker.handle_kernel(record, self.ordinal);
     }
 
     /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
-    pub fn questions(&mut self) -> Vec<FilterQuestion> {
+    fn questions(&mut self) -> Vec<FilterQuestion> {
         std::mem::take(&mut self.questions)
     }
 
     /// A rule of this host's filters that a packet met.
-    pub fn handle_rule(&mut self, rule: FilterRule) {
+    fn handle_rule(&mut self, rule: &FilterRule) {
         let ends = [rule.src, rule.dst];
         let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
         for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
@@ -264,26 +226,26 @@ impl Pipeline {
                 host.add_rule(rule.clone());
             }
         }
-        self.tracker.handle_rule(rule);
     }
 
     /// Closes wait for the word of a server that is asked as they come.
-    pub const fn wait_for_server(&mut self) {
+    const fn wait_for_server(&mut self) {
         self.asks_server = Some(false);
     }
 
     /// Whether closes have come since the last call: then a server should be asked.
-    pub fn asks_server(&mut self) -> bool {
+    fn asks_server(&mut self) -> bool {
         self.asks_server.as_mut().is_some_and(std::mem::take)
     }
 
     /// One line of a server's log.
-    pub fn handle_log(&mut self, line: &LogLine) {
+    fn handle_log(&mut self, line: &LogLine) {
         self.server_word.note_log(line);
     }
 
     /// A server's closed list, read at that time.
-    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+    fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+        self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
         for waiting in self.waiting.iter_mut().filter(|w| at - w.facts.ended >= SERVER_NOTICES) {
@@ -293,44 +255,44 @@ impl Pipeline {
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
-    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
+    fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
         server_word::fill(&mut self.config.settings, &varz);
         self.server_word.note_varz(varz, at);
     }
 
-    /// Time passes without a frame (live).
-    pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
-        if now <= self.now {
-            return;
-        }
-        self.now = now;
-        self.tracker.advance(now, &mut self.tracked);
-        if !self.tracked.is_empty() {
-            self.digest(emit);
-        }
-        self.settle(emit);
-    }
-
-    /// The counts so far.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
+    /// The counts so far, with that many connections open.
+    fn summary(&self, open: u64) -> Summary {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
-        summary.open = self.tracker.living();
+        summary.open = open;
         summary.clients = busiest(&self.closes_by_client);
         summary
     }
 
-    /// The input is over: what settles is judged, then the summary is given.
-    pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
-        self.tracker.finish(&mut self.tracked);
-        self.digest(emit);
+    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
+    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+        last.sort_by_key(|tracked| match tracked {
+            Tracked::Closed(facts) => facts.first_frame,
+            Tracked::Open { id } => *id,
+            _ => 0,
+        });
+        self.finish(last.into_iter(), None, emit)
+    }
+
+    /// The same, where one tracker told `last`.
+    fn finish(
+        &mut self,
+        last: impl Iterator<Item = Tracked>,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) -> Summary {
+        self.digest(last, emit);
         while let Some(waiting) = self.waiting.pop_front() {
-            self.judge(waiting.facts, true, emit);
+            self.judge(waiting.facts, true, tracker, emit);
         }
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
-        Summary { open: self.summary.open, ..self.summary() }
+        self.summary(self.summary.open)
     }
 
     /// Latest time of the input.
@@ -340,10 +302,10 @@ impl Pipeline {
     }
 
     /// Takes in what the tracker told, in order.
-    fn digest(&mut self, emit: &mut impl FnMut(Event)) {
-        let mut tracked = std::mem::take(&mut self.tracked);
+    fn digest(&mut self, tracked: impl Iterator<Item = Tracked>, emit: &mut impl FnMut(Event)) {
+        self.next_look = Timestamp(i64::MIN);
         let mut came_back: Vec<Addr> = Vec::new();
-        for item in tracked.drain(..) {
+        for item in tracked {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
@@ -352,8 +314,8 @@ impl Pipeline {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn {
-                        self.storm(mark, client, server, emit);
+                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                        emit(Event::Notice(storm));
                     }
                 }
                 Tracked::Closed(facts) => {
@@ -378,7 +340,7 @@ impl Pipeline {
                 }
                 Tracked::Evicted { id, mark } => {
                     self.summary.evicted += 1;
-                    let flow = self.flows.remove(&id);
+                    let flow = self.flows.remove(id);
                     if self.summary.evicted.is_power_of_two() {
                         let message = format!(
                             "the table of connections is full: {} forgotten so far; raise --max-connections",
@@ -394,7 +356,7 @@ impl Pipeline {
                     let message = format!(
                         "server {server} announced lame duck mode: it will close its clients one by one"
                     );
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     emit(Event::Notice(Notice {
                         flow,
                         server: Some(server),
@@ -402,7 +364,7 @@ impl Pipeline {
                     }));
                 }
                 Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     emit(Event::Notice(Notice {
                         flow,
                         client: Some(client),
@@ -434,7 +396,7 @@ impl Pipeline {
                         self.waiting.remove(place);
                         continue;
                     }
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     let message = "a connection that was called dead spoke again".to_owned();
                     emit(Event::Notice(Notice {
                         flow,
@@ -444,7 +406,6 @@ impl Pipeline {
                 _ => {}
             }
         }
-        self.tracked = tracked;
         for addr in came_back {
             self.tell_reconnects(Some(addr), emit);
         }
@@ -476,42 +437,32 @@ impl Pipeline {
         message
     }
 
-    /// Tells of a storm of attempts, once in ten seconds for each client and server.
-    fn storm(&mut self, mark: Mark, client: Endpoint, server: Endpoint, emit: &mut impl FnMut(Event)) {
-        let by_client = self.neighbours.attempts(server, Some(client.addr), mark.at, Span::secs(10));
-        let by_all = self.neighbours.attempts(server, None, mark.at, Span::secs(1));
-        let (who, message) = if by_client >= 20 {
-            (
-                Some(client.addr),
-                format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
-            )
-        } else if by_all >= 100 {
-            (None, format!("{by_all} attempts to connect to {server} within a second"))
-        } else {
-            return;
-        };
-        let last = self.storms.entry((server, who)).or_insert(Timestamp(i64::MIN / 2));
-        if mark.at - *last < Span::secs(10) {
-            return;
+    /// Judges what has waited long enough. Closes leave in order of their end. `tracker` knows of this host's processes, live.
+    #[inline]
+    fn settle(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
+        if self.now >= self.next_look {
+            self.look(tracker, emit);
+            self.next_look = self.look_again();
         }
-        *last = mark.at;
-        if self.storms.len() > 4096 {
-            self.storms.clear();
-        }
-        emit(Event::Notice(Notice {
-            client: who.map(|addr| Endpoint { addr, port: client.port }),
-            server: Some(server),
-            ..Notice::new(mark.at, NoticeCode::ReconnectStorm, message)
-        }));
     }
 
-    /// Judges what has waited long enough. Closes leave in order of their end.
-    fn settle(&mut self, emit: &mut impl FnMut(Event)) {
+    /// When [`Judge::look`] can find something to do, if nothing comes before.
+    fn look_again(&self) -> Timestamp {
+        const MOMENT: Span = Span(1);
+        let prune = self.next_prune + MOMENT;
+        let Some(first) = self.waiting.front() else { return prune };
+        let due = first.since + self.config.settle;
+        let ask = self.asked.1 + ASK_AGAIN + MOMENT;
+        prune.min(due).min(if self.config.offline { ask } else { due })
+    }
+
+    #[inline(never)]
+    fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
         while let Some(first) = self.waiting.front() {
             let waited = self.now - first.since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
             let asked = (first.facts.first_frame, self.now);
-            let again = self.asked.0 != asked.0 || self.now - self.asked.1 > Span::millis(100);
+            let again = self.asked.0 != asked.0 || self.now - self.asked.1 > ASK_AGAIN;
             let early = !due
                 && again
                 && self.config.offline
@@ -524,7 +475,7 @@ impl Pipeline {
                 break;
             }
             if let Some(waiting) = self.waiting.pop_front() {
-                self.judge(waiting.facts, false, emit);
+                self.judge(waiting.facts, false, tracker, emit);
             }
         }
         if self.now > self.next_prune {
@@ -553,7 +504,7 @@ impl Pipeline {
                 return true;
             }
             if let Some(mut reconnect) = told {
-                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -572,7 +523,13 @@ impl Pipeline {
             .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
     }
 
-    fn judge(&mut self, mut facts: Box<Facts>, input_ended: bool, emit: &mut impl FnMut(Event)) {
+    fn judge(
+        &mut self,
+        mut facts: Box<Facts>,
+        input_ended: bool,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) {
         let id = facts.first_frame;
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
@@ -580,14 +537,14 @@ impl Pipeline {
         let mut around = self.neighbours.around(&facts, self.now);
         let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
-        around.process_end = PerSide::from_fn(|side| self.tracker.process_end(&facts, side));
+        around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let case = Case::new(&facts, &close, &around, &self.config.settings);
         let verdict = cause::weigh(&case);
-        let flow = self.flows.get(&id).copied().unwrap_or(0);
+        let flow = self.flows.get(id).unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
@@ -599,7 +556,7 @@ impl Pipeline {
         // What else is over for good: an attempt. The rest may speak again.
         let attempt = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
         if facts.ended_by == EndedBy::Goodbye || input_ended || attempt {
-            self.flows.remove(&id);
+            self.flows.remove(id);
         }
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
             return self.count(&facts, &close, verdict.code());
@@ -611,7 +568,7 @@ impl Pipeline {
         }
         self.count(&facts, &close, cause.code);
         let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
+            r.flow = r.flow.and_then(|id| self.flows.get(id));
             r
         });
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
@@ -652,18 +609,6 @@ fn busiest(closes: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
     let mut clients: Vec<(&String, &u64)> = closes.iter().collect();
     clients.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
     clients.into_iter().take(10).map(|(client, n)| (client.clone(), *n)).collect()
-}
-
-fn clock_step(frame: &Frame<'_>, step: Span) -> Notice {
-    let (way, by) = if step < Span::ZERO { ("back", Span(step.0.saturating_neg())) } else { ("ahead", step) };
-    Notice::new(
-        frame.at,
-        NoticeCode::ClockStep,
-        format!(
-            "capture time jumped {way} by {by} at frame {}: times and durations across it are not certain",
-            frame.number
-        ),
-    )
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

@@ -3,6 +3,7 @@
 use crate::{setup, sh};
 use anyhow::{Result, ensure};
 use clap::Args;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The targets in `tracer/fuzz`.
@@ -68,17 +69,25 @@ impl Fuzz {
 
 /// Runs the hammer, optimized, with checks of overflow.
 pub fn hammer(seconds: u64, seed: u64, targets: &[String]) -> Result<()> {
-    let mut command = sh::cargo();
-    command.env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
-    command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
-    // Beside the ordinary release build, which has other options.
-    command.args(["run", "--quiet", "--release", "--target-dir"]).arg(sh::target().join("hammer"));
-    command.args(["--package", "tests", "--bin", "hammer", "--", "--seconds", &seconds.to_string()]);
-    command.args(["--seed", &seed.to_string()]);
+    let mut command = Command::new(checked_release("tests", "hammer")?);
+    command.current_dir(sh::root());
+    command.args(["--seconds", &seconds.to_string(), "--seed", &seed.to_string()]);
     for target in targets {
         command.args(["--target", target]);
     }
     sh::run(&mut command)
+}
+
+/// Builds a program optimized, with checks of overflow; where it then is.
+pub fn checked_release(package: &str, program: &str) -> Result<PathBuf> {
+    // Beside the ordinary release build, which has other options.
+    let target = sh::target().join("hammer");
+    let mut command = sh::cargo();
+    command.env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
+    command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
+    command.args(["build", "--quiet", "--release", "--target-dir"]).arg(&target);
+    sh::run(command.args(["--package", package, "--bin", program]))?;
+    Ok(target.join("release").join(program))
 }
 
 /// Another first number every day, a billion apart, told by the hammer where something breaks.

@@ -9,6 +9,7 @@ mod setup;
 mod sh;
 mod test;
 mod tidy;
+mod weigh;
 
 use clap::Parser;
 
@@ -26,6 +27,8 @@ enum Task {
     Fuzz(fuzz::Fuzz),
     /// Measure natstrace beside tcpdump and tshark on generated captures
     Bench(bench::Bench),
+    /// Count the instructions that fixed captures cost, against what is committed
+    Weigh(weigh::Weigh),
     /// Boot Debian's 6.1 and 6.12 kernels in qemu and check natstrace's verdicts there
     Kernels(kernels::Kernels),
     /// What happens inside such a kernel
@@ -46,10 +49,11 @@ fn main() -> anyhow::Result<()> {
         Task::Lab(lab) => lab.run(),
         Task::Fuzz(fuzz) => fuzz.run(),
         Task::Bench(bench) => bench.run(),
+        Task::Weigh(weigh) => weigh.run(),
         Task::Kernels(kernels) => kernels.run(),
         Task::KernelsGuest(inside) => inside.run(),
         Task::Ebpf(ebpf) => ebpf.run(),
         Task::Tidy => tidy::run(),
-        Task::Setup => setup::build().and_then(|()| setup::lab()),
+        Task::Setup => setup::build().and_then(|()| setup::lab()).and_then(|()| setup::valgrind()),
     }
 }

@@ -2,7 +2,7 @@
 use crate::sh;
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// libpcap with its headers, for live captures and filter expressions.
 pub fn build() -> Result<()> {
@@ -26,6 +26,19 @@ pub fn install(packages: &[&str], why: &str) -> Result<()> {
     };
     let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
     apt(&install).or_else(|_| apt(&["update"]).and_then(|()| apt(&install)))
+}
+
+/// Counts instructions.
+pub fn valgrind() -> Result<()> {
+    if is_there("valgrind") {
+        return Ok(());
+    }
+    install(&["valgrind"], "callgrind counts instructions, to notice what has become slower")
+}
+
+/// Whether a program can be run.
+pub fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
 /// The lab's servers, clients and tools.

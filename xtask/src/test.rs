@@ -1,5 +1,6 @@
 //! `cargo xtask test`: what CI runs and what a change must pass.
 use crate::kernels::Kernels;
+use crate::weigh::Weigh;
 use crate::{ebpf, fuzz, setup, sh, tidy};
 use anyhow::Result;
 use clap::Args;
@@ -22,7 +23,11 @@ impl Test {
     pub fn run(&self) -> Result<()> {
         stage("setup", || {
             setup::build()?;
-            if sh::is_root() && !self.no_setup { setup::lab() } else { Ok(()) }
+            if sh::is_root() && !self.no_setup {
+                setup::lab()?;
+                setup::valgrind()?;
+            }
+            Ok(())
         })?;
         stage("tidy", tidy::run)?;
         stage("format", || cargo(&["fmt", "--all", "--check"]))?;
@@ -55,7 +60,9 @@ impl Test {
             )
         })?;
         // Bent captures and chance, other ones every day: what breaks is told with the number that gives it again.
-        stage("hammer", || fuzz::hammer(if self.quick { 8 } else { 60 }, fuzz::today(), &[]))
+        stage("hammer", || fuzz::hammer(if self.quick { 8 } else { 60 }, fuzz::today(), &[]))?;
+        // Speed by what can be counted, in the build that the hammer has.
+        stage("weigh", || Weigh::default().run())
     }
 }
 

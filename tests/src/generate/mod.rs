@@ -1,9 +1,11 @@
 //! Traffic for measurements: whole capture sets of any size, the same octets every time. Lengths, sequence and
 //! acknowledgement numbers are right, checksums are not (nothing here reads them).
 mod conn;
+mod real;
 mod sets;
 
 pub use conn::Conn;
+pub use real::Real;
 pub use sets::{BATCH_PAYLOAD, Set};
 
 use std::io::{self, BufWriter, Write};

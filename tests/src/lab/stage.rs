@@ -6,7 +6,7 @@ use super::server::Server;
 use super::tap::Tap;
 use super::tools::Tools;
 use crate::truth::{Expected, Truth, Vantage};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -309,6 +309,20 @@ impl Stage {
         for (name, vantage) in &mut self.truth.vantages {
             vantage.open = Some(if name == "client" { of_client } else { all });
         }
+    }
+
+    /// Credentials of an operator set-up (`tests/lab/jwt.cjs` with these `words`): the server's part of the configuration;
+    /// `user.creds` is in [`Self::scratch`]. Keys stay the same from call to call.
+    ///
+    /// # Errors
+    /// Where they can't be made.
+    pub fn operator(&self, words: &str) -> Result<String> {
+        let mut node = std::process::Command::new("node");
+        node.env("NODE_PATH", self.tools.node.join("node_modules"));
+        node.arg(self.tools.scripts.join("jwt.cjs")).arg(self.scratch()).args(words.split_whitespace());
+        let done = node.status()?;
+        ensure!(done.success(), "jwt.cjs: {done}");
+        Ok(std::fs::read_to_string(self.scratch().join("conf"))?)
     }
 
     /// A folder for certificates and the like.

@@ -1,5 +1,5 @@
 //! `sock:inet_sk_error_report`: a socket tells its owner an error. It names no socket, hence no network namespace.
-use crate::field::{self, places};
+use crate::field::{Event, places};
 use crate::ring;
 use crate::sock::Ends;
 use aya_ebpf::macros::tracepoint;
@@ -26,13 +26,14 @@ const TCP: u16 = 6;
 
 #[tracepoint]
 fn inet_sk_error_report(ctx: TracePointContext) -> Option<()> {
-    let ports = ENDS.traced(&ctx)?;
-    if field::of_event::<u16>(&ctx, &SK_ERROR_PROTOCOL).is_some_and(|protocol| protocol != TCP) {
+    let event = Event::read(&ctx)?;
+    let ports = ENDS.traced(&event)?;
+    if event.get::<u16>(&SK_ERROR_PROTOCOL).is_some_and(|protocol| protocol != TCP) {
         return None;
     }
-    let errno = field::of_event::<i32>(&ctx, &SK_ERROR_ERROR)?;
+    let errno = event.get::<i32>(&SK_ERROR_ERROR)?;
     ring::write(Kind::ErrorReport, |record| {
-        ENDS.fill(&ctx, ports, record);
+        ENDS.fill(&event, ports, record);
         record.first = errno;
     });
     Some(())

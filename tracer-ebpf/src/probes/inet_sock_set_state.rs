@@ -1,5 +1,5 @@
 //! `sock:inet_sock_set_state`: a socket goes from one state to another.
-use crate::field::{self, places};
+use crate::field::{Event, places};
 use crate::sock::{self, Ends};
 use crate::{ring, task};
 use aya_ebpf::macros::{map, tracepoint};
@@ -52,15 +52,16 @@ const LISTEN: i32 = 10;
 
 #[tracepoint]
 fn inet_sock_set_state(ctx: TracePointContext) -> Option<()> {
-    let ports = ENDS.traced(&ctx)?;
-    if field::of_event::<u16>(&ctx, &SET_STATE_PROTOCOL).is_some_and(|protocol| protocol != TCP) {
+    let event = Event::read(&ctx)?;
+    let ports = ENDS.traced(&event)?;
+    if event.get::<u16>(&SET_STATE_PROTOCOL).is_some_and(|protocol| protocol != TCP) {
         return None;
     }
-    let from = field::of_event::<i32>(&ctx, &SET_STATE_OLDSTATE)?;
-    let to = field::of_event::<i32>(&ctx, &SET_STATE_NEWSTATE)?;
-    let sock = field::of_event::<u64>(&ctx, &SET_STATE_SKADDR).unwrap_or(0);
+    let from = event.get::<i32>(&SET_STATE_OLDSTATE)?;
+    let to = event.get::<i32>(&SET_STATE_NEWSTATE)?;
+    let sock = event.get::<u64>(&SET_STATE_SKADDR).unwrap_or(0);
     ring::write(Kind::SetState, |record| {
-        ENDS.fill(&ctx, ports, record);
+        ENDS.fill(&event, ports, record);
         (record.first, record.second) = (from, to);
         record.netns = sock::netns(sock);
         if by_the_process(from, to) {

@@ -1,5 +1,5 @@
 //! `tcp:tcp_receive_reset`: a socket takes an arriving reset.
-use crate::field::{self, places};
+use crate::field::{Event, places};
 use crate::ring;
 use crate::sock::{self, Ends};
 use aya_ebpf::macros::tracepoint;
@@ -23,10 +23,11 @@ const ENDS: Ends = Ends {
 
 #[tracepoint]
 fn tcp_receive_reset(ctx: TracePointContext) -> Option<()> {
-    let ports = ENDS.traced(&ctx)?;
+    let event = Event::read(&ctx)?;
+    let ports = ENDS.traced(&event)?;
     ring::write(Kind::ReceiveReset, |record| {
-        ENDS.fill(&ctx, ports, record);
-        record.netns = sock::netns(field::of_event(&ctx, &RECEIVE_RESET_SKADDR).unwrap_or(0));
+        ENDS.fill(&event, ports, record);
+        record.netns = sock::netns(event.get(&RECEIVE_RESET_SKADDR).unwrap_or(0));
     });
     Some(())
 }

@@ -1,5 +1,5 @@
 //! `tcp:tcp_retransmit_skb`: a segment is sent again.
-use crate::field::{self, places};
+use crate::field::{Event, places};
 use crate::ring;
 use crate::sock::{self, Ends};
 use aya_ebpf::macros::tracepoint;
@@ -17,10 +17,11 @@ const ENDS: Ends = Ends {
 
 #[tracepoint]
 fn tcp_retransmit_skb(ctx: TracePointContext) -> Option<()> {
-    let ports = ENDS.traced(&ctx)?;
+    let event = Event::read(&ctx)?;
+    let ports = ENDS.traced(&event)?;
     ring::write(Kind::Retransmit, |record| {
-        ENDS.fill(&ctx, ports, record);
-        record.netns = sock::netns(field::of_event(&ctx, &RETRANSMIT_SKADDR).unwrap_or(0));
+        ENDS.fill(&event, ports, record);
+        record.netns = sock::netns(event.get(&RETRANSMIT_SKADDR).unwrap_or(0));
     });
     Some(())
 }

@@ -1,5 +1,5 @@
 //! `tcp:tcp_send_reset`: TCP answers with a reset, or aborts with one. The source is always this host.
-use crate::field::{self, places};
+use crate::field::{self, Event, places};
 use crate::sock::{self, Ends};
 use crate::{ring, task};
 use aya_ebpf::Global;
@@ -37,8 +37,9 @@ type Start = (u16, [u8; 2], [u8; 4]);
 
 #[tracepoint]
 fn tcp_send_reset(ctx: TracePointContext) -> Option<()> {
-    if let Some(source) = field::of_event::<Start>(&ctx, &SEND_RESET_SOURCE) {
-        let destination = field::of_event::<Start>(&ctx, &SEND_RESET_DESTINATION)?;
+    let event = Event::read(&ctx)?;
+    if let Some(source) = event.get::<Start>(&SEND_RESET_SOURCE) {
+        let destination = event.get::<Start>(&SEND_RESET_DESTINATION)?;
         let ports = (u16::from_be_bytes(source.1), u16::from_be_bytes(destination.1));
         if !ring::traced(ports.0, ports.1) {
             return None;
@@ -47,13 +48,13 @@ fn tcp_send_reset(ctx: TracePointContext) -> Option<()> {
             (record.local_port, record.remote_port) = ports;
             address(&ctx, &SEND_RESET_SOURCE, source, &mut record.local);
             address(&ctx, &SEND_RESET_DESTINATION, destination, &mut record.remote);
-            rest(&ctx, record);
+            rest(&event, record);
         });
     } else {
-        let ports = ENDS.traced(&ctx)?;
+        let ports = ENDS.traced(&event)?;
         ring::write(Kind::SendReset, |record| {
-            ENDS.fill(&ctx, ports, record);
-            rest(&ctx, record);
+            ENDS.fill(&event, ports, record);
+            rest(&event, record);
         });
     }
     Some(())
@@ -72,10 +73,10 @@ fn address(ctx: &TracePointContext, place: &Global<i32>, start: Start, to: &mut 
 }
 
 #[inline(always)]
-fn rest(ctx: &TracePointContext, record: &mut tracer_ebpf::Record) {
-    record.first = field::of_event(ctx, &SEND_RESET_REASON).unwrap_or(NO_REASON);
-    let skb = field::of_event::<u64>(ctx, &SEND_RESET_SKBADDR).unwrap_or(0);
-    record.netns = sock::netns(field::of_event(ctx, &SEND_RESET_SKADDR).unwrap_or(0));
+fn rest(event: &Event<'_>, record: &mut tracer_ebpf::Record) {
+    record.first = event.get(&SEND_RESET_REASON).unwrap_or(NO_REASON);
+    let skb = event.get::<u64>(&SEND_RESET_SKBADDR).unwrap_or(0);
+    record.netns = sock::netns(event.get(&SEND_RESET_SKADDR).unwrap_or(0));
     if record.netns == 0 {
         // A segment that met no socket is answered where it came in.
         record.netns = sock::netns_of_packet(skb);
@@ -83,7 +84,7 @@ fn rest(ctx: &TracePointContext, record: &mut tracer_ebpf::Record) {
     // close() with unread data or linger, and disconnect(), put the socket into CLOSE first and answer no packet. The
     // timers and softirq that reset too answer one, or the socket is still in its state.
     let answers = skb != 0;
-    let closed = field::of_event::<i32>(ctx, &SEND_RESET_STATE) == Some(CLOSE);
+    let closed = event.get::<i32>(&SEND_RESET_STATE) == Some(CLOSE);
     if !answers && closed && task::fill(record) {
         task::remember(record);
     }

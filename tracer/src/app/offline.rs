@@ -1,13 +1,19 @@
-//! `--read`: captures in, events out, one after the other.
+//! `--read`: captures in, events out, in one thread or in stages; what leaves is the same.
+mod stages;
+
 use super::output::{Output, core, stop_flag};
 use super::{Failure, say, servers};
+use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
-use crate::event::Event;
-use crate::source::{FileSource, Filter, MergedSource};
+use crate::event::{Event, Frame, Summary};
+use crate::pipeline::Pipeline;
+use crate::source::{FileSource, Filter, FilterError, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Frames between two looks at signals and the clock.
@@ -16,62 +22,156 @@ const BREATH: u64 = 1 << 14;
 /// Reads `files` to their end, or to where the plan says stop.
 pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let begun = Instant::now();
-    let mut filter = match &plan.filter {
+    let filter = match &plan.filter {
         Some(text) => Some(Filter::new(text).map_err(|e| Failure::Usage(e.to_string()))?),
         None => None,
     };
-    let mut source = open(files)?;
+    let source = open(files)?;
     let mut out = Output::open(plan)?;
     let mut pipeline = core(plan);
     servers::read_all(plan, &mut pipeline)?;
-    let stop = stop_flag();
-    let bar = progress(&source);
-    let mut damage: Option<String> = None;
-    let mut frames: u64 = 0;
-    let mut began = None;
-    loop {
-        let frame = match source.next() {
-            Ok(Some(frame)) => frame,
-            Ok(None) => break,
-            Err(error) => {
-                damage.get_or_insert(error.to_string());
-                continue;
-            }
-        };
-        let first = *began.get_or_insert(frame.at);
-        if plan.duration.is_some_and(|d| frame.at - first > d) {
-            break;
-        }
-        let wanted = filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
-        pipeline.handle_frame(&frame, wanted, &mut |event| out.take(&event));
-        frames += 1;
-        if out.is_over() {
-            break;
-        }
-        if frames.is_multiple_of(BREATH) {
-            if stop.load(Ordering::Relaxed) {
-                break;
-            }
-            bar.set_position(source.sources().iter().map(FileSource::bytes_read).sum());
-        }
-    }
-    bar.finish_and_clear();
-    out.check()?;
-    let lost = source.sources().iter().map(FileSource::lost_frames).sum();
-    let now = pipeline.now();
-    pipeline.handle_lost(lost, now, &mut |event| out.take(&event));
-    let mut summary = pipeline.finish(&mut |event| out.take(&event));
+    let input = Input {
+        bar: progress(&source),
+        source,
+        filter,
+        duration: plan.duration,
+        stop: stop_flag(),
+        began: None,
+        read: Read::default(),
+    };
+    let (read, mut summary) = match threads() {
+        // Where to stop hangs on what the last stage says: no other may be ahead of it.
+        _ if plan.selection.count.is_some() => step_by_step(input, pipeline, &mut out)?,
+        1 => stages::run_alone(input, pipeline, &mut out)?,
+        cores => stages::run(input, pipeline, cores, &mut out)?,
+    };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if frames > 0 {
+    if read.frames > 0 {
         out.take(&Event::Summary(Box::new(summary)));
     }
     out.finish()?;
-    for error in filter.iter().flat_map(Filter::unusable) {
+    for error in &read.unusable {
         say(&format!("warning: {error}"));
     }
-    match damage {
+    match read.damage {
         Some(message) => Err(Failure::Run(message)),
         None => Ok(()),
+    }
+}
+
+/// Cores to use. `NATSTRACE_THREADS` says otherwise, for tests.
+fn threads() -> usize {
+    let told = std::env::var("NATSTRACE_THREADS").ok().and_then(|text| text.parse().ok());
+    told.filter(|&n| n > 0).unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// Frame by frame, nothing ahead of another.
+fn step_by_step(
+    mut input: Input,
+    mut pipeline: Pipeline,
+    out: &mut Output,
+) -> Result<(Read, Summary), Failure> {
+    while let Some((frame, wanted)) = input.next() {
+        pipeline.handle_frame(&frame, wanted, &mut |event| out.take(&event));
+        if out.is_over() || !input.goes_on() {
+            break;
+        }
+    }
+    out.check()?;
+    let read = input.finish();
+    let now = pipeline.now();
+    pipeline.handle_lost(read.lost, now, &mut |event| out.take(&event));
+    let summary = pipeline.finish(&mut |event| out.take(&event));
+    Ok((read, summary))
+}
+
+/// The captures, and what says where to stop.
+struct Input {
+    source: MergedSource,
+    filter: Option<Filter>,
+    duration: Option<Span>,
+    stop: Arc<AtomicBool>,
+    bar: ProgressBar,
+    /// Time of the first frame.
+    began: Option<Timestamp>,
+    read: Read,
+}
+
+/// What was read.
+#[derive(Default)]
+struct Read {
+    frames: u64,
+    /// Frames that the captures say they lost.
+    lost: u64,
+    damage: Option<String>,
+    unusable: Vec<FilterError>,
+}
+
+impl Input {
+    /// The next frame, and whether the filter lets it pass; `None` at the end or where the plan says stop.
+    #[inline]
+    fn next(&mut self) -> Option<(Frame<'_>, bool)> {
+        if !self.advance() {
+            return None;
+        }
+        self.frame()
+    }
+
+    /// Goes to the next frame.
+    #[inline]
+    fn advance(&mut self) -> bool {
+        loop {
+            match self.source.advance() {
+                Ok(more) => return more,
+                Err(error) => {
+                    self.read.damage.get_or_insert(error.to_string());
+                }
+            }
+        }
+    }
+
+    /// The frame that [`Input::advance`] went to, and whether the filter lets it pass.
+    #[inline]
+    fn frame(&mut self) -> Option<(Frame<'_>, bool)> {
+        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
+    }
+
+    /// As [`Input::frame`], with what it lies in if that is given away.
+    #[inline]
+    fn frame_in_block(&mut self) -> Option<(Frame<'_>, bool, &[u8])> {
+        let frame = self.source.frame()?;
+        if let Some(duration) = self.duration
+            && frame.at - *self.began.get_or_insert(frame.at) > duration
+        {
+            return None;
+        }
+        let wanted = self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
+        self.read.frames += 1;
+        Some((frame, wanted, self.source.block()))
+    }
+
+    /// Now and then a look at signals; shows how far it has come.
+    #[inline]
+    fn goes_on(&self) -> bool {
+        !self.read.frames.is_multiple_of(BREATH) || self.breathe()
+    }
+
+    fn breathe(&self) -> bool {
+        if self.stop.load(Ordering::Relaxed) {
+            return false;
+        }
+        if !self.bar.is_hidden() {
+            self.bar.set_position(self.source.sources().iter().map(FileSource::bytes_read).sum());
+        }
+        true
+    }
+
+    /// Nothing more is wanted.
+    fn finish(mut self) -> Read {
+        self.bar.finish_and_clear();
+        self.read.lost = self.source.sources().iter().map(FileSource::lost_frames).sum();
+        self.read.unusable = self.filter.iter().flat_map(Filter::unusable).cloned().collect();
+        self.read
     }
 }
 

@@ -43,9 +43,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let limit = case.settings.auth_timeout;
     let age = case.age();
     if told.is_none() {
+        let silent = nats.connect.is_none() && case.heard_whole(Side::Client);
         let wanted = nats.info.as_ref().is_some_and(|(_, i)| i.auth_required && !i.tls_required) || case.is_server_link();
         let on_time = about(age, limit, Span::millis(150)) || (case.tls_up() && about(age, Span::secs(3), Span::millis(200)));
-        if case.is_told() || !wanted || !on_time || nats.connect.is_some() || !case.ended_by(Side::Server) {
+        if case.is_told() || !wanted || !on_time || !silent || !case.ended_by(Side::Server) {
             return No;
         }
     }

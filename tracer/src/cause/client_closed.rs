@@ -136,6 +136,12 @@ fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     if nats.pings.client.unanswered >= 2 {
         return (0.2, "after PINGs without an answer");
     }
+    if case.struggled() && case.close.kind == Kind::Fin && nats.pings.client.unanswered == 0 {
+        return (0.6, "while the path lost much");
+    }
+    if nats.pings.client.unanswered > 0 && case.facts.lossy().is_some() {
+        return (0.4, "over a path that lost its PING or the PONG");
+    }
     if nats.cut_mid_message.client {
         return (0.2, "in the middle of a message");
     }

@@ -46,6 +46,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let client = case.client();
     let (mut confidence, mut how) = weight(case);
+    if case.struggled() {
+        confidence = confidence.min(0.45);
+    }
     if case.lives_on(Side::Client) || ended.is_none() && case.around.process_end.client.is_some() {
         confidence = 0.0;
     }

@@ -47,7 +47,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if !case.ended_by(Side::Client) || case.is_told() || case.facts.handshake != Handshake::Complete || case.tls_up() {
         return No;
     }
-    let before_info = !case.facts.unread()
+    let before_info = case.heard_whole(Side::Server)
         && nats.info.is_none() && nats.first_byte.server.is_none() && case.facts.tcp.server.bytes == 0;
     let before_pong = nats.info.is_some() && nats.connect.is_some() && case.never_accepted();
     let waited = case.age();

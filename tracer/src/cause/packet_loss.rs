@@ -44,31 +44,20 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.attempt_failed() || case.close.side == Party::Network && case.close.kind == Kind::Rst {
         return No;
     }
-    let (worse, share, repeats) = Side::BOTH
-        .iter()
-        .map(|&s| {
-            let last = tcp[s].unanswered.map_or(0, |u| u.repeats);
-            let repeats = tcp[s].retransmits.saturating_sub(last);
-            (s, f64::from(repeats) / (tcp[s].packets.max(1) as f64), repeats)
-        })
-        .max_by(|a, b| a.1.total_cmp(&b.1))
-        .unwrap_or((Side::Client, 0.0, 0));
-    if repeats < 10 || share < 0.03 {
-        return No;
-    }
+    let Some((worse, share, repeats)) = case.facts.lossy() else { return No };
     let timed_out = case.close.kind == Kind::Timeout;
     let late_pong = Side::BOTH.iter().any(|&s| case.facts.nats.pings[s].unanswered > 0);
     let stale = server_error::told(case, "stale_client").is_some();
     let mut confidence: f64 = match (timed_out, late_pong || stale) {
         (true, _) => 0.62,
         (false, true) => 0.5,
+        // A reset amid repeats: what its sender said before may be what was lost.
+        (false, false) if case.struggled() && case.close.kind == Kind::Rst => 0.4,
+        (false, false) if case.struggled() => 0.25,
         (false, false) => return No,
     };
     if share > 0.1 {
         confidence += 0.18;
-    }
-    if tcp.client.zero_window.longest > Span::secs(5) {
-        confidence = 0.2;
     }
     let mut finding = Finding::new(
         confidence,

@@ -47,7 +47,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     let (client, server) = (case.client(), case.server());
     if let Some(told) = server_error::told(case, "protocol_error") {
         let foreign = nats.foreign.client.is_some() || nats.foreign.server.is_some();
-        let confidence = if foreign { 0.5 } else { told.confidence };
+        // Which octets it did not understand isn't seen: they may be those of another protocol.
+        let limit = if foreign { 0.5 } else if case.heard_whole(Side::Client) { 1.0 } else { 0.75 };
+        let confidence = told.confidence.min(limit);
         return Yes(finish(case, confidence, say!(case, "{server} did not understand {client}: '{}'", told.text))
             .because([told.evidence])
             .because(malformed(case)));

@@ -28,11 +28,34 @@ impl Case<'_> {
         let nats = &self.facts.nats;
         self.attempt_failed()
             || (self.facts.handshake == Handshake::Complete
-                && !self.facts.unread()
+                && Side::BOTH.iter().all(|&s| self.heard_whole(s))
                 && nats.accepted.is_none()
                 && nats.msgs == 0
                 && !self.tls_up()
                 && nats.mqtt.as_ref().is_none_or(|m| m.connack != Some(0)))
+    }
+
+    /// All that end said from its first octet on was captured: what isn't there was not said.
+    #[must_use]
+    pub fn heard_whole(&self, side: Side) -> bool {
+        let unseen = self.facts.nats.unseen[side];
+        unseen.octets == 0
+            && !unseen.lost
+            && self.facts.tcp[side].packets > 0
+            && self.facts.handshake != Handshake::Midstream
+            && !self.facts.unread()
+    }
+
+    /// What an end said right before the goodbye was not captured, so that a reason may have stood there.
+    #[must_use]
+    pub fn last_words_unseen(&self) -> bool {
+        let near = |m: Mark| self.ended_at() - m.at < Span::secs(1);
+        matches!(self.close.kind, Kind::Fin | Kind::Rst)
+            && !self.is_told()
+            && Side::BOTH.iter().any(|&s| {
+                let unseen = self.facts.nats.unseen[s];
+                unseen.lost || unseen.last.is_some_and(near)
+            })
     }
 
     /// TLS is up: what the ends say to each other can't be read.
@@ -118,6 +141,16 @@ impl Case<'_> {
             matches!(u.owed, Owed::Data | Owed::Fin | Owed::Keepalive | Owed::SynAck)
                 && !self.attempt_failed()
         })
+    }
+
+    /// The path loses much, and the end came while something was still being repeated: who gave up may have heard nothing.
+    #[must_use]
+    pub fn struggled(&self) -> bool {
+        let repeating = |side: Side| {
+            let tcp = &self.facts.tcp[side];
+            tcp.unanswered.is_some_and(|u| u.repeats > 0) || tcp.rst.is_some_and(|r| r.into_hole)
+        };
+        self.facts.lossy().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
     }
 
     /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.

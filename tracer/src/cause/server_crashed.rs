@@ -66,7 +66,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let signs = signs(case);
-    let confidence = weight(case, !signs.is_empty());
+    // A reset amid heavy loss: the goodbye that is missing may be what was lost.
+    let limit = if case.struggled() { 0.35 } else { 1.0 };
+    let confidence = weight(case, !signs.is_empty()).min(limit);
     if confidence < 0.1 {
         return No;
     }

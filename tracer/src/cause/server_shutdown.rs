@@ -133,6 +133,9 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
     if case.lives_on(Side::Server) {
         limit = limit.min(0.12);
     }
+    if case.close.kind == Kind::Rst && case.struggled() {
+        limit = limit.min(0.3);
+    }
     if case.close.kind == Kind::Rst {
         limit = limit.min(0.5);
     }

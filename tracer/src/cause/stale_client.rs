@@ -55,6 +55,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         (None, 2..) if case.ended_by(Side::Client) => 0.35,
         _ => return No,
     };
+    // A PONG that the path lost is no client that hangs.
+    let confidence = if case.facts.lossy().is_some() { f64::min(confidence, 0.6) } else { confidence };
     let interval = pings.interval.unwrap_or(case.settings.ping_interval);
     let (client, server) = (case.client(), case.server());
     let summary = if told.is_some() {

@@ -54,6 +54,8 @@ fn judge(case: &Case<'_>) -> Judgement {
         (1, true, _) if pings.first_unanswered.is_some_and(|m| case.ended_at() - m.at > Span::secs(5)) => 0.45,
         _ => return No,
     };
+    // A PONG that the path lost is no server that hangs.
+    let confidence = if case.facts.lossy().is_some() { f64::min(confidence, 0.55) } else { confidence };
     let since = pings.first_unanswered.map(|m| case.ended_at() - m.at);
     let mut finding = Finding::new(
         confidence,

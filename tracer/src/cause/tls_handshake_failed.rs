@@ -126,7 +126,7 @@ fn hidden(case: &Case<'_>, tls: &TlsFacts) -> Judgement {
 fn silent(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     let wanted = nats.info.as_ref().is_some_and(|(_, i)| i.tls_required);
-    let nothing = !case.facts.unread() && nats.first_byte.client.is_none() && nats.connect.is_none();
+    let nothing = case.heard_whole(Side::Client) && nats.first_byte.client.is_none() && nats.connect.is_none();
     let age = case.age();
     if !wanted || !nothing || !case.ended_by(Side::Server) || case.is_told() || !about(age, case.settings.tls_timeout, Span::millis(200)) {
         return No;

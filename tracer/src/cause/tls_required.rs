@@ -50,7 +50,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let wanted = nats.info.as_ref().is_some_and(|(_, i)| i.tls_required);
     let hello = nats.tls.as_ref().is_some_and(|t| t.client_hello.is_some());
-    let plain = nats.connect.as_ref().map(|c| c.0).or(nats.first_byte.client).filter(|_| !hello);
+    let plain = nats.connect.as_ref().map(|c| c.0).or(nats.first_byte.client.filter(|_| case.heard_whole(Side::Client))).filter(|_| !hello);
     let mute = !case.facts.unread() && nats.info.is_none() && nats.first_byte.client.is_none() && nats.first_byte.server.is_none();
     let waited = case.age();
     let timed_out = about(waited, case.settings.tls_timeout, Span::millis(150));

@@ -35,6 +35,11 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             0.95,
             "some bytes were never captured",
         ),
+        (
+            case.last_words_unseen(),
+            0.9,
+            "what was said right before the end was not captured whole, a reason may have stood there",
+        ),
     ]
     .into_iter()
     .filter(|(applies, ..)| *applies)

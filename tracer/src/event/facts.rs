@@ -288,6 +288,17 @@ pub struct MqttFacts {
     pub disconnect: bool,
 }
 
+/// What an end said and nobody can read: octets that the capture never had, or cut off (snaplen).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// How many octets.
+    pub octets: u64,
+    /// The last time some were stepped over.
+    pub last: Option<Mark>,
+    /// Since then, or since observation began in the middle, no line was certain: all it says goes unread.
+    pub lost: bool,
+}
+
 /// The NATS session as observed.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NatsFacts {
@@ -339,6 +350,8 @@ pub struct NatsFacts {
     pub malformed: PerSide<Option<(Mark, String)>>,
     /// The first bytes of that end are another protocol.
     pub foreign: PerSide<Option<(Mark, Foreign)>>,
+    /// What each end said and could not be read: there the absence of a line proves nothing.
+    pub unseen: PerSide<Unseen>,
     /// First payload byte of each end.
     pub first_byte: PerSide<Option<Mark>>,
     /// TLS.
@@ -465,6 +478,24 @@ impl Facts {
         let said = self.tcp.client.bytes + self.tcp.server.bytes > 0;
         let read = self.nats.first_byte.client.is_some() || self.nats.first_byte.server.is_some();
         self.frameless() || said && !read
+    }
+
+    /// The path loses much, but is not dead: the end that had to repeat more, the share of its segments, how many. What was
+    /// repeated last and never answered isn't counted, nor what waited for a closed window.
+    #[must_use]
+    pub fn lossy(&self) -> Option<(Side, f64, u32)> {
+        let tcp = &self.tcp;
+        if Side::BOTH.iter().any(|&s| tcp[s].zero_window.longest > Span::secs(1)) {
+            return None;
+        }
+        let repeated = |side: Side| {
+            let last = tcp[side].unanswered.map_or(0, |u| u.repeats);
+            let repeats = tcp[side].retransmits.saturating_sub(last);
+            (side, f64::from(repeats) / (tcp[side].packets.max(1) as f64), repeats)
+        };
+        let (client, server) = (repeated(Side::Client), repeated(Side::Server));
+        let worst = if server.1 > client.1 { server } else { client };
+        (worst.2 >= 10 && worst.1 >= 0.03 || worst.2 >= 5 && worst.1 >= 0.08).then_some(worst)
     }
 
     /// The last `-ERR` the server sent, if any.

@@ -194,13 +194,3 @@ fn time_that_jumps() {
     let wild: Vec<i64> = (0..40).map(|n| n % 2 * 5_000).collect();
     assert_eq!(at(&wild).len(), 10);
 }
-
-#[test]
-fn each_capture_has_its_own_clock() {
-    let mut clocks = Clocks::default();
-    assert_eq!(clocks.step(0, Timestamp(0) + Span::secs(9)), None);
-    assert_eq!(clocks.step(1, Timestamp(0)), None);
-    assert_eq!(clocks.step(1, Timestamp(0) + Span::secs(1)), None);
-    assert_eq!(clocks.step(0, Timestamp(0)), Some(Span::secs(-9)));
-    assert_eq!(clocks.step(u32::MAX, Timestamp(0)), None);
-}

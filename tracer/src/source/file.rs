@@ -151,6 +151,34 @@ impl FileSource {
         })
     }
 
+    /// From now on blocks are given away by [`FileSource::passed`], not filled again.
+    pub(super) fn pass_on(&mut self) {
+        self.blocks.pass_on();
+    }
+
+    /// What the frame lies in, where blocks are given away.
+    #[inline]
+    pub(super) fn block(&self) -> &[u8] {
+        self.blocks.whole()
+    }
+
+    /// The block of all frames since the last call but for the one gone to last, once it is used up.
+    #[inline]
+    pub(super) fn passed(&mut self) -> Option<Vec<u8>> {
+        self.blocks.passed()
+    }
+
+    /// The block of all frames since the last call of [`FileSource::passed`]. The source has ended then.
+    pub(super) fn last_block(&mut self) -> Vec<u8> {
+        (self.done, self.current) = (true, None);
+        self.blocks.last()
+    }
+
+    /// Takes back a block that was given away.
+    pub(super) fn give_back(&mut self, block: Vec<u8>) {
+        self.blocks.give_back(block);
+    }
+
     /// Name of an interface, where the file tells it (pcapng only).
     #[must_use]
     pub fn iface_name(&self, iface: u32) -> Option<&str> {

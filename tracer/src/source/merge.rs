@@ -32,25 +32,82 @@ impl MergedSource {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "the frame borrows from the source")]
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
+        Ok(if self.advance()? { self.frame() } else { None })
+    }
+
+    /// Goes to the next frame of all; `false` when every file has ended.
+    ///
+    /// # Errors
+    /// As [`MergedSource::next`].
+    #[inline]
+    pub fn advance(&mut self) -> Result<bool, SourceError> {
         while self.unasked < self.sources.len() {
             let index = self.unasked;
             self.unasked += 1;
-            if let Some(at) = self.advance(index)? {
+            if let Some(at) = self.advance_one(index)? {
                 self.waiting.push(Reverse((at, index)));
             }
         }
         if let Some(index) = self.reading.take() {
             // Mostly the same file goes on, then the heap is left alone.
-            if let Some(at) = self.advance(index)? {
+            if let Some(at) = self.advance_one(index)? {
                 if self.waiting.peek().is_none_or(|&Reverse(first)| (at, index) < first) {
-                    return Ok(self.give(index));
+                    self.reading = Some(index);
+                    return Ok(true);
                 }
                 self.waiting.push(Reverse((at, index)));
             }
         }
-        match self.waiting.pop() {
-            Some(Reverse((_, index))) => Ok(self.give(index)),
-            None => Ok(None),
+        self.reading = self.waiting.pop().map(|Reverse((_, index))| index);
+        Ok(self.reading.is_some())
+    }
+
+    /// The frame that [`MergedSource::advance`] went to.
+    #[inline]
+    #[must_use]
+    pub fn frame(&self) -> Option<Frame<'_>> {
+        self.sources.get(self.reading?)?.frame()
+    }
+
+    /// From now on [`MergedSource::passed`] gives the frames' memory away, if there is one file only. Of several files
+    /// the blocks end at different frames: theirs stay here.
+    pub fn pass_on(&mut self) {
+        if let [only] = &mut self.sources[..] {
+            only.pass_on();
+        }
+    }
+
+    /// What the frame lies in, if that is given away; else nothing.
+    #[inline]
+    #[must_use]
+    pub fn block(&self) -> &[u8] {
+        match &self.sources[..] {
+            [only] => only.block(),
+            _ => &[],
+        }
+    }
+
+    /// The block of all frames since the last call but for the one gone to last, once it is used up.
+    #[inline]
+    pub fn passed(&mut self) -> Option<Vec<u8>> {
+        match &mut self.sources[..] {
+            [only] => only.passed(),
+            _ => None,
+        }
+    }
+
+    /// The block of all frames since the last call of [`MergedSource::passed`]. Nothing can be read after it.
+    pub fn last_block(&mut self) -> Vec<u8> {
+        match &mut self.sources[..] {
+            [only] => only.last_block(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes back a block that was given away.
+    pub fn give_back(&mut self, block: Vec<u8>) {
+        if let [only] = &mut self.sources[..] {
+            only.give_back(block);
         }
     }
 
@@ -61,13 +118,7 @@ impl MergedSource {
     }
 
     #[inline]
-    fn advance(&mut self, index: usize) -> Result<Option<Timestamp>, SourceError> {
+    fn advance_one(&mut self, index: usize) -> Result<Option<Timestamp>, SourceError> {
         self.sources.get_mut(index).map_or(Ok(None), FileSource::advance)
-    }
-
-    #[inline]
-    fn give(&mut self, index: usize) -> Option<Frame<'_>> {
-        self.reading = Some(index);
-        self.sources.get(index)?.frame()
     }
 }

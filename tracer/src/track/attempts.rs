@@ -6,9 +6,6 @@ use crate::base::Side;
 use crate::event::Mark;
 use crate::wire::Segment;
 
-/// Attempts whose time has run out that are told at once; the others are told with the next frames.
-pub(super) const OVER_AT_ONCE: usize = 1024;
-
 impl Tracker {
     /// A SYN that begins an attempt needs no connection yet. `false`: it does, or it is no such thing.
     pub(super) fn begin(
@@ -46,11 +43,10 @@ impl Tracker {
         slot
     }
 
-    /// Attempts that nobody answered or repeated are over, at most so many.
-    pub(super) fn tell_attempts(&mut self, most: usize, out: &mut Vec<Tracked>) {
+    /// Attempts that nobody answered or repeated are over.
+    pub(super) fn tell_attempts(&mut self, out: &mut Vec<Tracked>) {
         let (now, limits) = (self.now, self.config.limits);
-        for _ in 0..most {
-            let Some(syn) = self.embryos.take_due(now, &limits) else { return };
+        while let Some(syn) = self.embryos.take_due(now, &limits) {
             let slot = self.replay(&syn, out);
             self.check(slot, now, out);
             // Its end is long past the time that a connection lingers: it is told at once.

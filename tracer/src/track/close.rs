@@ -384,8 +384,11 @@ fn filter(
         return Some((Party::Network, 0.6));
     }
     // One direction silent while the same host talks: more often a rule for one direction than a broken route.
+    // Where the path loses at random, a few repeats in a row may all have been lost.
+    let chance = facts.lossy().is_some() && owed.repeats < 6;
     let one_way = owed.peer_spoke > 1
         && owed.repeats > 0
+        && !chance
         && !owed.smaller_pass
         && facts.tcp[silent].unanswered.is_none_or(|u| u.repeats == 0);
     one_way.then(|| {

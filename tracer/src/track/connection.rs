@@ -114,6 +114,7 @@ impl Connection {
         let (client, server) = if from == Side::Client { (seg.src, seg.dst) } else { (seg.dst, seg.src) };
         let opening = match (seg.flags.syn(), seg.flags.ack()) {
             (true, false) => Opening::Syn,
+            _ if is_refusal(seg) => Opening::Syn,
             (true, true) => Opening::SynAck,
             _ => Opening::Midstream,
         };
@@ -292,7 +293,9 @@ impl Connection {
             }
             Acked::Nothing => self.selective(seg.ack, peer, options),
         }
-        if self.opening == Opening::SynAck && from == Side::Client && !seg.flags.syn() {
+        // The client acknowledges a SYN-ACK, be it captured or not.
+        let answered = matches!(self.opening, Opening::SynAck | Opening::Syn);
+        if answered && from == Side::Client && !seg.flags.syn() {
             self.opening = Opening::Done;
             self.established = Some(mark.at);
         }
@@ -338,7 +341,6 @@ impl Connection {
             }
             if !started {
                 end.stream.start(seq);
-                self.begin_session();
             }
             let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark, Feed::Octets);
             if sent == Sent::Old && !fresh {
@@ -531,12 +533,13 @@ impl Connection {
         outcome.revived = true;
     }
 
-    fn begin_session(&mut self) {
-        if self.opening == Opening::Midstream && self.session.is_none() {
-            let mut session = Box::<Session>::default();
+    /// A session from here on; where observation began in the middle, whatever came first, it seeks a certain line.
+    fn begin_session(opening: Opening) -> Box<Session> {
+        let mut session = Box::<Session>::default();
+        if opening == Opening::Midstream {
             session.midstream();
-            self.session = Some(session);
         }
+        session
     }
 
     fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark, what: Feed) -> bool {
@@ -544,9 +547,9 @@ impl Connection {
         let stream = &mut self.ends[from].stream;
         let session = match (&mut self.session, what) {
             (Some(session), _) => session,
-            (none, Feed::Octets) => none.insert(Box::default()),
+            (none, Feed::Octets) => none.insert(Self::begin_session(self.opening)),
             (None, Feed::Acked) if !seq.after(stream.next()) => return false,
-            (none, Feed::Acked) => none.insert(Box::default()),
+            (none, Feed::Acked) => none.insert(Self::begin_session(self.opening)),
         };
         let place = Place { mark, end: seq.add(len), una };
         let mut give = |piece: Piece<'_>| match piece {
@@ -616,13 +619,20 @@ impl Connection {
             self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
-        let nats = match &self.session {
+        let mut nats = match &self.session {
             Some(session) => {
                 let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
                 session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
             }
             None => NatsFacts::default(),
         };
+        for side in Side::BOTH {
+            let (end, unseen) = (&self.ends[side], &mut nats.unseen[side]);
+            unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
+            // Octets before its goodbye that never came by here.
+            let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
+            unseen.lost |= end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+        }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
         Facts {
             first_frame: self.first_frame,
@@ -766,7 +776,8 @@ impl Connection {
             let end = &self.ends[side];
             // Octets behind a hole that the observer shares wait for their sender, not for the peer.
             let behind_hole = end.stream.has_hole() && end.repeats == 0;
-            if let Some(u) = end.unanswered(self.syn_owed(side)).filter(|_| !behind_hole) {
+            let unknown = behind_hole || self.unheard(side.other()) && !end.is_stuck();
+            if let Some(u) = end.unanswered(self.syn_owed(side)).filter(|_| !unknown) {
                 // A closed window is answered for as long as its probes are; it is looked at below.
                 if self.ends[side.other()].facts.zero_window.since.is_none() || u.repeats > 0 {
                     consider(u.first.at + limits.idle_timeout, side.other(), u.owed);
@@ -786,11 +797,16 @@ impl Connection {
         first
     }
 
+    /// Nothing of that end was captured although it took part: the capture holds one direction only, and what answers isn't seen.
+    fn unheard(&self, side: Side) -> bool {
+        self.opening != Opening::Syn && self.ends[side].facts.packets == 0
+    }
+
     /// A PING of `side` is unanswered past its own limit.
     fn ping_due(&self, side: Side, limits: &Limits) -> Option<(Timestamp, Owed)> {
         let facts = self.session.as_ref()?.facts();
         let ping = &facts.pings[side];
-        let first = ping.first_unanswered.filter(|_| ping.unanswered > 0)?;
+        let first = ping.first_unanswered.filter(|_| ping.unanswered > 0 && !self.unheard(side.other()))?;
         // Two unanswered are allowed everywhere by default; the interval is the one seen, or the usual one.
         let interval = ping.interval.unwrap_or(Span::secs(120));
         Some((first.at + Span(interval.times(3).0.max(limits.idle_timeout.0)), Owed::Pong))
@@ -820,6 +836,12 @@ enum Feed {
     Octets,
     /// The peer acknowledged up to here.
     Acked,
+}
+
+/// A reset with sequence number 0 and an ACK answers a SYN (RFC 9293, 3.10.7.1), also one that the capture missed.
+#[must_use]
+pub fn is_refusal(seg: &Segment<'_>) -> bool {
+    seg.flags.rst() && seg.flags.ack() && seg.seq == Seq(0)
 }
 
 fn twin(seg: &Segment<'_>, seen: Seen, options: &Options) -> Twin {

@@ -12,9 +12,11 @@ use std::hash::BuildHasher as _;
 /// Attempts in one piece of memory.
 const PIECE: usize = 1024;
 /// Interfaces that attempts are seen on.
-const PLACES_MAX: usize = 4096;
-/// Numbers of frames and connections that fit.
+const PLACES_MAX: usize = 256;
+/// Numbers of frames and connections, and nanoseconds since the first attempt, that fit.
 const NUMBER_MAX: u64 = 1 << 48;
+/// The flags of a SYN that may stand beside it: ECN's (RFC 3168).
+const ECN: u8 = 0xc0;
 /// A SYN that nobody repeats is given up by its client after so long.
 const ONE_SYN: Span = Span::millis(3500);
 
@@ -62,7 +64,8 @@ impl Octets for [u8; 16] {
 struct Embryo<A> {
     client: A,
     server: A,
-    at: [u32; 2],
+    /// Nanoseconds since the epoch of the attempts.
+    at: [u16; 3],
     seq: u32,
     tsval: u32,
     id: [u16; 3],
@@ -71,10 +74,10 @@ struct Embryo<A> {
     window: u16,
     mss: u16,
     ip_id: u16,
-    place: u16,
+    place: u8,
     ttl: u8,
+    /// The shift of the window, and [`ECN`].
     scale: u8,
-    flags: u8,
     bits: u8,
 }
 
@@ -87,35 +90,28 @@ const fn whole([low, mid, high]: [u16; 3]) -> u64 {
 }
 
 impl<A: Octets> Embryo<A> {
-    fn new(seg: &Segment<'_>, options: &Options, mark: Mark, place: u16, ordinal: u64) -> Self {
+    fn new(seg: &Segment<'_>, options: &Options, at: u64, number: u64, place: u8, ordinal: u64) -> Self {
         let bit = |has: bool, bit: u8| if has { bit } else { 0 };
-        let at = mark.at.0 as u64;
         Self {
             client: A::of(seg.src.addr),
             server: A::of(seg.dst.addr),
-            at: [at as u32, (at >> 32) as u32],
+            at: parts(at),
             seq: seg.seq.0,
             tsval: options.timestamps.map_or(0, |t| t.0),
             id: parts(ordinal),
-            frame: parts(mark.frame.number),
+            frame: parts(number),
             ports: [seg.src.port, seg.dst.port],
             window: seg.window,
             mss: options.mss.unwrap_or(0),
             ip_id: seg.ip_id.unwrap_or(0),
             place,
             ttl: seg.ttl,
-            scale: options.window_scale.unwrap_or(0),
-            flags: seg.flags.0,
+            scale: options.window_scale.unwrap_or(0) | seg.flags.0 & ECN,
             bits: bit(options.mss.is_some(), HAS_MSS)
                 | bit(options.window_scale.is_some(), HAS_SCALE)
                 | bit(options.timestamps.is_some(), HAS_TIMES)
                 | bit(options.sack_permitted, HAS_SACK),
         }
-    }
-
-    fn at(&self) -> Timestamp {
-        let [low, high] = self.at;
-        Timestamp((u64::from(low) | u64::from(high) << 32) as i64)
     }
 
     fn key(&self) -> FlowKey {
@@ -129,7 +125,7 @@ impl<A: Octets> Embryo<A> {
         (end(self.client, client), end(self.server, server))
     }
 
-    fn syn(&self, places: &[(u32, u32)]) -> Syn {
+    fn syn(&self, places: &[(u32, u32)], epoch: Timestamp) -> Syn {
         let (mut options, mut used) = ([NOP; OPTIONS_MAX], 0);
         let mut put = |bit: u8, bytes: &[u8]| {
             if self.bits & bit != 0 {
@@ -141,19 +137,19 @@ impl<A: Octets> Embryo<A> {
         put(HAS_MSS, &[2, 4, a, b]);
         put(HAS_SACK, &[4, 2]);
         put(HAS_TIMES, &[8, 10, c, d, e, f, 0, 0, 0, 0]);
-        put(HAS_SCALE, &[3, 3, self.scale]);
+        put(HAS_SCALE, &[3, 3, self.scale & !ECN]);
         let place = places.get(usize::from(self.place)).copied().unwrap_or_default();
         let frame = FrameRef { capture: place.0, number: whole(self.frame) };
         let (client, server) = self.ends();
         Syn {
             client,
             server,
-            seen: Seen { mark: Mark { at: self.at(), frame }, place },
+            seen: Seen { mark: Mark { at: epoch + Span(whole(self.at) as i64), frame }, place },
             id: whole(self.id),
             ttl: self.ttl,
             ip_id: client.addr.is_v4().then_some(self.ip_id),
             seq: Seq(self.seq),
-            flags: Flags(self.flags),
+            flags: Flags::SYN.with(Flags(self.scale & ECN)),
             window: self.window,
             options,
         }
@@ -290,7 +286,9 @@ pub struct Embryos {
     v4: Queue<[u8; 4]>,
     v6: Queue<[u8; 16]>,
     places: Vec<(u32, u32)>,
-    latest: Option<Timestamp>,
+    /// The first of those that are kept, and the last.
+    epoch: Timestamp,
+    latest: Timestamp,
     /// Before this time the oldest is not over.
     look_at: i64,
 }
@@ -305,16 +303,19 @@ impl Embryos {
     /// Keeps a SYN that begins an attempt. `false`: there is more to it than fits.
     pub fn keep(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64) -> bool {
         let mark = seen.mark;
-        let plain = seg.flags.syn()
-            && !(seg.flags.ack() || seg.flags.fin() || seg.flags.rst())
+        let plain = seg.flags.0 & !ECN == Flags::SYN.0
             && seg.payload_len == 0
             && seg.ack == Seq(0)
             && seg.src != seg.dst
             && seen.place.0 == mark.frame.capture
             && mark.frame.number < NUMBER_MAX
             && ordinal < NUMBER_MAX;
+        if self.len() == 0 {
+            (self.epoch, self.latest) = (mark.at, mark.at);
+        }
+        let at = (mark.at - self.epoch).0.unsigned_abs();
         // The oldest is the first whose time runs out: what is earlier than the one before it finds no place.
-        if !plain || self.latest.is_some_and(|latest| mark.at < latest) {
+        if !plain || mark.at < self.latest || at >= NUMBER_MAX {
             return false;
         }
         let options = Options::decode(seg.options);
@@ -323,29 +324,31 @@ impl Embryos {
             return false;
         };
         match (seg.src.addr.is_v4() && seg.dst.addr.is_v4(), seg.ip_id) {
-            (true, Some(_)) => self.v4.push(Embryo::new(seg, &options, mark, place, ordinal)),
-            (false, None) => self.v6.push(Embryo::new(seg, &options, mark, place, ordinal)),
+            (true, Some(_)) => {
+                self.v4.push(Embryo::new(seg, &options, at, mark.frame.number, place, ordinal))
+            }
+            (false, None) => self.v6.push(Embryo::new(seg, &options, at, mark.frame.number, place, ordinal)),
             _ => return false,
         }
-        self.latest = Some(mark.at);
+        self.latest = mark.at;
         true
     }
 
-    fn place(&mut self, place: (u32, u32)) -> Option<u16> {
+    fn place(&mut self, place: (u32, u32)) -> Option<u8> {
         if let Some(known) = self.places.iter().position(|&p| p == place) {
-            return u16::try_from(known).ok();
+            return u8::try_from(known).ok();
         }
         if self.places.len() >= PLACES_MAX {
             return None;
         }
         self.places.push(place);
-        u16::try_from(self.places.len() - 1).ok()
+        u8::try_from(self.places.len() - 1).ok()
     }
 
     /// Takes out the attempt between these ends.
     pub fn take(&mut self, key: FlowKey) -> Option<Syn> {
-        let syn = self.v4.take(key).map(|e| e.syn(&self.places));
-        syn.or_else(|| self.v6.take(key).map(|e| e.syn(&self.places)))
+        let syn = self.v4.take(key).map(|e| e.syn(&self.places, self.epoch));
+        syn.or_else(|| self.v6.take(key).map(|e| e.syn(&self.places, self.epoch)))
     }
 
     /// Takes out the oldest attempt, if its time has run out at `now`.
@@ -366,10 +369,10 @@ impl Embryos {
     }
 
     fn oldest(&self) -> Option<(Timestamp, FlowKey)> {
-        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at(), e.key()));
-        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at(), e.key()));
+        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at, e.key()));
+        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at, e.key()));
         let (_, at, key) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
-        Some((at, key))
+        Some((self.epoch + Span(whole(at) as i64), key))
     }
 
     /// The ordinals of all.
@@ -421,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_syn_comes_back_as_it_was() {
-        assert_eq!(size_of::<Embryo<[u8; 4]>>(), 52);
+        assert_eq!(size_of::<Embryo<[u8; 4]>>(), 48);
         let server = end(Addr::v4([10, 0, 0, 5]), 4222);
         let server6 = end(Addr::v6([0xfd; 16]), 4222);
         for (client, server) in

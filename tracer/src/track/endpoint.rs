@@ -200,6 +200,13 @@ impl End {
         (self.repeats > 0 && self.inflight.oldest().is_some()) || self.keepalive_repeats > 1
     }
 
+    /// It does nothing any more but repeat, at growing gaps: told without a frame of the peer.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        let newest = [self.facts.last_data, self.facts.fin].into_iter().flatten().map(|m| m.at).max();
+        self.doublings > 0 && self.repeats > 2 && self.last_repeat.map(|m| m.at) >= newest
+    }
+
     /// What the peer owes, if anything. `syn_open`: the SYN of this end has no answer yet.
     #[must_use]
     pub fn unanswered(&self, syn: Option<Owed>) -> Option<Unanswered> {

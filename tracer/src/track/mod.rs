@@ -33,7 +33,6 @@ pub use tracked::{ConnId, Ending, Tracked};
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
 use crate::wire::{IcmpError, Segment};
-use attempts::OVER_AT_ONCE;
 use connection::{Connection, Outcome};
 use embryo::Embryos;
 use hashbrown::HashMap;
@@ -84,7 +83,9 @@ pub struct Tracker {
     sockets: sockets::Sockets,
 }
 
-const TICK: i64 = 250_000_000;
+/// Timers run out only as time passes a multiple of this, in nanoseconds.
+pub const TICK: i64 = 250_000_000;
+
 /// Timers stand in ticks, one late rather than early.
 const fn tick(due: Timestamp) -> i64 {
     due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK)
@@ -96,10 +97,10 @@ impl Tracker {
     pub fn new(config: TrackConfig) -> Self {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
-            config,
             index: HashMap::default(),
             slots: Vec::new(),
-            rest: Rest::default(),
+            rest: Rest::new(config.max_connections),
+            config,
             embryos: Embryos::default(),
             free: Vec::new(),
             timers: BTreeMap::new(),
@@ -175,7 +176,7 @@ impl Tracker {
         if now > self.now {
             self.now = now;
         }
-        self.tell_attempts(OVER_AT_ONCE, out);
+        self.tell_attempts(out);
         while self.next_timer <= self.now.0 {
             let Some((&due, _)) = self.timers.first_key_value() else { break };
             if due > self.now.0 {
@@ -211,7 +212,7 @@ impl Tracker {
 
     /// The input is over: what has ended is told, what lives is counted.
     pub fn finish(&mut self, out: &mut Vec<Tracked>) {
-        self.tell_attempts(usize::MAX, out);
+        self.tell_attempts(out);
         let slots = self.slots.iter().enumerate();
         let mut all: Vec<(ConnId, Option<u32>)> =
             slots.filter_map(|(i, slot)| Some((slot.id()?, slot.awake().map(|_| i as u32)))).collect();
@@ -252,6 +253,7 @@ impl Tracker {
         let (from, certain) = match (seg.flags.syn(), seg.flags.ack()) {
             (true, false) => (Side::Client, true),
             (true, true) => (Side::Server, true),
+            _ if connection::is_refusal(seg) => (Side::Server, true),
             _ if to_server != from_server => (if to_server { Side::Client } else { Side::Server }, true),
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };

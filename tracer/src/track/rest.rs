@@ -4,8 +4,8 @@ use super::connection::{Connection, Limits};
 use super::{ConnId, Tracker};
 use crate::base::{Span, Timestamp};
 
-/// So many connections are awake before any is put to rest.
-const AWAKE: usize = 4 * 1024;
+/// So many connections are awake before any is put to rest: a part of those that a table may hold, within bounds.
+const AWAKE: (usize, usize, usize) = (128, 1024, 8 * 1024);
 /// So long nothing was seen of one that is put to rest.
 const SILENT: Span = Span::secs(2);
 /// Slots looked at for each connection that is made or woken.
@@ -73,13 +73,13 @@ pub struct Rest {
     hand: usize,
 }
 
-impl Default for Rest {
-    fn default() -> Self {
-        Self { pattern: Vec::new(), most: AWAKE, awake: 0, hand: 0 }
-    }
-}
-
 impl Rest {
+    /// For a table of so many connections.
+    pub fn new(max_connections: usize) -> Self {
+        let (part, least, most) = AWAKE;
+        Self { pattern: Vec::new(), most: (max_connections / part).clamp(least, most), awake: 0, hand: 0 }
+    }
+
     /// One more is awake.
     pub const fn one_more(&mut self) {
         self.awake += 1;

@@ -83,6 +83,8 @@ impl Session {
         ping_times[from.other()].clear();
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
+        let unseen = &mut facts.unseen[from];
+        (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
         let mut state = Reading { facts, risk, drain, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
     }
@@ -92,6 +94,7 @@ impl Session {
         self.conversation.swap_sides();
         let f = &mut self.facts;
         f.pings.swap();
+        f.unseen.swap();
         f.first_byte.swap();
         f.malformed.swap();
         f.foreign.swap();
@@ -125,6 +128,7 @@ impl Session {
         facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
+            facts.unseen[side].lost = self.conversation.is_lost(side);
         }
         facts
     }

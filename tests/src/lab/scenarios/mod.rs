@@ -1,6 +1,8 @@
 //! The scenarios, by what goes wrong. Each does something, and says what is then true because of what it did.
 mod auth;
 mod filter;
+mod healthy;
+mod jwt;
 mod links;
 mod normal;
 mod path;
@@ -26,6 +28,8 @@ pub fn all() -> Vec<&'static Scenario> {
         path::LIST,
         protocol::LIST,
         auth::LIST,
+        jwt::LIST,
+        healthy::LIST,
         tls::LIST,
         links::LIST,
     ];

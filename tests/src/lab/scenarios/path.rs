@@ -34,6 +34,16 @@ pub const LIST: &[Scenario] = &[
         what: "as path_blackhole, recorded on all of the router's interfaces",
         play: any_iface,
     },
+    Scenario {
+        name: "loss_client_gave_up",
+        what: "half of all packets are lost; nats-py gives up on its PONGs",
+        play: loss_client,
+    },
+    Scenario {
+        name: "loss_server_gave_up",
+        what: "half of all packets are lost; the server gives up on PONGs",
+        play: loss_server,
+    },
     Scenario { name: "link_flap", what: "the path is away for 1.5 s; the connections survive", play: flap },
 ];
 
@@ -179,6 +189,36 @@ fn any_iface(s: &mut Stage) -> Result<()> {
     }
     s.open(0, 0);
     s.stop()
+}
+
+/// Traffic both ways over a path that loses half of all packets, until one end has given up.
+fn heavy_loss(s: &mut Stage, config: &str, ping: &str) -> Result<()> {
+    let _server = s.server(config)?;
+    let mut victim = s.py("victim", &format!("--sub load {ping}"))?;
+    victim.say("start load 10 60")?;
+    pause(1500);
+    s.drop_packets(Host::Router, "forward", "numgen random mod 100 < 50")?;
+    victim.expect("CLOSED")?;
+    s.fault(Host::Router, "nft flush ruleset")?;
+    pause(4000);
+    s.options("--idle-timeout 8s");
+    s.stop()
+}
+
+fn loss_client(s: &mut Stage) -> Result<()> {
+    heavy_loss(s, "", "--ping 0.6")?;
+    let (kind, side) = ("fin|rst|timeout", "client|network");
+    // Where its last PING was not seen, or got its PONG after all, it closed: that is all that shows.
+    s.all(&Expected::new(name("victim"), kind, side, "packet_loss|client_closed"));
+    Ok(())
+}
+
+fn loss_server(s: &mut Stage) -> Result<()> {
+    heavy_loss(s, "ping_interval: \"600ms\"\nping_max: 2", "")?;
+    // Where its FIN went into the hole, a path that loses and one that is dead look the same for those seconds.
+    let cause = "packet_loss|path_blackhole";
+    s.all(&Expected::new(name("victim"), "fin|rst|timeout", "server|client|network", cause));
+    Ok(())
 }
 
 fn flap(s: &mut Stage) -> Result<()> {

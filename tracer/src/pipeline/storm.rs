@@ -1,0 +1,59 @@
+//! Storms of attempts: of one client, or of all at one server.
+use crate::base::{Addr, Endpoint, Span, Timestamp};
+use crate::event::{Mark, Notice, NoticeCode};
+use crate::track::Neighbours;
+use hashbrown::HashMap;
+
+/// Attempts of one client in [`CLIENT_SPAN`] that are a storm.
+const BY_CLIENT: u32 = 20;
+/// Ten seconds, as the contract has it.
+const CLIENT_SPAN: Span = Span::secs(10);
+/// Attempts of all clients at one server in a second that are a storm.
+const BY_ALL: u32 = 100;
+/// A storm is told again after so long.
+const AGAIN: Span = Span::secs(10);
+/// Storms remembered as told.
+const TOLD_MAX: usize = 4096;
+
+/// Storms that were told.
+#[derive(Debug, Default)]
+pub struct Storms {
+    told: HashMap<(Endpoint, Option<Addr>), Timestamp, foldhash::fast::RandomState>,
+}
+
+impl Storms {
+    /// One more attempt, which the neighbours know already: a storm to tell of, once in ten seconds for each client and server.
+    pub fn note(
+        &mut self,
+        mark: Mark,
+        client: Endpoint,
+        server: Endpoint,
+        neighbours: &Neighbours,
+    ) -> Option<Notice> {
+        let by_client = neighbours.attempts(server, Some(client.addr), mark.at, CLIENT_SPAN);
+        let by_all = neighbours.attempts(server, None, mark.at, Span::secs(1));
+        let (who, message) = if by_client >= BY_CLIENT {
+            (
+                Some(client.addr),
+                format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
+            )
+        } else if by_all >= BY_ALL {
+            (None, format!("{by_all} attempts to connect to {server} within a second"))
+        } else {
+            return None;
+        };
+        let last = self.told.entry((server, who)).or_insert(Timestamp(i64::MIN / 2));
+        if mark.at - *last < AGAIN {
+            return None;
+        }
+        *last = mark.at;
+        if self.told.len() > TOLD_MAX {
+            self.told.clear();
+        }
+        Some(Notice {
+            client: who.map(|addr| Endpoint { addr, port: client.port }),
+            server: Some(server),
+            ..Notice::new(mark.at, NoticeCode::ReconnectStorm, message)
+        })
+    }
+}
