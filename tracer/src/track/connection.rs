@@ -753,6 +753,15 @@ impl Connection {
         self.iface
     }
 
+    /// Forgets what can't matter after a silence of seconds: what makes a segment's second sighting, what is left of segments
+    /// that were acknowledged.
+    pub fn tidy(&mut self) {
+        for side in Side::BOTH {
+            self.ends[side].twin = Twin::default();
+            self.ends[side].inflight.tidy();
+        }
+    }
+
     /// Whether nothing can become of it without a frame: it lives and owes nothing, and can be written down without loss.
     #[must_use]
     pub fn can_rest(&self, limits: &Limits) -> bool {

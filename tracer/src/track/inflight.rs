@@ -69,6 +69,11 @@ impl InFlight {
         rtt
     }
 
+    /// Forgets what is left of segments that were acknowledged; nobody reads it.
+    pub fn tidy(&mut self) {
+        self.ring.iter_mut().skip(usize::from(self.used)).for_each(|flight| *flight = EMPTY);
+    }
+
     /// The oldest segment not acknowledged.
     #[must_use]
     pub fn oldest(&self) -> Option<Flight> {

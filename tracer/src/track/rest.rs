@@ -90,7 +90,8 @@ impl Rest {
         self.awake = self.awake.saturating_sub(1);
     }
 
-    fn squeeze(&mut self, conn: &Connection) -> Option<Resting> {
+    fn squeeze(&mut self, conn: &mut Connection) -> Option<Resting> {
+        conn.tidy();
         let written = postcard::to_allocvec(conn).ok()?;
         if self.pattern.is_empty() {
             self.pattern = written.get(..PATTERN_MAX).unwrap_or(&written).to_vec();
