@@ -9,6 +9,8 @@ macro_rules! scenarios {
 }
 
 mod scripts {
+    mod at_risk;
+    mod clients;
     mod dead;
     mod figures;
     mod filters;

@@ -23,15 +23,19 @@ pub use whole::Pipeline;
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, ReconnectOutcome,
-    Selection, Summary,
+    Around, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Mark, Notice, NoticeCode, Reconnect,
+    ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
+use crate::track::clients::mark_announced;
 use crate::track::close::decide;
-use crate::track::{Clients, ClosedWindow, ConnId, Neighbours, Restart, Tracked, Tracker, questions};
+use crate::track::detection::detected;
+use crate::track::{
+    Clients, ClosedWindow, ConnId, Latencies, Neighbours, Restart, Tracked, Tracker, questions,
+};
 use flows::Flows;
 use folding::Folding;
 use merged::Merged;
@@ -75,6 +79,9 @@ struct Lost {
     flow: u64,
     client: Addr,
     at: Timestamp,
+    /// Subscriptions it held.
+    held: Option<u64>,
+    announced: Vec<String>,
 }
 
 /// Questions to the rule sets that wait to be taken away.
@@ -91,6 +98,8 @@ const ASK_AGAIN: Span = Span::millis(100);
 const LOSSES_MAX: usize = 256;
 /// Of them at most.
 const LOST_MAX: usize = 16 * 1024;
+/// A client that is back has told its subscriptions after so long, or it says nothing.
+const RESUBSCRIBED: Span = Span::secs(3);
 /// How long they are waited for.
 const LOST_FOR: Span = Span::secs(600);
 
@@ -99,6 +108,7 @@ pub struct Judge {
     config: Config,
     neighbours: Neighbours,
     clients: Clients,
+    latencies: Latencies,
     waiting: VecDeque<Waiting>,
     flows: Flows,
     next_flow: u64,
@@ -111,6 +121,9 @@ pub struct Judge {
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
+    /// When to look at those whose client is back but has not made its subscriptions yet.
+    tell_at: Timestamp,
+    input_over: bool,
     losses: VecDeque<Timestamp>,
     questions: Vec<FilterQuestion>,
     /// The close whose outcome was asked for last, and when.
@@ -126,6 +139,8 @@ impl Judge {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
+            tell_at: Timestamp(i64::MAX),
+            input_over: false,
             losses: VecDeque::new(),
             questions: Vec::new(),
             asked: (0, Timestamp(i64::MIN / 2)),
@@ -135,6 +150,7 @@ impl Judge {
             config,
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            latencies: Latencies::default(),
             waiting: VecDeque::new(),
             flows: Flows::default(),
             next_flow: 1,
@@ -290,6 +306,9 @@ impl Judge {
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }
+        // Whoever is back but could not be told of yet is told of now.
+        self.input_over = true;
+        self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
         // What lived on was told just now, one by one.
         self.summary(self.summary.open)
@@ -309,12 +328,16 @@ impl Judge {
             let restart = self.neighbours.restarted(&item);
             self.neighbours.note(&item);
             self.clients.note(&item);
+            self.latencies.note(&item);
             match item {
                 Tracked::Opened { id, mark, client, server, syn } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
-                    if syn && let Some(storm) = self.storms.note(mark, client, server, &self.neighbours) {
+                    if syn
+                        && let Some(storm) =
+                            self.storms.note(mark, client, server, &self.neighbours, &self.clients)
+                    {
                         emit(Event::Notice(storm));
                     }
                 }
@@ -413,7 +436,7 @@ impl Judge {
 
     /// What a window that stays closed says, with its figures.
     fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, told, .. } = self.config.settings;
+        let Settings { write_deadline, max_pending, told, .. } = self.config.settings;
         let mut message = format!(
             "{client} has not read for {}: its receive window is closed since {}",
             mark.at - window.since.at,
@@ -433,7 +456,11 @@ impl Judge {
         } else {
             "may have dropped it already"
         };
-        message.push_str(&format!("; past write_deadline ({write_deadline}{told}) the server {passed}"));
+        let pending = max_pending >> 20;
+        message.push_str(&format!(
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending} MB{told}) waiting in its memory, the \
+             server {passed}"
+        ));
         message
     }
 
@@ -449,7 +476,7 @@ impl Judge {
     /// When [`Judge::look`] can find something to do, if nothing comes before.
     fn look_again(&self) -> Timestamp {
         const MOMENT: Span = Span(1);
-        let prune = self.next_prune + MOMENT;
+        let prune = (self.next_prune + MOMENT).min(self.tell_at);
         let Some(first) = self.waiting.front() else { return prune };
         let due = first.since + self.config.settle;
         let ask = self.asked.1 + ASK_AGAIN + MOMENT;
@@ -478,6 +505,10 @@ impl Judge {
                 self.judge(waiting.facts, false, tracker, emit);
             }
         }
+        if self.now >= self.tell_at {
+            self.tell_at = Timestamp(i64::MAX);
+            self.tell_reconnects(None, emit);
+        }
         if self.now > self.next_prune {
             self.next_prune = self.now + Span::secs(30);
             let now = self.now;
@@ -500,11 +531,19 @@ impl Judge {
             let told = self.clients.reconnect(one.id, one.client, self.now);
             let old = place <= full || self.now - one.at > LOST_FOR;
             let outcome = told.as_ref().map(|r| r.outcome);
+            let new = self.clients.came_back(one.id, one.client);
+            let fresh = new.is_some_and(|n| n.held.is_none() && self.now - n.since < RESUBSCRIBED);
+            if fresh && !old && !self.input_over {
+                self.tell_at = self.tell_at.min(self.now + RESUBSCRIBED);
+                return true;
+            }
             if !old && !matches!(outcome, Some(ReconnectOutcome::Reconnected | ReconnectOutcome::GaveUp)) {
                 return true;
             }
             if let Some(mut reconnect) = told {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
+                mark_announced(&mut reconnect.servers, &one.announced);
+                reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
@@ -519,8 +558,8 @@ impl Judge {
             return false;
         }
         self.clients
-            .reconnect(facts.first_frame, facts.client.addr, self.now)
-            .is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected)
+            .came_back(facts.first_frame, facts.client.addr)
+            .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
 
     fn judge(
@@ -535,11 +574,16 @@ impl Judge {
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
         let mut around = self.neighbours.around(&facts, self.now);
-        let reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
+        let mut reconnect = self.clients.reconnect(id, facts.client.addr, self.now);
         self.add_client_history(&facts, &mut around, reconnect.as_ref());
+        self.latencies.around(&facts, &mut around);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
+        if let Some(reconnect) = &mut reconnect {
+            self.add_reaction(&facts, &close, reconnect);
+            around.reconnect = Some(reconnect.clone());
+        }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
         let case = Case::new(&facts, &close, &around, &self.config.settings);
@@ -551,7 +595,14 @@ impl Judge {
         if self.config.offline || input_ended || failed || known {
             self.clients.settled(id, facts.client.addr);
         } else {
-            self.lost.push_back(Lost { id, flow, client: facts.client.addr, at: facts.ended });
+            self.lost.push_back(Lost {
+                id,
+                flow,
+                client: facts.client.addr,
+                at: facts.ended,
+                held: held_before(&facts),
+                announced: facts.nats.announced().to_vec(),
+            });
         }
         // What else is over for good: an attempt. The rest may speak again.
         let attempt = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
@@ -574,18 +625,22 @@ impl Judge {
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));
     }
 
-    fn add_client_history(
-        &self,
-        facts: &Facts,
-        around: &mut Around,
-        reconnect: Option<&crate::event::Reconnect>,
-    ) {
-        around.failed_attempts_before = self.clients.failed_before(facts.first_frame, facts.client.addr);
+    fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&Reconnect>) {
+        self.clients.around(facts.first_frame, (facts.client, facts.server), facts.ended, around);
         let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
             || facts.nats.accepted.is_none();
         if failed && reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }
+    }
+
+    /// What the client did about its loss, as far as the lost connection shows it.
+    fn add_reaction(&self, facts: &Facts, close: &crate::event::Close, reconnect: &mut Reconnect) {
+        reconnect.detect = detected(facts, close, reconnect.first_attempt);
+        mark_announced(&mut reconnect.servers, facts.nats.announced());
+        let before = held_before(facts);
+        let after = self.clients.came_back(facts.first_frame, facts.client.addr).and_then(|n| n.held);
+        reconnect.subscriptions = before.zip(after);
     }
 
     fn count(&mut self, facts: &Facts, close: &crate::event::Close, code: &'static str) {
@@ -602,6 +657,12 @@ impl Judge {
             *self.closes_by_client.entry(label).or_default() += 1;
         }
     }
+}
+
+/// Subscriptions of a connection at its end, where all of them were seen.
+fn held_before(facts: &Facts) -> Option<u64> {
+    let whole = facts.tcp.client.missing_bytes == 0 && facts.handshake == Handshake::Complete;
+    facts.nats.held_subscriptions().filter(|_| whole)
 }
 
 /// The ten with most closes, most first.

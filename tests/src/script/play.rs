@@ -176,8 +176,13 @@ impl World {
         let listens = name.starts_with('s');
         let no = self.order.len() as u32;
         let iss = if self.wrap { u32::MAX - 40 - 30 * no } else { 1_000_000 * (no + 1) };
-        let mut host =
-            Host { addr, ttl: if listens { 62 } else { 61 }, id: 1000 * (no as u16 + 1), iss, window: 502 };
+        let mut host = Host {
+            addr,
+            ttl: if listens { 62 } else { 61 },
+            id: 1000u16.wrapping_mul(no as u16 + 1),
+            iss,
+            window: 502,
+        };
         for pair in rest.chunks(2) {
             match *pair {
                 ["ttl", n] => host.ttl = n.parse()?,

@@ -1,4 +1,5 @@
 //! `accept_queue_overflow`: SYNs or handshakes dropped since the server doesn't accept.
+use super::aftermath;
 use super::prelude::*;
 
 
@@ -82,12 +83,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if around.attempts_server_1s > 1 {
         finding = finding.because([Evidence::packets(say!(case, "{} attempts at this server in the second before", around.attempts_server_1s))]);
     }
-    if around.server_mute > 0 {
-        finding = finding.because([Evidence::packets(say!(
-            case,
-            "before it {} connections got a handshake from the kernel but no INFO from the server", around.server_mute
-        ))]);
-    }
+    finding = finding.because(aftermath::overload(case));
     if let Some(mark) = around.server_accepts_others {
         finding = finding.because([Evidence::packet(mark, "it answered others meanwhile")]);
     }

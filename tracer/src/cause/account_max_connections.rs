@@ -23,8 +23,8 @@ On the wire:
 
 What else it could be:
 - max_connections: the server's own limit, told before CONNECT
-- known_bug: servers up to 2.11.10 and 2.12.0 to 2.12.1 count twice during a lame duck, with the
-  account near its limit
+- known_bug: servers up to 2.11.10 and 2.12.0 to 2.12.1 still count those who leave during a lame
+  duck, so a full account's clients don't get back in
 
 Fix:
 1. who holds them: `nats server report connections --account NAME`, `/connz?acc=NAME`

@@ -31,7 +31,7 @@ Fix:
    client
 2. account: `nsc edit account --name A --expiry ...`, `nsc push -A`
 3. let the client fetch credentials anew on each connect: Go `nats.UserJWT(cb, sigcb)`, Rust
-   `auth_callback`, Python `user_jwt_cb`, JavaScript `jwtAuthenticator` with a function, Java an
+   `with_auth_callback`, Python `user_jwt_cb`, JavaScript `jwtAuthenticator` with a function, Java an
    `AuthHandler`, .NET `AuthCredCallback`
 4. short-lived JWTs are meant to expire: then only the renewal is missing
 

@@ -40,7 +40,7 @@ Fix:
 5. clocks: a JWT is not valid before its time
 
 Check next: was the server's config reloaded, or a JWT pushed, just before? The client library gives
-up after two of these from one server (Go, C, Java, .NET) or at once (Python).
+up after two of these from one server (Go, C, Java, JavaScript, .NET) or at once (Python).
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

@@ -1,4 +1,5 @@
 //! `client_gave_up`: the last attempt before the client stopped trying.
+use super::libraries::{LIBRARIES, Library, library, those};
 use super::prelude::*;
 
 
@@ -31,16 +32,14 @@ Fix:
 1. let the client try for ever: Go `nats.MaxReconnects(-1)`, Python `max_reconnect_attempts=-1`,
    JavaScript `maxReconnectAttempts: -1`, Java `maxReconnects(-1)`, C
    `natsOptions_SetMaxReconnect(opts, -1)`
-2. end the process in the closed handler, so that its supervisor restarts it
+2. end the process in the closed handler, so that its supervisor restarts it; some errors close for
+   good at any setting (`max_payload_exceeded` in Go, C and Python, more in C and Python)
 3. retry the first connect too: Go `nats.RetryOnFailedConnect(true)`, JavaScript
    `waitOnFirstConnect: true`
 4. give it all servers of the cluster in its URL list
 
 Check next: restart this client now; then mend what made the attempts fail.
 ";
-
-/// Attempts per server after which a library stops: name, count.
-const LIMITS: &[(&[&str], u32)] = &[(&["nats.js"], 10), (&["go", "C", "java", "python3"], 60)];
 
 fn judge(case: &Case<'_>) -> Judgement {
     let around = case.around;
@@ -53,7 +52,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     };
     let wait = around.reconnect.as_ref().and_then(|r| r.interval).unwrap_or(Span::secs(2)).max(Span::secs(2));
     let tries = around.failed_attempts_before + 1;
-    let library = LIMITS.iter().find(|(_, limit)| tries.abs_diff(*limit) <= 1);
+    let library = limit(case, tries);
     // A count that no library has by default could as well be a pause, or a process that was stopped: wait longer.
     let patience = if library.is_some() { wait.times(4).max(Span::secs(10)) } else { wait.times(6).max(Span::secs(20)) };
     if quiet < patience || tries < 3 {
@@ -73,14 +72,22 @@ fn judge(case: &Case<'_>) -> Judgement {
         Evidence::packet(case.facts.start, say!(case, "attempt {tries}, the last one of this client")),
         Evidence::packets(say!(case, "no further attempt in {quiet}; it had tried every {wait}")),
     ]);
-    if let Some((langs, limit)) = library {
-        finding = finding.because([Evidence::packets(say!(case, "{limit} is the default limit of the {} libraries", langs.join(", ")))]);
+    if let Some((who, limit)) = library {
+        finding = finding.because([Evidence::packets(say!(case, "{limit} attempts are the default limit of {who}"))]);
     }
     Yes(finding
         .fix(remedy::keep_trying(case.lang()))
         .fix("end the process in the library's closed handler, so that its supervisor restarts it")
         .fix(say!(case, "restart the client on {} now; mend what made the attempts fail (see the closes before)", case.facts.client.addr))
         .why_not("not still trying: its attempts came regularly and then stopped"))
+}
+
+/// Whose default limit these attempts are, and how many: the client's own where its library is known.
+fn limit(case: &Case<'_>, tries: u32) -> Option<(String, u32)> {
+    let fits = |l: &Library| l.tries.is_some_and(|limit| tries.abs_diff(limit) <= 1);
+    let known = library(case.lang());
+    let limit = LIBRARIES.iter().filter(|l| known.is_none_or(|own| own.name == l.name)).find(|l| fits(l))?.tries?;
+    Some((known.map_or_else(|| those(fits), |own| own.name.to_owned()), limit))
 }
 
 #[cfg(test)]

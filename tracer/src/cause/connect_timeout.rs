@@ -1,4 +1,6 @@
 //! `connect_timeout`: the client left before the server could answer.
+use super::aftermath;
+use super::libraries::{Library, library, those};
 use super::prelude::*;
 
 
@@ -54,7 +56,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if !(before_info || before_pong) || waited < Span::millis(100) {
         return No;
     }
-    let library = libraries(waited);
+    let library = libraries(waited, case.lang());
     let confidence = match (library.is_empty(), before_info) {
         // A repeated SYN-ACK: the server's kernel never took the handshake for done.
         (_, true) if case.facts.tcp.server.syns > 1 => 0.45,
@@ -71,13 +73,14 @@ fn judge(case: &Case<'_>) -> Judgement {
     .because([Evidence::packets(say!(case, "TCP was complete, but no {what} came from the server in {waited}"))])
     .because(case.goodbye_evidence(Side::Client));
     if !library.is_empty() {
-        finding = finding.because([Evidence::packets(say!(case, "{waited} fits the default connect timeout of {library}"))]);
+        finding = finding.because([Evidence::packets(say!(case, "{waited} is the default connect timeout of {library}"))]);
     }
+    finding = finding.because(aftermath::overload(case));
     let server = case.facts.server;
     finding.fix = vec![
         say!(case, "is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),
         say!(case, "is {server} a NATS client port, and not TLS first (`handshake_first`), WebSocket, MQTT or monitoring"),
-        remedy::connect_timeout(case.lang()).1,
+        remedy::connect_timeout(case.lang()),
     ];
     finding.also.push(("accept_queue_overflow", 0.2));
     finding.also.push(("stale_server", 0.25));
@@ -86,13 +89,16 @@ fn judge(case: &Case<'_>) -> Judgement {
         .why_not("not the server's decision: it neither closed nor complained"))
 }
 
-/// Whose default connect timeout this is.
-fn libraries(waited: Span) -> &'static str {
-    match waited.0 / 1_000_000 {
-        1_850..=2_300 => "Go, Python, Java, C and .NET (2 s)",
-        4_850..=5_400 => "Rust (5 s)",
-        19_700..=20_600 => "JavaScript (20 s)",
-        _ => "",
+/// Whose default connect timeout this is: the client's own, where its library is known.
+fn libraries(waited: Span, lang: &str) -> String {
+    let fits = |l: &Library| {
+        let (late, whole) = (waited.0 - l.connect_timeout.0, l.connect_timeout.0);
+        late > -(whole / 13).min(300_000_000) && late < (whole / 7).min(600_000_000)
+    };
+    match library(lang) {
+        Some(own) if fits(own) => own.name.to_owned(),
+        Some(_) => String::new(),
+        None => those(fits),
     }
 }
 
@@ -107,7 +113,7 @@ fn too_late(case: &Case<'_>) -> Option<Finding> {
     Some(
         Finding::new(0.82, say!(case, "{} had given up when {} answered its SYN after {waited}", case.client(), case.server()))
             .because([Evidence::packet(rst.mark, say!(case, "RST to the SYN-ACK, which came {waited} after the SYN"))])
-            .fix(remedy::connect_timeout(case.lang()).1)
+            .fix(remedy::connect_timeout(case.lang()))
             .fix(say!(case, "find what delays the first packets: ARP or neighbour discovery, an overloaded {}", facts.server.addr))
             .also("path_blackhole", 0.1),
     )

@@ -34,8 +34,18 @@ Fix:
 1. on the host `close.side` names, list the rules: `nft -a list ruleset`, `iptables -L -n -v
    --line-numbers`; the counter of the guilty rule grows with each retry; `natstrace
    --trace-firewall` names the rule for certain
-2. allow the connection in both directions: destination port 4222 in, source port 4222 out on the
-   server's host
+2. on the server's host let it in and its answers out (CLIENT: the client's address):
+   nft: `nft insert rule inet filter input ip saddr CLIENT tcp dport 4222 accept`,
+   `nft insert rule inet filter output ip daddr CLIENT tcp sport 4222 accept`
+   iptables: `iptables -I INPUT -p tcp -s CLIENT --dport 4222 -j ACCEPT`,
+   `iptables -I OUTPUT -p tcp -d CLIENT --sport 4222 -j ACCEPT`
+   firewalld: `firewall-cmd --permanent --add-rich-rule='rule family=\"ipv4\" source address=\"CLIENT\"
+   port port=\"4222\" protocol=\"tcp\" accept'`, `firewall-cmd --reload`
+   ufw: `ufw insert 1 allow from CLIENT to any port 4222 proto tcp`
+   on the client's host the mirror image: OUTPUT to SERVER with `--dport 4222`, INPUT from SERVER with
+   `--sport 4222`; ufw: `ufw insert 1 allow out to SERVER port 4222 proto tcp`
+   on the path, as the rule to ask the network's owner for: TCP from CLIENT to SERVER port 4222, and
+   its answers back
 3. in clouds check security groups and network ACLs: the latter are stateless, the answers need a
    rule too
 4. in Kubernetes: `kubectl get networkpolicy -A`

@@ -1,5 +1,10 @@
-//! `known_bug`: a known defect of that version.
+//! `known_bug`: a known defect of that version. The defects are data: `known_bug/list.json`.
+mod signs;
+
+use super::libraries::library;
 use super::prelude::*;
+use signs::Sign;
+use std::sync::LazyLock;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -17,161 +22,152 @@ What it is: the version of the server or of the client library has a known defec
 this close.
 
 How it is found: the version stands in INFO (server) or CONNECT (client); it is compared with a
-short list of fixed defects, and a defect is named only where its symptom shows too. The confidence
-stays modest: a symptom can have other reasons.
+short list of fixed defects, and a defect is named only where its own sign shows on the wire too. It
+is the verdict where that sign has no other reason; else it is a line in `why_not`, or in `also`.
 
-The list:
+The list (a verdict names its source):
 - nats-server to 2.1.9: TLS timeout of 0.5 s; the handshake times out under load (2.2.0)
 - nats-server to 2.10.25: write_deadline counts for the whole backlog, loaded consumers are cut
   early (2.10.26)
-- nats-server 2.12.0 to 2.12.5: PROXY v1 header eats bytes of CONNECT (2.12.6)
+- nats-server 2.12.2 to 2.12.5: octets behind a PROXY v1 header are lost, CONNECT with them (2.12.6)
+- nats-server 2.12.2 to 2.12.8 and 2.14.0: a PROXY header before TLS breaks the handshake (2.12.9,
+  2.14.1)
 - nats-server 2.2.0 to 2.11.13 and 2.12.4: malformed WebSocket frames or leaf handshakes panic the
   server (2.11.14, 2.12.5)
-- jnats 2.21.0 to 2.21.3: UNSUB before CONNECT on a reconnect (2.21.4)
-- async-nats before 0.34.0: an idle client stops sending PINGs (0.34.0)
-- async-nats before 0.47.0: no timeout after the TCP handshake (0.47.0)
+- nats-server to 2.11.10 and 2.12.1: connections that leave in lame duck mode count against the
+  account's limit (2.11.11, 2.12.2)
+- nats-server from 2.12.5 and 2.14.0 on, on purpose: `max_connections: 0` or `-1` refuses everyone
+- jnats 2.21.0 to 2.23: UNSUB or SUB before CONNECT on a reconnect (2.21.4, 2.24.0)
+- async-nats before 0.34.0: an idle client stops sending PINGs; 0.29.0 never gives up (0.30.0)
+- async-nats before 0.47.0: no timeout after the TCP handshake; before 0.49.1: publishing resets the
+  PING timer
+- nats.js 2.0 to 2.9.1 and nats.go before 1.14.0: an -ERR they should survive closes them for good
 
 Fix: upgrade to the version named in the verdict, or later; check the release notes on the way.
 
 Check next: does it happen with a current version too? Then it is something else: see `also`.
 ";
 
-/// Whose version.
-#[derive(Clone, Copy, PartialEq)]
-enum Who {
-    Server,
-    Lang(&'static str),
+/// A version: major, minor, patch.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Deserialize)]
+#[serde(try_from = "String")]
+struct Version(u32, u32, u32);
+
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        parse(&text).ok_or(text)
+    }
 }
 
-/// A defect: whose, from and before which version, its symptom, what it does, the reference.
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+/// A defect, as the list has it.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Bug {
-    who: Who,
-    from: (u32, u32, u32),
-    fixed: (u32, u32, u32),
+    /// Its name in the list.
+    id: String,
+    /// `nats-server`, or the `lang` of a client's CONNECT.
+    product: String,
+    /// From this version to the one that mends it; none: not mended.
+    affected: Vec<(Version, Option<Version>)>,
+    /// It was changed on purpose: nothing mends it.
+    #[serde(default)]
+    change: bool,
+    sign: Sign,
     confidence: f64,
-    shows: fn(&Case<'_>) -> bool,
-    text: &'static str,
-    reference: &'static str,
+    /// A clause.
+    does: String,
+    source: String,
 }
 
-const BUGS: &[Bug] = &[
-    Bug {
-        who: Who::Lang("java"),
-        from: (2, 21, 0),
-        fixed: (2, 21, 4),
-        confidence: 0.6,
-        shows: |case| {
-            server_error::told(case, "authorization_violation").is_some() && case.facts.nats.malformed.client.is_none()
-        },
-        text: "a reconnect sends UNSUB before CONNECT and is refused although the credentials are right",
-        reference: "nats.java #1320",
-    },
-    Bug {
-        who: Who::Lang("rust"),
-        from: (0, 0, 0),
-        fixed: (0, 34, 0),
-        confidence: 0.6,
-        shows: |case| server_error::told(case, "stale_client").is_some() && case.facts.nats.pings.client.sent <= 1,
-        text: "an idle client stops driving its connection and sends no PINGs",
-        reference: "nats.rs a1876c43",
-    },
-    Bug {
-        who: Who::Server,
-        from: (2, 12, 0),
-        fixed: (2, 12, 6),
-        confidence: 0.92,
-        shows: |case| {
-            case.facts.nats.foreign.client.is_some_and(|(_, f)| f == Foreign::Proxy)
-                && case.ended_by(Side::Server)
-                && case.never_accepted()
-                && !case.is_told()
-        },
-        text: "the PROXY v1 header eats the bytes behind it, so CONNECT is lost",
-        reference: "nats-server PR #7962",
-    },
-    Bug {
-        who: Who::Server,
-        from: (0, 0, 0),
-        fixed: (2, 10, 26),
-        confidence: 0.5,
-        shows: |case| {
-            let held = case.facts.tcp.client.zero_window.longest;
-            case.ended_by(Side::Server)
-                && case.facts.tcp.server.fin_behind_data
-                && held > Span::ZERO
-                && held < Span(case.settings.write_deadline.0 / 2)
-        },
-        text: "write_deadline counts for the whole backlog: loaded but healthy consumers are cut",
-        reference: "nats-server PR #6471",
-    },
-    Bug {
-        who: Who::Server,
-        from: (0, 0, 0),
-        fixed: (2, 2, 0),
-        confidence: 0.93,
-        shows: |case| {
-            case.facts.nats.tls.as_ref().is_some_and(|t| !t.established && t.client_hello.is_some() && t.alerts.is_empty())
-                && case.ended_by(Side::Server)
-                && (Span::millis(450)..Span::millis(650)).contains(&case.age())
-        },
-        text: "the TLS handshake may take only 0.5 s",
-        reference: "nats-server 9b6385d6e",
-    },
-    Bug {
-        who: Who::Server,
-        from: (2, 2, 0),
-        fixed: (2, 11, 14),
-        confidence: 0.5,
-        shows: |case| {
-            case.facts.nats.protocol == Protocol::WebSocket
-                && case.ended_by(Side::Server)
-                && case.around.server_closed_others > 0
-                && case.around.server_id_changed == Some(true)
-        },
-        text: "a malformed WebSocket frame panics the server (CVE-2026-27889)",
-        reference: "nats-server 22fda09fe",
-    },
-];
+/// The list; source of each entry: its own link, which was read.
+static BUGS: LazyLock<Vec<Bug>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("known_bug/list.json")).unwrap_or_default());
 
 fn judge(case: &Case<'_>) -> Judgement {
-    let Some((bug, version)) = BUGS.iter().find_map(|bug| Some((bug, affected(case, bug)?))) else { return No };
-    let (name, side) = match bug.who {
-        Who::Server => ("nats-server", Side::Server),
-        Who::Lang(lang) => (lang, Side::Client),
-    };
-    let (major, minor, patch) = bug.fixed;
-    let fixed = say!(case, "{major}.{minor}.{patch}");
+    let shown = found(case).max_by(|a, b| a.bug.confidence.total_cmp(&b.bug.confidence));
+    let Some(Affected { bug, version, fixed }) = shown else { return No };
+    let (name, side) = bug.who();
     let mark = match side {
         Side::Server => case.facts.nats.info.as_ref().map(|i| i.0),
         Side::Client => case.facts.nats.connect.as_ref().map(|c| c.0),
     };
-    Yes(Finding::new(
+    let (what, mended) = match fixed {
+        Some(fixed) => ("a known defect", format!("the defect is fixed in {fixed}")),
+        None => ("a known change", "no later version takes it back".to_owned()),
+    };
+    let finding = Finding::new(
         bug.confidence,
-        say!(case, "{} runs {name} {version}, which has a known defect: {} ({})", case.end(side), bug.text, bug.reference),
+        say!(case, "{} runs {name} {version}, which has {what}: {} ({})", case.end(side), bug.does, bug.id),
     )
-    .because(mark.map(|m| Evidence::packet(m, say!(case, "version {version} of {name}, the defect is fixed in {fixed}"))))
-    .because(Side::BOTH.iter().find_map(|&s| case.goodbye_evidence(s)))
-    .fix(say!(case, "upgrade {name} on {} to {fixed} or later", case.facts.endpoint(side).addr))
+    .because(mark.map(|m| Evidence::packet(m, say!(case, "version {version} of {name}; {mended}"))))
+    .because(case.facts.nats.before_connect.map(|m| Evidence::packet(m, "the client's first operation came before its CONNECT")))
+    .because(Side::BOTH.iter().find_map(|&s| case.goodbye_evidence(s)));
+    let addr = case.facts.endpoint(side).addr;
+    Yes(match fixed {
+        Some(fixed) => finding.fix(say!(case, "upgrade {name} on {addr} to {fixed} or later ({})", bug.source)),
+        None => finding.fix(say!(case, "on {addr} set what is meant explicitly: {} ({})", bug.does, bug.source)),
+    }
     .why_not("it is named only since its symptom shows too; other reasons stand in `also`"))
 }
 
-/// The version, if the defect is in it and its symptom shows.
-fn affected<'a>(case: &'a Case<'_>, bug: &Bug) -> Option<&'a str> {
-    let text = match bug.who {
-        Who::Server => &case.facts.nats.info.as_ref()?.1.version,
-        Who::Lang(lang) => {
-            let connect = &case.facts.nats.connect.as_ref()?.1;
-            (connect.lang == lang).then_some(&connect.version)?
-        }
+/// A defect of a version in use, whose sign shows.
+struct Affected<'a> {
+    bug: &'static Bug,
+    version: &'a str,
+    fixed: Option<Version>,
+}
+
+fn found<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Affected<'a>> {
+    let parsed = |text: &'a str| parse(text).map(|version| (text, version));
+    let server = case.facts.nats.info.as_ref().and_then(|(_, info)| parsed(&info.version));
+    let client = case.library_version().and_then(parsed);
+    BUGS.iter().filter_map(move |bug| {
+        let (text, version) = match bug.who().1 {
+            Side::Server => server?,
+            Side::Client => client.filter(|_| case.lang() == bug.product)?,
+        };
+        let fixed = bug.affects(version)?;
+        bug.sign.shows(case).then_some(Affected { bug, version: text, fixed })
+    })
+}
+
+/// Defects whose sign shows although another cause is the verdict: one line each.
+#[must_use]
+pub fn hints(case: &Case<'_>) -> Vec<String> {
+    let line = |a: Affected<'_>| {
+        let mended = a.fixed.map_or(String::new(), |f| format!(", mended in {f}"));
+        format!("known of {} {}: {}{mended} ({})", a.bug.who().0, a.version, a.bug.does, a.bug.source)
     };
-    let version = parse(text)?;
-    (version >= bug.from && version < bug.fixed && (bug.shows)(case)).then_some(text.as_str())
+    found(case).map(line).take(2).collect()
+}
+
+impl Bug {
+    fn who(&self) -> (&str, Side) {
+        match self.product.as_str() {
+            "nats-server" => ("nats-server", Side::Server),
+            lang => (library(lang).map_or(lang, |l| l.package), Side::Client),
+        }
+    }
+
+    /// Whether this version lies in a range of it, and which version mends it.
+    fn affects(&self, version: Version) -> Option<Option<Version>> {
+        let range = self.affected.iter().find(|(from, fixed)| version >= *from && fixed.is_none_or(|f| version < f))?;
+        Some(range.1.filter(|_| !self.change))
+    }
 }
 
 /// `2.10.25`, `v2.12.0-beta.1` (counts as 2.12.0).
-fn parse(text: &str) -> Option<(u32, u32, u32)> {
+fn parse(text: &str) -> Option<Version> {
     let mut parts = text.trim_start_matches('v').split(['.', '-', '+']).map(|p| p.parse::<u32>().ok());
-    Some((parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
+    Some(Version(parts.next()??, parts.next()??, parts.next().flatten().unwrap_or(0)))
 }
 
 #[cfg(test)]
@@ -180,19 +176,62 @@ mod cases {
 
     fn proxied(version: &'static str) -> Scene {
         Scene::new().young().info(move |i| i.version = version.into()).ends_at(Kind::Fin, Party::Server, 900).with(|s| {
-            s.facts.nats.connect = None;
-            s.facts.nats.foreign.client = Some((mark(2), Foreign::Proxy));
+            s.facts.nats.forwarded_for = Some("192.0.2.1:5555".into());
         })
     }
 
-    pub const CASES: &[fn() -> Scene] =
-        &[|| proxied("2.12.4").fires(), || proxied("2.15.1").silent(), || Scene::new().silent()];
+    fn java(version: &'static str) -> Scene {
+        let refused = Scene::new().young().ends_at(Kind::Fin, Party::Server, 4).error("Authorization Violation");
+        refused
+            .connect(move |c| {
+                c.lang = "java".into();
+                c.version = version.into();
+            })
+            .with(|s| s.facts.nats.before_connect = Some(mark(1)))
+    }
+
+    pub const CASES: &[fn() -> Scene] = &[
+        || proxied("2.12.4").fires(),
+        || proxied("2.12.4").error("Authentication Timeout").fires(),
+        || proxied("2.12.4").error("Authentication Timeout").connect(|c| c.lang.clear()).fires(),
+        || java("2.21.2").fires(),
+        || java("2.23.0").fires(),
+        || java("2.24.0").silent(),
+        || java("2.21.2").with(|s| s.facts.nats.before_connect = None).silent(),
+        || proxied("2.15.1").silent(),
+        || Scene::new().ends(Kind::Fin, Party::Server).error("maximum connections exceeded").young().silent(),
+        || Scene::new().silent(),
+    ];
+
+    #[test]
+    fn the_list_can_be_read() {
+        let list: Result<Vec<super::Bug>, _> = serde_json::from_str(include_str!("known_bug/list.json"));
+        assert!(list.is_ok(), "{list:?}");
+        assert!(super::BUGS.len() >= 15, "{}", super::BUGS.len());
+        for bug in super::BUGS.iter() {
+            assert_eq!(super::BUGS.iter().filter(|b| b.id == bug.id).count(), 1, "{}", bug.id);
+            assert!(bug.source.starts_with("https://"), "{}", bug.id);
+            assert!((0.1..=0.99).contains(&bug.confidence), "{}", bug.id);
+            assert!(bug.product == "nats-server" || super::library(&bug.product).is_some(), "{}", bug.id);
+            for (from, fixed) in &bug.affected {
+                assert!(fixed.is_none_or(|f| f > *from), "{}", bug.id);
+            }
+        }
+    }
+
+    #[test]
+    fn a_hint_stands_beside_the_verdict() {
+        let full = Scene::new().young().ends_at(Kind::Fin, Party::Server, 2).error("maximum connections exceeded");
+        let cause = crate::cause::judge(&full.case());
+        assert_eq!(cause.code, "max_connections");
+        assert!(cause.why_not.iter().any(|w| w.contains("pull/7877")), "{:?}", cause.why_not);
+    }
 
     #[test]
     fn versions() {
-        assert_eq!(super::parse("2.10.25"), Some((2, 10, 25)));
-        assert_eq!(super::parse("v2.12.0-beta.1"), Some((2, 12, 0)));
-        assert_eq!(super::parse("2.9"), Some((2, 9, 0)));
+        assert_eq!(super::parse("2.10.25"), Some(super::Version(2, 10, 25)));
+        assert_eq!(super::parse("v2.12.0-beta.1"), Some(super::Version(2, 12, 0)));
+        assert_eq!(super::parse("2.9"), Some(super::Version(2, 9, 0)));
         assert_eq!(super::parse(""), None);
         assert_eq!(super::parse("dev"), None);
     }

@@ -35,7 +35,7 @@ Fix:
 3. the limit may be the account's or user's: `nsc edit user NAME --payload N`
 4. most libraries check INFO's max_payload before they send: upgrade one that does not
 
-Check next: Go and C clients close for good on this -ERR: does the application reconnect?
+Check next: Go, C and Python clients close for good on this -ERR: does the application reconnect?
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {

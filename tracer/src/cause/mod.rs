@@ -7,6 +7,8 @@ macro_rules! say {
     };
 }
 
+mod aftermath;
+pub mod libraries;
 mod prelude;
 pub mod remedy;
 mod seen;
@@ -216,6 +218,9 @@ impl<'a> Case<'a> {
         match &self.facts.nats.connect {
             Some((_, c)) if !c.name.is_empty() => {
                 say!(self, "{} ({})", c.name, self.facts.client)
+            }
+            None if self.known().is_some_and(|k| !k.name.is_empty()) => {
+                say!(self, "{} ({})", self.known().map_or("", |k| &k.name), self.facts.client)
             }
             _ => say!(self, "{}", self.facts.client),
         }

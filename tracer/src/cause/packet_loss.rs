@@ -41,7 +41,7 @@ Check next: `natstrace compare` on captures of both hosts counts what was lost w
 
 fn judge(case: &Case<'_>) -> Judgement {
     let tcp = &case.facts.tcp;
-    if case.attempt_failed() || case.close.side == Party::Network && case.close.kind == Kind::Rst {
+    if case.attempt_failed() || case.close.kind == Kind::FirewallDrop || case.close.side == Party::Network && case.close.kind == Kind::Rst {
         return No;
     }
     let Some((worse, share, repeats)) = case.facts.lossy() else { return No };

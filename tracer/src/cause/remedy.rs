@@ -1,6 +1,7 @@
 //! Commands and settings for the `fix` of a verdict, with the real addresses, for the host they are typed on and in the words
 //! of the client's library.
 use super::Case;
+use super::libraries::{Library, library};
 use crate::base::{Addr, Endpoint, Side, Span};
 use crate::kernel::FilterRule;
 
@@ -145,108 +146,59 @@ pub fn ping_below(case: &Case<'_>, gap: Span) -> Vec<String> {
 /// The client library's own PING option.
 #[must_use]
 pub fn ping_option(lang: &str, secs: i64) -> String {
-    match lang {
-        "go" => format!(
-            "in the client (Go): `nats.PingInterval({secs}*time.Second)` (default 2 min), `nats.MaxPingsOutstanding(2)`"
-        ),
-        "rust" => format!(
-            "in the client (Rust): `ConnectOptions::ping_interval(Duration::from_secs({secs}))` (default 60 s)"
-        ),
-        "python3" => {
-            format!("in the client (Python): `ping_interval={secs}` (default 120), `max_outstanding_pings=2`")
-        }
-        "nats.js" => format!(
-            "in the client (JavaScript): `pingInterval: {}` ms (default 2 min), `maxPingOut: 2`",
-            secs * 1000
-        ),
-        "java" => format!(
-            "in the client (Java): `Options.Builder.pingInterval(Duration.ofSeconds({secs}))` (default 2 min), `maxPingsOut(2)`"
-        ),
-        "C" => format!(
-            "in the client (C): `natsOptions_SetPingInterval(opts, {})` ms (default 2 min), `natsOptions_SetMaxPingsOut(opts, 2)`",
-            secs * 1000
-        ),
-        ".NET" => format!(
-            "in the client (.NET): `NatsOpts.PingInterval = TimeSpan.FromSeconds({secs})` (default 2 min), `MaxPingOut = 2`"
-        ),
-        _ => format!("in the client library set its ping interval to {secs} s (most default to 2 min)"),
-    }
+    library(lang).map_or_else(
+        || format!("in the client library set its ping interval to {secs} s (most default to 2 min)"),
+        |library| library.ping(secs),
+    )
 }
 
 /// The client library's options that keep it trying.
 #[must_use]
 pub fn keep_trying(lang: &str) -> String {
-    match lang {
-        "go" => "in the client (Go): `nats.MaxReconnects(-1)` (default 60 per server), `nats.RetryOnFailedConnect(true)`",
-        "rust" => "in the client (Rust): `ConnectOptions::max_reconnects(None)` (the default), `retry_on_initial_connect()`",
-        "python3" => "in the client (Python): `max_reconnect_attempts=-1` (default 60 per server), `allow_reconnect=True`",
-        "nats.js" => "in the client (JavaScript): `maxReconnectAttempts: -1` (default 10 per server), `waitOnFirstConnect: true`",
-        "java" => "in the client (Java): `Options.Builder.maxReconnects(-1)` (default 60), `Nats.connectReconnectOnConnect(options)`",
-        "C" => "in the client (C): `natsOptions_SetMaxReconnect(opts, -1)` (default 60), `natsOptions_SetRetryOnFailedConnect(opts, true, NULL, NULL)`",
-        ".NET" => "in the client (.NET): `NatsOpts.MaxReconnectRetry = -1` (the default), `RetryOnInitialConnect = true`",
-        _ => "in the client library allow reconnects without limit (-1 in most)",
-    }
-    .to_owned()
+    library(lang).map_or_else(
+        || "in the client library allow reconnects without limit (-1 in most)".to_owned(),
+        Library::keep_trying,
+    )
 }
 
 /// The client library's wait between attempts, with jitter.
 #[must_use]
 pub fn spread_attempts(lang: &str) -> String {
-    match lang {
-        "go" => "in the client (Go): `nats.ReconnectWait(2*time.Second)` and `nats.ReconnectJitter(500*time.Millisecond, 2*time.Second)`",
-        "rust" => "in the client (Rust): `ConnectOptions::reconnect_delay_callback` with a growing, random delay (the default has no jitter)",
-        "python3" => "in the client (Python): `reconnect_time_wait=2` with a random part of your own (it has no jitter)",
-        "nats.js" => "in the client (JavaScript): `reconnectTimeWait: 2000`, `reconnectJitter: 500`, `reconnectJitterTLS: 2000`",
-        "java" => "in the client (Java): `Options.Builder.reconnectWait(Duration.ofSeconds(2))`, `reconnectJitter(Duration.ofMillis(500))`",
-        "C" => "in the client (C): `natsOptions_SetReconnectWait(opts, 2000)`, `natsOptions_SetReconnectJitter(opts, 500, 2000)`",
-        ".NET" => "in the client (.NET): `NatsOpts.ReconnectWaitMin`, `ReconnectWaitMax` and `ReconnectJitter`",
-        _ => "in the client library wait at least 2 s between attempts, with a random part",
-    }
-    .to_owned()
+    spread_over(lang, Span::millis(500))
 }
 
-/// The client library's connect timeout: its default, and the option.
+/// The same, over that much time.
 #[must_use]
-pub fn connect_timeout(lang: &str) -> (Option<Span>, String) {
-    let (secs, text) = match lang {
-        "go" => (2, "in the client (Go): `nats.Timeout(5*time.Second)` (default 2 s)"),
-        "rust" => (
-            5,
-            "in the client (Rust): `ConnectOptions::connection_timeout(Duration::from_secs(10))` (default 5 s)",
-        ),
-        "python3" => (2, "in the client (Python): `connect_timeout=5` (default 2)"),
-        "nats.js" => (20, "in the client (JavaScript): `timeout: 20000` ms (default 20 s)"),
-        "java" => (
-            2,
-            "in the client (Java): `Options.Builder.connectionTimeout(Duration.ofSeconds(5))` (default 2 s)",
-        ),
-        "C" => (2, "in the client (C): `natsOptions_SetTimeout(opts, 5000)` ms (default 2 s)"),
-        ".NET" => {
-            (2, "in the client (.NET): `NatsOpts.ConnectTimeout = TimeSpan.FromSeconds(5)` (default 2 s)")
-        }
-        _ => {
-            return (None, "in the client library raise the connect timeout (Go `nats.Timeout`, Python `connect_timeout`, \
-                           Java `connectionTimeout`, .NET `ConnectTimeout`, C `natsOptions_SetTimeout`: 2 s; Rust \
-                           `connection_timeout`: 5 s; JavaScript `timeout`: 20 s)".to_owned());
-        }
+pub fn spread_over(lang: &str, jitter: Span) -> String {
+    library(lang).map_or_else(
+        || {
+            format!(
+                "in the client library wait at least 2 s between attempts, and up to {jitter} more at random"
+            )
+        },
+        |library| library.spread(jitter),
+    )
+}
+
+/// The client library's option for its connect timeout.
+#[must_use]
+pub fn connect_timeout(lang: &str) -> String {
+    let Some(library) = library(lang) else {
+        return "in the client library raise the connect timeout (Go `nats.Timeout`, Python `connect_timeout`, Java \
+                `connectionTimeout`, .NET `ConnectTimeout`, C `natsOptions_SetTimeout`: 2 s; Rust `connection_timeout`: 5 s; \
+                JavaScript `timeout`: 20 s)"
+            .to_owned();
     };
-    (Some(Span::secs(secs)), text.to_owned())
+    library.connect_timeout((library.connect_timeout.0 / 1_000_000_000 * 2).clamp(5, 30))
 }
 
 /// How a client reads faster, or loses less when it can't.
 #[must_use]
 pub fn read_faster(lang: &str) -> String {
-    match lang {
-        "go" => "in the client (Go): do no slow work in the callback, hand messages to workers; mind `Subscription.SetPendingLimits`",
-        "rust" => "in the client (Rust): poll the subscriber in a task of its own; `ConnectOptions::subscription_capacity` sizes its queue",
-        "python3" => "in the client (Python): never block the event loop in a handler; `pending_msgs_limit` and `pending_bytes_limit` of subscribe size its queue",
-        "nats.js" => "in the client (JavaScript): keep the event loop free; iterate subscriptions in async code without long synchronous work",
-        "java" => "in the client (Java): use several Dispatchers and `setPendingLimits`; do no slow work in the handler",
-        "C" => "in the client (C): `natsOptions_SetIOBufSize`, `natsSubscription_SetPendingLimits`; do no slow work in the callback",
-        ".NET" => "in the client (.NET): read the subscription channel in a task of its own; `NatsOpts.SubPendingChannelCapacity` sizes it",
-        _ => "in the client do no slow work where messages are received: hand them to workers",
-    }
-    .to_owned()
+    library(lang).map_or_else(
+        || "in the client do no slow work where messages are received: hand them to workers".to_owned(),
+        Library::read_faster,
+    )
 }
 
 #[cfg(test)]

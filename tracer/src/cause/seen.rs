@@ -1,7 +1,9 @@
 //! What the rules ask of a case, worked out once.
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{Evidence, Handshake, Kind, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered};
+use crate::event::{
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered,
+};
 
 impl Case<'_> {
     /// That end sent the FIN or RST that decided.
@@ -199,10 +201,27 @@ impl Case<'_> {
         server_error::reason_of(self).is_some()
     }
 
-    /// The library of the client, `go` or empty.
+    /// The library of the client, `go` or empty: by its CONNECT, else by that of the connection which this attempt replaces.
     #[must_use]
     pub fn lang(&self) -> &str {
-        self.facts.nats.connect.as_ref().map_or("", |(_, c)| c.lang.as_str())
+        match &self.facts.nats.connect {
+            Some((_, connect)) => &connect.lang,
+            None => self.known().map_or("", |known| &known.lang),
+        }
+    }
+
+    /// The version of that library.
+    #[must_use]
+    pub fn library_version(&self) -> Option<&str> {
+        let known = || self.known().map(|known| known.version.as_str());
+        let version = self.facts.nats.connect.as_ref().map(|(_, c)| c.version.as_str()).or_else(known);
+        version.filter(|v| !v.is_empty())
+    }
+
+    /// Who makes this attempt, known from the connection it lost.
+    #[must_use]
+    pub const fn known(&self) -> Option<&KnownClient> {
+        self.around.client.as_ref()
     }
 
     /// The reason why the network is out of it, where the packets show that.

@@ -30,8 +30,8 @@ What else it could be:
 Fix: this is the gentle way, clients should not suffer. If they did:
 1. the cluster needs other servers that take them: connect_urls of the INFO must name reachable
    addresses (`client_advertise`)
-2. `terminationGracePeriodSeconds` must exceed lame_duck_duration plus the grace period, else the
-   rest is killed
+2. `terminationGracePeriodSeconds` must exceed lame_duck_duration (the grace period is part of it),
+   else the rest is killed
 3. handle the library's lame duck event and drain where work must not be cut
 
 Check next: did each client reconnect elsewhere at once (`reconnect`, `server_changed`)? Servers up

@@ -24,7 +24,8 @@ On the wire:
 - nothing marks the moment of the close: the FIN waits behind megabytes of queued data and comes
   seconds or minutes later, in the last data segment, or never
 - a window closed for longer than write_deadline means that the server has already dropped the
-  client
+  client; a FIN behind a window that was closed for less means max_pending, or a lower deadline
+- which subjects weigh most, how big the messages are, how many came a second: in the evidence
 
 What else it could be:
 - stale_client: the client's process hangs; then its PONGs are missing too
@@ -38,7 +39,8 @@ Fix:
    connections or a queue group
 2. subscribe to less: narrower subjects; JetStream pull consumers fetch only what the client can
    take
-3. give it more room: `max_pending: 128MB`, `write_deadline: \"20s\"` in nats-server.conf
+3. give it more room, of the limit that it was (see the evidence): `max_pending: 128MB` or
+   `write_deadline: \"20s\"` in nats-server.conf
 4. servers up to 2.10.25 apply write_deadline to the whole backlog: upgrade
 
 Check next: the server's log: `Slow Consumer Detected: WriteDeadline of 10s exceeded with N chunks
@@ -69,6 +71,7 @@ fn judge(case: &Case<'_>) -> Judgement {
             say!(case, "{client} read too slowly, and {server} dropped it with data still queued")
         },
     );
+    let limit = limit(case, told.as_ref().map_or("", |t| &t.text));
     finding = finding.because(told.map(|t| t.evidence));
     if held.longest > Span::ZERO {
         let told = if case.settings.told { "" } else { " by default" };
@@ -83,50 +86,143 @@ fn judge(case: &Case<'_>) -> Judgement {
         let text = say!(case, "up to {} bytes to the client were waiting, {} never acknowledged", sent.max_in_flight, sent.unacked_bytes);
         finding = finding.because([Evidence::packets(text)]);
     }
+    let big = big_messages(case);
     finding = finding
+        .because(limit.map(|l| Evidence::packets(l.says(case))))
         .because(load(case))
-        .fix(remedy::read_faster(case.lang()))
+        .fix(remedy::read_faster(case.lang()));
+    if let Some(size) = big {
+        finding = finding.fix(say!(
+            case,
+            "its messages are big ({size} bytes at most): send less at once, in parts or through a JetStream object store, so that one does \
+             not hold up all others"
+        ));
+    }
+    finding = finding
         .fix(say!(case, "look at the load of {} at that time: CPU, swapping, garbage collection, a blocked handler", case.facts.client.addr))
         .fix("subscribe to less, share the load in a queue group, or use a JetStream pull consumer that fetches what it can take")
-        .fix("give more room in nats-server.conf: `max_pending: 128MB` (default 64MB), `write_deadline: \"20s\"` (default 10s), then reload");
+        .fix(match limit {
+            Some(Limit::MaxPending) => {
+                "give more room in nats-server.conf: `max_pending: 128MB` (default 64MB), then reload; a longer `write_deadline` does not \
+                 help here"
+            }
+            Some(Limit::WriteDeadline) => {
+                "give more time in nats-server.conf: `write_deadline: \"20s\"` (default 10s), then reload; a larger `max_pending` alone does \
+                 not help here"
+            }
+            Some(Limit::Sooner) | None => {
+                "give more room in nats-server.conf: `max_pending: 128MB` (default 64MB), `write_deadline: \"20s\"` (default 10s), then reload"
+            }
+        });
     finding.why_not.extend(network(case));
     Yes(finding.why_not("no -ERR is normal here: the server sends none through a full socket"))
+}
+
+/// Which of the server's two limits it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Limit {
+    /// Told by the server.
+    MaxPending,
+    /// Told by the server, or the window was closed for so long.
+    WriteDeadline,
+    /// The window was closed for less than write_deadline: the other limit, or a lower one than assumed.
+    Sooner,
+}
+
+/// By the server's own words, else by how long it waited.
+fn limit(case: &Case<'_>, told: &str) -> Option<Limit> {
+    let told = told.to_ascii_lowercase();
+    let held = case.facts.tcp.client.zero_window.longest;
+    let deadline = case.settings.write_deadline;
+    if told.contains("pending") {
+        return Some(Limit::MaxPending);
+    }
+    if told.contains("deadline") || held >= Span(deadline.0 / 10 * 9) {
+        return Some(Limit::WriteDeadline);
+    }
+    // What the server had in its own memory never shows, only that it did not wait.
+    let sooner = case.ended_by(Side::Server) && case.facts.tcp.server.fin_behind_data && held > Span::ZERO;
+    (sooner && told.is_empty()).then_some(Limit::Sooner)
+}
+
+impl Limit {
+    fn says(self, case: &Case<'_>) -> String {
+        let deadline = case.settings.write_deadline;
+        let pending = case.settings.max_pending >> 20;
+        let told = if case.settings.told { "" } else { " by default" };
+        match self {
+            Self::MaxPending => say!(case, "the limit was max_pending ({pending} MB{told}): so much waited for it in the server's memory"),
+            Self::WriteDeadline => {
+                say!(case, "the limit was write_deadline ({deadline}{told}): the server's socket took nothing for so long")
+            }
+            Self::Sooner => say!(
+                case,
+                "the server did not wait for write_deadline ({deadline}{told}): more than max_pending ({pending} MB{told}) waited in its \
+                 memory, or write_deadline is set lower"
+            ),
+        }
+    }
+}
+
+/// The largest delivery, where a few of its size fill a socket.
+fn big_messages(case: &Case<'_>) -> Option<u64> {
+    Some(case.facts.nats.largest_msg).filter(|&size| size >= 256 << 10)
 }
 
 /// What the server had for it: how much, how fast, how big, on what.
 fn load(case: &Case<'_>) -> Option<Evidence> {
     let (nats, sent) = (&case.facts.nats, &case.facts.tcp.server);
-    let (first, last) = (sent.first?, sent.last_data?);
+    let held = &case.facts.tcp.client.zero_window;
+    let first = sent.first?;
+    let last = held.longest_from.or(sent.last_data).filter(|m| m.at > first.at).or(sent.last_data)?;
     let span = (last.at - first.at).as_secs();
-    if nats.msgs == 0 || span <= 0.0 {
+    if nats.msgs == 0 || span <= 0.0 || !case.speaks {
         return None;
     }
-    let mut text = say!(
-            case,
-        "the server sent it {} messages, {} bytes on the wire, in {}: {:.0} a second, the largest of {} bytes",
+    let mut text = format!(
+        "it got {} messages, {} bytes on the wire, in {} up to then: {:.0} messages and {:.0} kB a second; the largest of {} bytes, {} \
+         on average",
         nats.msgs,
         sent.bytes,
         last.at - first.at,
         nats.msgs as f64 / span,
-        nats.largest_msg
+        sent.bytes as f64 / span / 1000.0,
+        nats.largest_msg,
+        sent.bytes / nats.msgs
     );
-    if !nats.at_risk.subjects.is_empty() {
-        text.push_str(&say!(case, "; under way at the end: {}", nats.at_risk.subjects.join(", ")));
+    let heavy: Vec<String> = nats.heaviest.iter().take(3).map(|(subject, bytes)| share(subject, *bytes, sent.bytes)).collect();
+    if heavy.is_empty() {
+        if !nats.at_risk.subjects.is_empty() {
+            text.push_str(&format!("; under way at the end: {}", nats.at_risk.subjects.join(", ")));
+        }
+    } else {
+        text.push_str(&format!("; most on {}", heavy.join(", ")));
     }
     Some(Evidence::packets(text))
+}
+
+/// `orders (92 %)`: by samples, so whole percents and never more than all.
+fn share(subject: &str, bytes: u64, of: u64) -> String {
+    format!("{subject} ({} %)", (bytes.saturating_mul(100) / of.max(1)).min(100))
 }
 
 /// Whether the network has a part in it.
 fn network(case: &Case<'_>) -> Option<String> {
     let sent = &case.facts.tcp.server;
-    let rtt = case.facts.rtt?.median_us as f64 / 1e3;
+    let rtt = case.facts.rtt?;
+    let (median, most) = (rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
     // One repeat in fifty slows a stream down noticeably.
     if u64::from(sent.retransmits) * 50 > sent.packets.max(50) {
-        return None;
+        return Some(say!(
+            case,
+            "not the client alone: {} of {} segments to it were repeated, round trip {median:.1} ms (up to {most:.1} ms): the network \
+             slowed it down too",
+            sent.retransmits, sent.packets
+        ));
     }
     Some(say!(
-            case,
-        "not the network: the client's kernel went on acknowledging, round trip {rtt:.1} ms, {} of {} segments repeated",
+        case,
+        "not the network: the client's kernel went on acknowledging, round trip {median:.1} ms, {} of {} segments repeated",
         sent.retransmits, sent.packets
     ))
 }
@@ -167,6 +263,34 @@ mod cases {
             (z.longest, z.total) = (Span::secs(s), Span::secs(s));
             z.longest_from = Some(mark(END - s * 1000));
         })
+    }
+
+    #[test]
+    fn the_limit_is_told_apart() {
+        let pending = closed_window(1).with(|s| {
+            s.facts.tcp.server.fin_behind_data = true;
+            s.around.server_reason =
+                Some(ServerReason { text: "Slow Consumer (Pending Bytes)".into(), ..ServerReason::default() });
+        });
+        let cause = crate::cause::judge(&pending.case());
+        assert!(cause.evidence.iter().any(|e| e.text.contains("the limit was max_pending (64 MB")), "{cause:?}");
+        assert!(cause.fix.iter().any(|f| f.contains("`max_pending: 128MB`")));
+        let deadline = crate::cause::judge(&closed_window(11).case());
+        assert!(deadline.evidence.iter().any(|e| e.text.contains("the limit was write_deadline (10.0 s")), "{deadline:?}");
+        let sooner = closed_window(2).with(|s| s.facts.tcp.server.fin_behind_data = true);
+        let cause = crate::cause::judge(&sooner.case());
+        assert!(cause.evidence.iter().any(|e| e.text.contains("did not wait for write_deadline")), "{cause:?}");
+    }
+
+    #[test]
+    fn the_autopsy_names_the_heavy_subject_and_the_size() {
+        let big = closed_window(11).with(|s| {
+            s.facts.nats.heaviest = vec![("orders.big".into(), 38_000)];
+            s.facts.nats.largest_msg = 700_000;
+        });
+        let cause = crate::cause::judge(&big.case());
+        assert!(cause.evidence.iter().any(|e| e.text.contains("most on orders.big (95 %)")), "{cause:?}");
+        assert!(cause.fix.iter().any(|f| f.contains("700000 bytes")));
     }
 
     pub const CASES: &[fn() -> Scene] = &[

@@ -68,6 +68,18 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(mark) = pings.first_unanswered {
         finding = finding.because([Evidence::packet(mark, say!(case, "first PING of the server without a PONG, {} before the end", case.ended_at() - mark.at))]);
     }
+    if case.ended_by(Side::Server)
+        && let Some(first) = pings.first_unanswered
+    {
+        let waited = case.ended_at() - first.at;
+        let whole = interval.times(i64::from(case.settings.ping_max));
+        if about(waited, whole, Span(interval.0 / 2)) {
+            finding = finding.because([Evidence::packets(say!(
+                case,
+                "the server's PING timer fired: {} PINGs, one every {interval} (ping_interval), {waited} in all", case.settings.ping_max
+            ))]);
+        }
+    }
     if let Some(last) = case.facts.tcp.client.last_data {
         finding = finding.because([Evidence::packet(last, say!(case, "last data of the client, {} before the end", case.ended_at() - last.at))]);
     }

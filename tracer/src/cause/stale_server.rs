@@ -1,4 +1,6 @@
 //! `stale_server`: the client gave up on PONGs (the server hangs or is overloaded).
+use super::aftermath;
+use super::libraries::library;
 use super::prelude::*;
 
 
@@ -23,7 +25,8 @@ On the wire:
 - at the third tick the client closes: FIN (Go, Python, JavaScript, .NET), FIN and RST (C), RST
   (Java); Rust only dials anew
 - default: 2 min and 2 PINGs, so 4 to 6 min after the hang (Rust 1 min: 2 to 3 min)
-- new connections get SYN-ACK but no INFO
+- new connections get SYN-ACK but no INFO; before that INFO and PONGs come later and later while
+  TCP's acknowledgements stay quick: a process short of CPU, not a slow network
 
 What else it could be:
 - path_blackhole, firewall_drop: then the PINGs are not acknowledged by TCP either
@@ -72,13 +75,32 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let addr = case.facts.server.addr;
     finding = finding
+        .because(timer(case))
         .because(case.goodbye_evidence(Side::Client))
+        .because(aftermath::overload(case))
         .fix(say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
         .fix(say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
         .fix(say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
         .why_not("not the network and no filter: the server's TCP acknowledged every PING");
     finding.why_not.extend(case.network_fine());
     Yes(finding)
+}
+
+/// Whose timer ended it: the client's own, by its library's defaults or by the interval that was seen.
+fn timer(case: &Case<'_>) -> Option<Evidence> {
+    let pings = &case.facts.nats.pings.client;
+    let first = pings.first_unanswered.filter(|_| case.speaks && case.ended_by(Side::Client))?;
+    let waited = case.ended_at() - first.at;
+    let own = library(case.lang());
+    let interval = pings.interval.or(own.map(|l| l.ping_interval))?;
+    let ticks = own.map_or(2, |l| l.pings_out);
+    if !about(waited, interval.times(i64::from(ticks)), Span(interval.0 / 2)) {
+        return None;
+    }
+    let default = own.filter(|l| about(interval, l.ping_interval, Span::secs(1))).map_or(String::new(), |l| format!(", the default of {}", l.name));
+    Some(Evidence::packets(format!(
+        "the client's own PING timer fired: {ticks} PINGs without a PONG, one every {interval}{default}, so it left {waited} after the first"
+    )))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
-use super::{Case, Finding, Judgement, RULES, Rule, seen, unknown};
+use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown};
 use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
@@ -84,7 +84,7 @@ impl Verdict {
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
         why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
-        Cause {
+        let mut cause = Cause {
             code: self.rule.code,
             family: self.rule.family,
             summary: finding.summary,
@@ -93,7 +93,9 @@ impl Verdict {
             fix: finding.fix,
             also: self.also,
             why_not,
-        }
+        };
+        aftermath::complete(case, &mut cause);
+        cause
     }
 }
 

@@ -61,8 +61,74 @@ pub struct Around {
     pub seen_until: Timestamp,
     /// The reason in the server's own words (`reason` of /connz?state=closed, or its log's "connection closed: …").
     pub server_reason: Option<ServerReason>,
+    /// Who makes this attempt, where the connection it lost told and no other client of its host was waiting.
+    pub client: Option<KnownClient>,
+    /// The server of this attempt is known to the client from INFO alone: where that INFO came from.
+    pub announced_by: Option<crate::base::Endpoint>,
+    /// Clients that lost their connections together and came back to this server about now.
+    pub herd: Option<Herd>,
+    /// How long this server's INFO took after accept, on other connections.
+    pub info_latency: Option<Latency>,
+    /// How long its PONGs took, on other connections.
+    pub pong_latency: Option<Latency>,
     /// How the process that owned each end's socket ended, where the kernel told it and it ended about this close.
     pub process_end: PerSide<Option<ProcessEnd>>,
+}
+
+/// A client known by an earlier connection of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownClient {
+    /// Name of its CONNECT.
+    pub name: String,
+    /// Library language.
+    pub lang: String,
+    /// Library version.
+    pub version: String,
+    /// User of its CONNECT.
+    pub user: String,
+}
+
+/// Many clients that lost their connections within a few seconds, and their first attempts at one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Herd {
+    /// How many.
+    pub clients: u32,
+    /// From the loss to the first attempt: the twentieth that was quickest, the median, the twentieth that was slowest.
+    pub delay: (Span, Span, Span),
+    /// Half of the first attempts came within this time.
+    pub half_within: Span,
+}
+
+impl Herd {
+    /// Half of the first attempts this close together have waited equally long: what jitter there is, is the libraries' 0.1 s
+    /// at most, which spreads nobody.
+    #[must_use]
+    pub fn has_no_jitter(&self) -> bool {
+        self.half_within < Span::millis(100)
+    }
+
+    /// One clause.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let jitter = if self.has_no_jitter() { ": no jitter worth the name" } else { "" };
+        format!(
+            "{} clients that lost their connections together tried again after {} to {} (median {}), half of them within {}{jitter}",
+            self.clients, self.delay.0, self.delay.2, self.delay.1, self.half_within
+        )
+    }
+}
+
+/// How long a server took to answer, on its connections together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    /// Median of the answers in the half minute before.
+    pub recent: Span,
+    /// How many those are.
+    pub count: u32,
+    /// Median of those before, where there are enough.
+    pub earlier: Option<Span>,
+    /// The slowest of the recent ones.
+    pub slowest: Span,
 }
 
 /// The server's own reason for a close.

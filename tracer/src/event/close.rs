@@ -1,6 +1,6 @@
 //! A close and its cause, in the words of the outside contract.
 use super::{Evidence, Facts};
-use crate::base::{Span, Timestamp};
+use crate::base::{Endpoint, Span, Timestamp};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -122,6 +122,44 @@ words! {
     }
 }
 
+impl Default for ReconnectOutcome {
+    fn default() -> Self {
+        Self::Unknown
+    }
+}
+
+words! {
+    /// How the gaps between a client's attempts behave.
+    Pace {
+        /// All alike.
+        Constant = "constant",
+        /// Each about as long as the last one, or longer.
+        Growing = "growing",
+        /// Alike but for a random part.
+        Jittered = "jittered",
+        /// Nothing of it.
+        Irregular = "irregular",
+    }
+}
+
+words! {
+    /// What a server that was tried did.
+    Tried {
+        /// It took the client.
+        Accepted = "accepted",
+        /// RST to the SYN.
+        Refused = "refused",
+        /// Nothing came back.
+        Unanswered = "unanswered",
+        /// It closed before it took the client.
+        TurnedAway = "turned_away",
+        /// The client left before it was taken.
+        Left = "left",
+        /// Not known (yet).
+        Unknown = "unknown",
+    }
+}
+
 impl From<crate::base::Side> for Party {
     fn from(side: crate::base::Side) -> Self {
         match side {
@@ -170,20 +208,45 @@ pub struct Cause {
 }
 
 /// What became of the client afterwards.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reconnect {
     /// SYNs of the same client after the loss, the successful one included.
     pub attempts: u32,
     /// Median gap between attempts.
     pub interval: Option<Span>,
+    /// How the gaps between attempts at one server behave, where there are three at least.
+    pub pace: Option<Pace>,
+    /// Shortest and longest of those gaps.
+    pub gaps: Option<(Span, Span)>,
     /// What became of it.
     pub outcome: ReconnectOutcome,
     /// From the end to the SYN of the connection that worked.
     pub downtime: Option<Span>,
+    /// From the last sign of the server (its goodbye, else when it was last heard) to the client's own reaction.
+    pub detect: Option<Span>,
+    /// The first attempt.
+    pub first_attempt: Option<Timestamp>,
     /// Another server_id answered.
     pub server_changed: Option<bool>,
+    /// Servers it tried, in the order of their first attempt; bounded.
+    pub servers: Vec<TriedServer>,
+    /// Subscriptions it held before and holds on the new connection.
+    pub subscriptions: Option<(u64, u64)>,
     /// The new connection.
     pub flow: Option<u64>,
+}
+
+/// One server that a client tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TriedServer {
+    /// Where.
+    pub server: Endpoint,
+    /// SYNs.
+    pub attempts: u32,
+    /// What became of the last attempt.
+    pub outcome: Tried,
+    /// INFO of the lost connection named it in connect_urls.
+    pub announced: bool,
 }
 
 /// One `close` line: everything known of a connection that ended.

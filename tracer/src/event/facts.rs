@@ -262,6 +262,8 @@ pub struct PingFacts {
     pub interval: Option<Span>,
     /// Longest time a PONG took.
     pub slowest_pong: Option<Span>,
+    /// Shortest time a PONG took.
+    pub quickest_pong: Option<Span>,
 }
 
 /// A WebSocket close frame.
@@ -314,6 +316,8 @@ pub struct NatsFacts {
     pub lame_duck: Option<Mark>,
     /// CONNECT and when it came.
     pub connect: Option<(Mark, Arc<Connect>)>,
+    /// The first SUB, UNSUB or PUB that came before CONNECT.
+    pub before_connect: Option<Mark>,
     /// A CONNECT line whose JSON could not be read (bad JSON is a protocol error).
     pub connect_unreadable: Option<Mark>,
     /// The server took the CONNECT: PONG, +OK, MSG or the second INFO followed it.
@@ -326,6 +330,12 @@ pub struct NatsFacts {
     pub msgs: u64,
     /// Subscriptions.
     pub subs: u64,
+    /// Subscriptions taken back (UNSUB, with a maximum or without).
+    pub unsubs: u64,
+    /// `connect_urls` of the newest INFO, where it differs from the first one's.
+    pub connect_urls: Option<Arc<[String]>>,
+    /// Subjects of most delivered bytes and how many each, most first; estimated by samples, bounded.
+    pub heaviest: Vec<(String, u64)>,
     /// PINGs each end sent.
     pub pings: PerSide<PingFacts>,
     /// Header status `409 Server Shutdown` seen.
@@ -455,6 +465,24 @@ pub enum EndedBy {
     Reused,
 }
 
+impl NatsFacts {
+    /// Subscriptions that the client holds, where all of them were seen.
+    #[must_use]
+    pub fn held_subscriptions(&self) -> Option<u64> {
+        self.connect.as_ref().map(|_| self.subs.saturating_sub(self.unsubs))
+    }
+
+    /// Where the server told its clients to connect, as it said last.
+    #[must_use]
+    pub fn announced(&self) -> &[String] {
+        match (&self.connect_urls, &self.info) {
+            (Some(urls), _) => urls,
+            (None, Some((_, info))) => &info.connect_urls,
+            (None, None) => &[],
+        }
+    }
+}
+
 impl Facts {
     /// The endpoint of one side.
     #[must_use]
@@ -495,7 +523,9 @@ impl Facts {
         };
         let (client, server) = (repeated(Side::Client), repeated(Side::Server));
         let worst = if server.1 > client.1 { server } else { client };
-        (worst.2 >= 10 && worst.1 >= 0.03 || worst.2 >= 5 && worst.1 >= 0.08).then_some(worst)
+        // Where one direction died, the other end repeats what was heard: only a goodbye shows that both still worked.
+        let few = worst.2 >= 5 && worst.1 >= 0.08 && self.ended_by == EndedBy::Goodbye;
+        (worst.2 >= 10 && worst.1 >= 0.03 || few).then_some(worst)
     }
 
     /// The last `-ERR` the server sent, if any.

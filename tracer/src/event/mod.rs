@@ -8,9 +8,10 @@ mod input;
 mod notice;
 mod selection;
 
-pub use around::{Around, ProcessEnd, ServerReason};
+pub use around::{Around, Herd, KnownClient, Latency, ProcessEnd, ServerReason};
 pub use close::{
-    Cause, Close, CloseReport, Family, Handshake, Kind, Party, Reconnect, ReconnectOutcome, Summary,
+    Cause, Close, CloseReport, Family, Handshake, Kind, Pace, Party, Reconnect, ReconnectOutcome, Summary,
+    Tried, TriedServer,
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{

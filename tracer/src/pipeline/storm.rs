@@ -1,7 +1,7 @@
 //! Storms of attempts: of one client, or of all at one server.
 use crate::base::{Addr, Endpoint, Span, Timestamp};
 use crate::event::{Mark, Notice, NoticeCode};
-use crate::track::Neighbours;
+use crate::track::{Clients, Neighbours};
 use hashbrown::HashMap;
 
 /// Attempts of one client in [`CLIENT_SPAN`] that are a storm.
@@ -29,6 +29,7 @@ impl Storms {
         client: Endpoint,
         server: Endpoint,
         neighbours: &Neighbours,
+        clients: &Clients,
     ) -> Option<Notice> {
         let by_client = neighbours.attempts(server, Some(client.addr), mark.at, CLIENT_SPAN);
         let by_all = neighbours.attempts(server, None, mark.at, Span::secs(1));
@@ -38,7 +39,11 @@ impl Storms {
                 format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
             )
         } else if by_all >= BY_ALL {
-            (None, format!("{by_all} attempts to connect to {server} within a second"))
+            let mut message = format!("{by_all} attempts to connect to {server} within a second");
+            if let Some(herd) = clients.herd(server, mark.at) {
+                message.push_str(&format!("; {}", herd.in_words()));
+            }
+            (None, message)
         } else {
             return None;
         };

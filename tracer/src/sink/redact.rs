@@ -3,7 +3,7 @@
 //! that readers of the output still parse it and the community id is that of the tokens. Ports stay.
 use super::Sink;
 use crate::base::{Addr, Endpoint};
-use crate::event::{CloseReport, Event, Facts, Notice, NoticeCode, Summary};
+use crate::event::{CloseReport, Event, Facts, Notice, NoticeCode, Reconnect, Summary};
 use crate::nats::{Connect, Info};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -31,7 +31,9 @@ impl<S: Sink> Sink for Redact<S> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let veiled = match event {
             Event::Close(report) => Event::Close(Box::new(self.veil.report(report))),
-            Event::Reconnect { .. } => return self.inner.event(event),
+            Event::Reconnect { at, after, reconnect } => {
+                Event::Reconnect { at: *at, after: *after, reconnect: self.veil.reconnect(reconnect) }
+            }
             Event::Notice(notice) => Event::Notice(self.veil.notice(notice)),
             Event::Summary(summary) => Event::Summary(Box::new(self.veil.summary(summary))),
         };
@@ -58,11 +60,20 @@ impl Veil {
         let words = self.words(&report.facts);
         let mut out = report.clone();
         self.facts(&mut out.facts, &words);
+        out.reconnect = report.reconnect.as_ref().map(|r| self.reconnect(r));
         let cause = &mut out.cause;
         let evidence = cause.evidence.iter_mut().chain(&mut out.close.evidence).map(|e| &mut e.text);
         let lines = cause.fix.iter_mut().chain(&mut cause.why_not);
         for text in evidence.chain(lines).chain([&mut cause.summary]) {
             *text = self.text(text, &words);
+        }
+        out
+    }
+
+    fn reconnect(&mut self, reconnect: &Reconnect) -> Reconnect {
+        let mut out = reconnect.clone();
+        for tried in &mut out.servers {
+            tried.server = self.endpoint(tried.server);
         }
         out
     }
@@ -90,8 +101,12 @@ impl Veil {
         for error in &mut nats.errors {
             error.text = self.text(&error.text, words);
         }
-        for subject in &mut nats.at_risk.subjects {
+        let heaviest = nats.heaviest.iter_mut().map(|(subject, _)| subject);
+        for subject in nats.at_risk.subjects.iter_mut().chain(heaviest) {
             *subject = self.token("subject", subject);
+        }
+        if let Some(urls) = &mut nats.connect_urls {
+            *urls = urls.iter().map(|url| self.text(url, words)).collect();
         }
         for (_, text) in [&mut nats.malformed.client, &mut nats.malformed.server].into_iter().flatten() {
             *text = self.token("text", text);
@@ -195,7 +210,10 @@ impl Veil {
             let urls = i.connect_urls.iter().chain(&i.leafnode_urls);
             real.extend(urls.map(|url| ("host", url.rsplit_once(':').map_or(&**url, |(host, _)| host))));
         }
-        real.extend(nats.at_risk.subjects.iter().map(|subject| ("subject", &**subject)));
+        let heaviest = nats.heaviest.iter().map(|(subject, _)| subject);
+        real.extend(nats.at_risk.subjects.iter().chain(heaviest).map(|subject| ("subject", &**subject)));
+        let later = nats.connect_urls.iter().flat_map(|urls| urls.iter());
+        real.extend(later.map(|url| ("host", url.rsplit_once(':').map_or(&**url, |(host, _)| host))));
         real.extend(nats.tls.iter().filter_map(|tls| tls.sni.as_deref()).map(|sni| ("host", sni)));
         real.extend(nats.mqtt.iter().filter_map(|mqtt| mqtt.client_id.as_deref()).map(|id| ("name", id)));
         real.extend(nats.forwarded_for.iter().map(|from| ("host", &**from)));

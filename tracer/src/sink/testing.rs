@@ -131,6 +131,7 @@ fn back() -> Reconnect {
         downtime: Some(Span::millis(6100)),
         server_changed: Some(true),
         flow: Some(40),
+        ..Reconnect::default()
     }
 }
 

@@ -3,62 +3,33 @@
 //! A client is known by its host until its CONNECT names it. Its losses and attempts form a chain: a lost connection, the
 //! attempts that failed, the one that worked. Several clients of one host each have a chain; an attempt goes to the chain
 //! that waited longest, until a CONNECT tells better.
+mod chain;
+mod herd;
+
 use super::{ConnId, Ending, Tracked};
-use crate::base::{Addr, Span, Timestamp};
-use crate::event::{EndedBy, Reconnect, ReconnectOutcome};
-use crate::nats::Connect;
+use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
+use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
+use chain::{ATTEMPTS_MAX, Announced, Attempt, Chain, Loss, Who, Worked};
 use hashbrown::HashMap;
+use herd::Herds;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Chains kept per host.
 const CHAINS_MAX: usize = 256;
-/// Attempts kept per chain; beyond it they are only counted.
-const ATTEMPTS_MAX: usize = 256;
 /// Recent connections of a host kept, for ends that show late.
 const RECENT_MAX: usize = 128;
 /// Hosts kept.
 const HOSTS_MAX: usize = 16 * 1024;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Who {
-    name: String,
-    lang: String,
-    user: String,
-}
-
-impl Who {
-    fn of(connect: &Connect) -> Self {
-        Self { name: connect.name.clone(), lang: connect.lang.clone(), user: connect.user.clone() }
-    }
-}
-
-#[derive(Debug)]
-struct Loss {
-    id: ConnId,
-    at: Timestamp,
-    server_id: Option<Arc<str>>,
-    /// Attempts of the chain made before this loss.
-    before: usize,
-    uncounted_before: u32,
-}
-
-#[derive(Debug)]
-struct Chain {
-    who: Option<Who>,
-    losses: Vec<Loss>,
-    /// Losses not settled.
-    open: u32,
-    attempts: Vec<(ConnId, Timestamp)>,
-    uncounted: u32,
-    worked: Option<(ConnId, Timestamp, Option<Arc<str>>)>,
-}
-
 #[derive(Debug)]
 struct Recent {
     id: ConnId,
     at: Timestamp,
+    server: Endpoint,
     chain: Option<u64>,
+    /// No other client of the host was waiting: the chain is no guess.
+    alone: bool,
     accepted: Option<(Option<Who>, Option<Arc<str>>)>,
 }
 
@@ -75,13 +46,27 @@ pub struct Clients {
     next_chain: u64,
     /// The chain of each loss that is not settled.
     chain_of: HashMap<ConnId, (Addr, u64), foldhash::fast::RandomState>,
+    herds: Herds,
+}
+
+/// The connection that worked after a loss.
+#[derive(Clone, Copy, Debug)]
+pub struct NewConnection {
+    /// Its SYN.
+    pub since: Timestamp,
+    /// Subscriptions it holds, as soon as that is known.
+    pub held: Option<u64>,
+    /// What became of every attempt before it is known.
+    pub settled: bool,
 }
 
 impl Clients {
     /// One more thing the tracker told.
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
-            Tracked::Opened { id, mark, client, syn: true, .. } => self.attempt(*id, mark.at, client.addr),
+            Tracked::Opened { id, mark, client, server, syn: true } => {
+                self.attempt(*id, mark.at, client.addr, *server);
+            }
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
                 let server_id =
@@ -89,6 +74,12 @@ impl Clients {
                 self.accepted(*id, client.addr, who, server_id);
             }
             Tracked::Ending(ending) => self.ending(ending),
+            Tracked::Holds { id, client, subscriptions } => {
+                self.holds(*id, client.addr, Some(*subscriptions))
+            }
+            Tracked::Closed(facts) => {
+                self.holds(facts.first_frame, facts.client.addr, facts.nats.held_subscriptions());
+            }
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.chain_of.remove(id) else { return };
                 let chain = self.hosts.get_mut(&addr).and_then(|host| host.chains.get_mut(&no));
@@ -101,32 +92,47 @@ impl Clients {
         }
     }
 
-    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr) {
+    /// A connection's subscriptions matter where it is the one that worked; the first word counts.
+    fn holds(&mut self, id: ConnId, addr: Addr, subscriptions: Option<u64>) {
+        let host = self.hosts.get_mut(&addr).into_iter();
+        let worked = host.flat_map(|h| h.chains.values_mut()).filter_map(|c| c.worked.as_mut());
+        for worked in worked.filter(|w| w.id == id) {
+            worked.held = worked.held.or(subscriptions);
+        }
+    }
+
+    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint) {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
             self.hosts.retain(|_, h| h.recent.back().is_some_and(|r| at - r.at < Span::secs(120)));
         }
         let host = self.hosts.entry(addr).or_default();
+        let waiting = |c: &Chain| c.worked.is_none() && !c.losses.is_empty();
+        let alone = host.chains.values().filter(|c| waiting(c)).count() == 1;
         // The chain whose last sign is oldest waits longest.
         let chain = host
             .chains
             .iter_mut()
-            .filter(|(_, c)| c.worked.is_none() && !c.losses.is_empty())
-            .min_by_key(|(no, c)| (c.attempts.last().map_or(Timestamp(i64::MIN), |a| a.1), **no));
+            .filter(|(_, c)| waiting(c))
+            .min_by_key(|(no, c)| (c.attempts.last().map_or(Timestamp(i64::MIN), |a| a.at), **no));
         let no = chain.map(|(no, chain)| {
-            chain.add(id, at);
+            if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
+                self.herds.note(server, loss.at, at);
+            }
+            chain.add(Attempt { id, at, server, outcome: Tried::Unknown });
             *no
         });
         if host.recent.len() >= RECENT_MAX {
             host.recent.pop_front();
         }
-        host.recent.push_back(Recent { id, at, chain: no, accepted: None });
+        host.recent.push_back(Recent { id, at, server, chain: no, alone, accepted: None });
     }
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<Arc<str>>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
         let Some(recent) = host.recent.iter_mut().find(|r| r.id == id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
-        let at = recent.at;
+        let (at, server) = (recent.at, recent.server);
+        let attempt = Attempt { id, at, server, outcome: Tried::Accepted };
         let fits = |chain: &Chain| chain.who.is_none() || who.is_none() || chain.who == who;
         let mut no = recent.chain;
         if !no.and_then(|no| host.chains.get(&no)).is_some_and(fits) {
@@ -137,17 +143,18 @@ impl Clients {
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
             if let Some(chain) = no.and_then(|no| host.chains.get_mut(&no)) {
-                chain.attempts.retain(|a| a.0 != id);
+                chain.attempts.retain(|a| a.id != id);
             }
             if let Some(chain) = better.and_then(|no| host.chains.get_mut(&no)) {
-                chain.add(id, at);
+                chain.add(attempt);
             }
             no = better;
             recent.chain = no;
         }
         if let Some(chain) = no.and_then(|no| host.chains.get_mut(&no)) {
             chain.who = chain.who.take().or(who);
-            chain.worked.get_or_insert((id, at, server_id));
+            chain.came_to(id, Tried::Accepted);
+            chain.worked.get_or_insert(Worked { id, at, server_id, held: None });
         }
     }
 
@@ -164,9 +171,14 @@ impl Clients {
         let failed = !ending.accepted;
         let chain_no =
             host.recent.iter().find(|r| r.id == ending.id).and_then(|r| r.chain).filter(|_| failed);
-        if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| c.worked.is_none()) {
+        // Its end may show after another attempt has worked.
+        let before = |c: &Chain| {
+            c.worked.as_ref().is_none_or(|w| c.attempts.iter().any(|a| a.id == ending.id && a.at <= w.at))
+        };
+        if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| before(c)) {
+            chain.came_to(ending.id, tried(ending));
             let own =
-                chain.attempts.iter().position(|a| a.0 == ending.id).map_or(chain.attempts.len(), |i| i + 1);
+                chain.attempts.iter().position(|a| a.id == ending.id).map_or(chain.attempts.len(), |i| i + 1);
             loss.before = own;
             loss.uncounted_before = if own == chain.attempts.len() { chain.uncounted } else { 0 };
             if chain.losses.len() < ATTEMPTS_MAX {
@@ -182,6 +194,12 @@ impl Clients {
         self.next_chain += 1;
         let mut chain = Chain {
             who: who.clone(),
+            version: ending.connect.as_ref().map(|c| c.version.clone()).unwrap_or_default(),
+            announced: Some(Announced {
+                by: ending.server,
+                info: ending.info.clone(),
+                later: ending.connect_urls.clone(),
+            }),
             losses: Vec::new(),
             open: 1,
             attempts: Vec::new(),
@@ -202,9 +220,12 @@ impl Clients {
                 continue;
             }
             recent.chain = Some(no);
-            chain.add(recent.id, recent.at);
+            let server = recent.server;
+            let outcome = if recent.accepted.is_some() { Tried::Accepted } else { Tried::Unknown };
+            chain.add(Attempt { id: recent.id, at: recent.at, server, outcome });
             if let Some((_, server_id)) = &recent.accepted {
-                chain.worked = Some((recent.id, recent.at, server_id.clone()));
+                let server_id = server_id.clone();
+                chain.worked = Some(Worked { id: recent.id, at: recent.at, server_id, held: None });
             }
         }
         if host.chains.len() >= CHAINS_MAX
@@ -241,56 +262,62 @@ impl Clients {
     #[must_use]
     pub fn failed_before(&self, id: ConnId, addr: Addr) -> u32 {
         let Some(host) = self.hosts.get(&addr) else { return 0 };
-        let Some(chain) = host.chains.values().rev().find(|c| c.attempts.iter().any(|a| a.0 == id)) else {
+        let Some(chain) = host.chains.values().rev().find(|c| c.attempts.iter().any(|a| a.id == id)) else {
             return 0;
         };
-        let place = chain.attempts.iter().position(|a| a.0 == id).unwrap_or(0);
+        let place = chain.attempts.iter().position(|a| a.id == id).unwrap_or(0);
         u32::try_from(place).unwrap_or(u32::MAX).saturating_add(chain.uncounted)
+    }
+
+    /// The connection that worked after the loss of `id`.
+    #[must_use]
+    pub fn came_back(&self, id: ConnId, addr: Addr) -> Option<NewConnection> {
+        let (_, no) = self.chain_of.get(&id)?;
+        let chain = self.hosts.get(&addr)?.chains.get(no)?;
+        let worked = chain.worked.as_ref()?;
+        let settled = chain.attempts.iter().all(|a| a.outcome != Tried::Unknown || a.at >= worked.at);
+        Some(NewConnection { since: worked.at, held: worked.held, settled })
+    }
+
+    /// Clients that lost their connections together and come to this server about then.
+    #[must_use]
+    pub fn herd(&self, server: Endpoint, at: Timestamp) -> Option<Herd> {
+        self.herds.about(server, at)
+    }
+
+    /// What the client's history adds to the surroundings of this connection's end.
+    pub fn around(&self, id: ConnId, ends: (Endpoint, Endpoint), at: Timestamp, around: &mut Around) {
+        let (client, server) = ends;
+        around.failed_attempts_before = self.failed_before(id, client.addr);
+        around.herd = self.herd(server, at);
+        let Some(host) = self.hosts.get(&client.addr) else { return };
+        let Some(recent) = host.recent.iter().rev().find(|r| r.id == id) else { return };
+        let Some(chain) = recent.chain.and_then(|no| host.chains.get(&no)) else { return };
+        let told = chain.announced.as_ref().filter(|a| a.by != server && a.names(server));
+        around.announced_by = told.map(|a| a.by);
+        around.client = chain.who.as_ref().filter(|_| recent.alone).map(|who| KnownClient {
+            name: who.name.clone(),
+            lang: who.lang.clone(),
+            version: chain.version.clone(),
+            user: who.user.clone(),
+        });
     }
 }
 
-impl Chain {
-    fn add(&mut self, id: ConnId, at: Timestamp) {
-        if self.attempts.len() < ATTEMPTS_MAX {
-            self.attempts.push((id, at));
-        } else {
-            self.uncounted = self.uncounted.saturating_add(1);
-        }
+/// Which of these servers INFO named, told by the lost connection itself.
+pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
+    for tried in servers {
+        tried.announced |= chain::names(urls, tried.server);
     }
+}
 
-    fn report(&self, id: ConnId, until: Timestamp) -> Option<Reconnect> {
-        let loss = self.losses.iter().find(|l| l.id == id)?;
-        let attempts: Vec<Timestamp> = self
-            .attempts
-            .get(loss.before..)
-            .unwrap_or_default()
-            .iter()
-            .map(|a| a.1)
-            .filter(|&at| at >= loss.at && self.worked.as_ref().is_none_or(|w| at <= w.1))
-            .collect();
-        let last = *attempts.last()?;
-        let mut gaps: Vec<i64> =
-            attempts.windows(2).filter_map(|w| Some((*w.last()? - *w.first()?).0)).collect();
-        gaps.sort_unstable();
-        let interval = gaps.get(gaps.len() / 2).map(|&g| Span(g));
-        let quiet = until - last;
-        let patience = Span(interval.map_or(30_000_000_000, |i| i.0.saturating_mul(4)).max(20_000_000_000));
-        let outcome = match &self.worked {
-            Some(_) => ReconnectOutcome::Reconnected,
-            None if quiet > patience => ReconnectOutcome::GaveUp,
-            None => ReconnectOutcome::Trying,
-        };
-        let count = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-        Some(Reconnect {
-            attempts: count.saturating_add(self.uncounted.saturating_sub(loss.uncounted_before)),
-            interval,
-            outcome,
-            downtime: self.worked.as_ref().map(|w| w.1 - loss.at),
-            server_changed: match (&loss.server_id, self.worked.as_ref().and_then(|w| w.2.as_ref())) {
-                (Some(a), Some(b)) => Some(a != b),
-                _ => None,
-            },
-            flow: self.worked.as_ref().map(|w| w.0),
-        })
+/// What an attempt that failed came to.
+fn tried(ending: &Ending) -> Tried {
+    match (ending.refused, ending.goodbye) {
+        (true, _) => Tried::Refused,
+        (_, Some(Side::Server)) => Tried::TurnedAway,
+        (_, Some(Side::Client)) => Tried::Left,
+        (_, None) if ending.by == EndedBy::Reused => Tried::Unknown,
+        (_, None) => Tried::Unanswered,
     }
 }

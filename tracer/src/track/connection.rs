@@ -62,6 +62,8 @@ pub struct Connection {
     pub noted: bool,
     /// The server took the client.
     pub accepted: bool,
+    /// What it holds was told.
+    holds_told: bool,
     opening: Opening,
     roles_certain: bool,
     iface: (u32, u32),
@@ -127,6 +129,7 @@ impl Connection {
             told: false,
             noted: false,
             accepted: false,
+            holds_told: false,
             opening,
             roles_certain: certain,
             iface: seen.place,
@@ -716,6 +719,23 @@ impl Connection {
     #[must_use]
     pub const fn has_syn(&self) -> bool {
         self.syn_at.is_some()
+    }
+
+    /// The client's subscriptions, once: a second after the handshake, when a client that came back has made its own again.
+    pub fn newly_held(&mut self, now: Timestamp) -> Option<u64> {
+        let settled = self.established.is_some_and(|since| now - since >= Span::secs(1));
+        if self.holds_told || !self.accepted || !settled {
+            return None;
+        }
+        self.holds_told = true;
+        let whole = self.ends.client.stream.missing == 0;
+        self.session_facts().filter(|_| whole)?.held_subscriptions()
+    }
+
+    /// When the handshake was complete, where it was seen.
+    #[must_use]
+    pub const fn established(&self) -> Option<Timestamp> {
+        self.established
     }
 
     /// What the neighbours know a client by.

@@ -261,6 +261,7 @@ pub fn ending(facts: &Facts) -> Ending {
         syn: !matches!(facts.handshake, Handshake::Midstream | Handshake::Unknown),
         connect: None,
         info: None,
+        connect_urls: None,
     }
 }
 

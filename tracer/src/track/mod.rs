@@ -2,9 +2,10 @@
 //! answers, ends. Reads no clock: time is what the input says.
 mod at_risk;
 mod attempts;
-mod clients;
+pub mod clients;
 pub mod close;
 mod connection;
+pub mod detection;
 mod drain;
 mod embryo;
 mod endpoint;
@@ -12,6 +13,7 @@ mod frameless;
 mod gone;
 mod host;
 mod inflight;
+mod latency;
 mod neighbours;
 mod processes;
 mod rest;
@@ -19,16 +21,18 @@ mod rtt;
 mod session;
 mod sockets;
 mod stream;
+mod subjects;
 mod testimony;
 mod timers;
 mod tracked;
 mod vantage;
 
-pub use clients::Clients;
+pub use clients::{Clients, NewConnection};
 pub use connection::{ClosedWindow, Limits, Seen};
+pub use latency::Latencies;
 pub use neighbours::{Neighbours, Restart};
 pub use testimony::questions;
-pub use tracked::{ConnId, Ending, Tracked};
+pub use tracked::{Answer, ConnId, Ending, Tracked};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
@@ -303,12 +307,15 @@ impl Tracker {
             conn.end_mut(from).pulse = mark.at;
             let ended = conn.ended.is_some();
             out.push(Tracked::Answered { id, mark, by: from, client, server, ttl, ended });
+            if let Some(subscriptions) = conn.newly_held(mark.at) {
+                out.push(Tracked::Holds { id, client, subscriptions });
+            }
         }
         if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
             out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });
         }
         let news = outcome.news;
-        if news.accepted || news.info || news.lame_duck {
+        if news.accepted || news.info || news.lame_duck || news.pong.is_some() {
             pass_on(conn, mark, news, out);
         }
         if outcome.revived {
@@ -537,6 +544,7 @@ fn ending(conn: &Connection, mark: Mark) -> Ending {
         syn: conn.has_syn(),
         connect: facts.and_then(|f| f.connect.as_ref()).map(|c| Arc::clone(&c.1)),
         info: facts.and_then(|f| f.info.as_ref()).map(|i| Arc::clone(&i.1)),
+        connect_urls: facts.and_then(|f| f.connect_urls.clone()),
     }
 }
 
@@ -548,6 +556,12 @@ fn pass_on(conn: &Connection, mark: Mark, news: session::News, out: &mut Vec<Tra
         && let Some(info) = &info
     {
         out.push(Tracked::Greeted { id, mark, server, info: Arc::clone(info) });
+        if let Some(since) = conn.established() {
+            out.push(Tracked::Waited { id, mark, server, answer: Answer::Info, took: mark.at - since });
+        }
+    }
+    if let Some(took) = news.pong {
+        out.push(Tracked::Waited { id, mark, server, answer: Answer::Pong, took });
     }
     if news.accepted {
         out.push(Tracked::Accepted {

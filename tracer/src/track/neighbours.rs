@@ -166,7 +166,11 @@ impl Neighbours {
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Closed(facts) => self.closed(facts),
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => self.forget(*id),
-            Tracked::SlowConsumerBuilding { .. } | Tracked::Evicted { .. } | Tracked::Open { .. } => {}
+            Tracked::SlowConsumerBuilding { .. }
+            | Tracked::Waited { .. }
+            | Tracked::Holds { .. }
+            | Tracked::Evicted { .. }
+            | Tracked::Open { .. } => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! The NATS session of a connection: operations in, facts out.
 use super::at_risk::Risk;
 use super::drain::Drain;
+use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 /// `-ERR` lines kept.
 const ERRORS_MAX: usize = 16;
+/// Servers kept of a later INFO.
+const URLS_MAX: usize = 64;
 /// Characters kept of any text.
 const TEXT_MAX: usize = 256;
 
@@ -19,6 +22,7 @@ pub struct Session {
     facts: NatsFacts,
     risk: Risk,
     drain: Drain,
+    weights: Weights,
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
     verbose: bool,
     /// News for the tracker since it last looked.
@@ -36,6 +40,8 @@ pub struct News {
     pub swapped: bool,
     /// The server's first INFO came.
     pub info: bool,
+    /// The server answered a PING: how long that took.
+    pub pong: Option<Span>,
 }
 
 /// Where in the stream an operation stands.
@@ -63,19 +69,19 @@ impl Session {
 
     /// Octets in order.
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
-        let Self { conversation, facts, risk, drain, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, weights, ping_times, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
         }
-        let mut state = Reading { facts, risk, drain, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
         conversation.push(from, bytes, &mut |side, op| state.op(side, op));
     }
 
     /// Octets that never come.
     pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
-        let Self { conversation, facts, risk, drain, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, weights, ping_times, verbose, news } = self;
         if from == Side::Client {
             drain.spoiled();
         }
@@ -85,7 +91,7 @@ impl Session {
         facts.pings[from.other()].first_unanswered = None;
         let unseen = &mut facts.unseen[from];
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
-        let mut state = Reading { facts, risk, drain, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
     }
 
@@ -125,6 +131,7 @@ impl Session {
         let mut facts = self.facts.clone();
         facts.drained = client_left.is_some_and(|left| self.drain.is_done(left));
         facts.protocol = self.conversation.protocol();
+        facts.heaviest = self.weights.heaviest();
         facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
@@ -139,6 +146,7 @@ struct Reading<'a> {
     facts: &'a mut NatsFacts,
     risk: &'a mut Risk,
     drain: &'a mut Drain,
+    weights: &'a mut Weights,
     ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
     verbose: &'a mut bool,
     news: &'a mut News,
@@ -163,9 +171,14 @@ impl Reading<'_> {
             Op::Connect { json } => self.connect(json),
             Op::Sub { .. } => {
                 self.facts.subs += 1;
+                self.before_connect();
                 self.drain.spoiled();
             }
-            Op::Unsub { max, .. } => self.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at),
+            Op::Unsub { max, .. } => {
+                self.facts.unsubs += 1;
+                self.before_connect();
+                self.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at);
+            }
             Op::Routed { subject, total, .. } => match side {
                 Side::Client => {
                     self.facts.pubs += 1;
@@ -215,6 +228,13 @@ impl Reading<'_> {
         self.facts.connect.as_ref().map(|_| self.facts.subs)
     }
 
+    /// An operation of the client; its place is behind CONNECT.
+    fn before_connect(&mut self) {
+        if self.facts.connect.is_none() {
+            self.facts.before_connect.get_or_insert(self.place.mark);
+        }
+    }
+
     fn accepted(&mut self) {
         if self.facts.connect.is_some() && self.facts.accepted.is_none() {
             self.facts.accepted = Some(self.place.mark);
@@ -228,6 +248,7 @@ impl Reading<'_> {
         }
         self.facts.msgs += 1;
         self.facts.largest_msg = self.facts.largest_msg.max(total);
+        self.weights.add(subject, total);
         self.risk.deliver(subject, self.place.end, self.place.una);
         self.accepted();
     }
@@ -293,6 +314,12 @@ impl Reading<'_> {
             if ping.slowest_pong.is_none_or(|s| took > s) {
                 ping.slowest_pong = Some(took);
             }
+            if ping.quickest_pong.is_none_or(|q| took < q) {
+                ping.quickest_pong = Some(took);
+            }
+            if side == Side::Server {
+                self.news.pong = Some(took);
+            }
         }
         ping.unanswered = ping.unanswered.saturating_sub(1);
         ping.first_unanswered = self.ping_times[asked].front().copied();
@@ -337,6 +364,8 @@ impl Reading<'_> {
         if facts.info.is_none() {
             facts.info = Some((mark, Arc::new(info)));
             self.news.info = true;
+        } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
+            facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
         if connect_info {
             self.accepted();

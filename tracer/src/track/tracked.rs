@@ -1,12 +1,21 @@
 //! What the tracker tells about connections.
 use super::ClosedWindow;
-use crate::base::{Endpoint, Side, Timestamp};
+use crate::base::{Endpoint, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
 use std::sync::Arc;
 
 /// A connection's name inside the core: the ordinal of its first frame.
 pub type ConnId = u64;
+
+/// What a server answers by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// INFO, to a new connection.
+    Info,
+    /// PONG, to a PING.
+    Pong,
+}
 
 /// What the tracker tells about connections, in order of time.
 #[derive(Debug)]
@@ -68,6 +77,28 @@ pub enum Tracked {
         server: Endpoint,
         /// INFO.
         info: Arc<Info>,
+    },
+    /// The server answered: how long that took.
+    Waited {
+        /// Which.
+        id: ConnId,
+        /// When.
+        mark: Mark,
+        /// Who listens.
+        server: Endpoint,
+        /// What it answered.
+        answer: Answer,
+        /// From the end of the handshake to INFO, or from PING to PONG.
+        took: Span,
+    },
+    /// How many subscriptions a client holds, a second or so after it was accepted; where all its octets were seen.
+    Holds {
+        /// Which.
+        id: ConnId,
+        /// Who dials.
+        client: Endpoint,
+        /// How many.
+        subscriptions: u64,
     },
     /// INFO ldm:true.
     LameDuck {
@@ -150,4 +181,6 @@ pub struct Ending {
     pub connect: Option<Arc<Connect>>,
     /// INFO.
     pub info: Option<Arc<Info>>,
+    /// `connect_urls` of a later INFO, where it told others.
+    pub connect_urls: Option<Arc<[String]>>,
 }

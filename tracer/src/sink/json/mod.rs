@@ -308,12 +308,40 @@ fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
     if let Some(interval) = reconnect.interval {
         w.whole_millis("interval_ms", interval);
     }
+    if let Some(pace) = reconnect.pace {
+        w.str("backoff", pace.name());
+    }
+    if let Some((shortest, longest)) = reconnect.gaps {
+        w.whole_millis("shortest_gap_ms", shortest);
+        w.whole_millis("longest_gap_ms", longest);
+    }
     w.str("outcome", reconnect.outcome.name());
     if let Some(downtime) = reconnect.downtime {
         w.whole_millis("downtime_ms", downtime);
     }
+    if let Some(detect) = reconnect.detect {
+        w.whole_millis("detect_ms", detect);
+    }
     if let Some(changed) = reconnect.server_changed {
         w.bool("server_changed", changed);
+    }
+    if !reconnect.servers.is_empty() {
+        w.array("servers_tried");
+        for tried in &reconnect.servers {
+            w.element();
+            w.endpoint(tried.server);
+            w.num("attempts", tried.attempts.into());
+            w.str("outcome", tried.outcome.name());
+            if tried.announced {
+                w.bool("announced", true);
+            }
+            w.end();
+        }
+        w.end_array();
+    }
+    if let Some((before, restored)) = reconnect.subscriptions {
+        w.num("subscriptions_before", before);
+        w.num("subscriptions_restored", restored);
     }
     if with_flow {
         flow_ref(w, reconnect.flow);

@@ -1,7 +1,8 @@
 //! What the contract's words mean, said to a person.
 use crate::base::{Side, Timestamp};
 use crate::event::{
-    AtRisk, CloseReport, Facts, Handshake, Kind, Party, Protocol, Reconnect, ReconnectOutcome,
+    AtRisk, CloseReport, Facts, Handshake, Kind, Pace, Party, Protocol, Reconnect, ReconnectOutcome,
+    TriedServer,
 };
 
 /// `2026-11-22 12:03:14.120Z`.
@@ -153,7 +154,10 @@ pub(super) fn became(reconnect: &Reconnect) -> String {
     } else {
         format!("{} attempts", reconnect.attempts)
     };
-    let every = reconnect.interval.map(|gap| format!(", one every {gap}")).unwrap_or_default();
+    let mut every = reconnect.interval.map(|gap| format!(", one every {gap}")).unwrap_or_default();
+    if let Some(pace) = reconnect.pace.filter(|p| *p != Pace::Irregular) {
+        every.push_str(&format!(", {pace}"));
+    }
     let mut text = match reconnect.outcome {
         ReconnectOutcome::Reconnected => {
             let flow = reconnect.flow.map(|flow| format!(" as flow {flow}")).unwrap_or_default();
@@ -170,6 +174,20 @@ pub(super) fn became(reconnect: &Reconnect) -> String {
         Some(true) => text.push_str("; another server answered, or the same one restarted"),
         Some(false) => text.push_str("; the same server answered"),
         None => {}
+    }
+    if let Some(detect) = reconnect.detect {
+        text.push_str(&format!("; it noticed the loss after {detect}"));
+    }
+    if let Some((before, restored)) = reconnect.subscriptions.filter(|(before, _)| *before > 0) {
+        text.push_str(&format!("; {restored} subscriptions there, {before} before"));
+    }
+    if reconnect.servers.len() > 1 {
+        let of = |t: &TriedServer| {
+            let told = if t.announced { ", told by INFO" } else { "" };
+            format!("{} ({} {}{told})", t.server, t.attempts, t.outcome.name().replace('_', " "))
+        };
+        let servers: Vec<String> = reconnect.servers.iter().map(of).collect();
+        text.push_str(&format!("; tried {}", servers.join(", ")));
     }
     text
 }

@@ -1,0 +1,169 @@
+//! What the client did after its loss, where that adds something to change to any verdict: a setting is named only where what
+//! was seen differs from what the library does by default, or where it made the loss last longer.
+use super::libraries::{Library, library};
+use super::{Case, known_bug, remedy};
+use crate::base::Span;
+use crate::event::{Cause, Evidence, Family, Handshake, Kind, Pace, Reconnect, Tried};
+
+/// A loss that was noticed sooner needs no shorter PING interval.
+const SOON: Span = Span::secs(30);
+
+/// Adds it.
+pub fn complete(case: &Case<'_>, cause: &mut Cause) {
+    let mut steps: Vec<String> = Vec::new();
+    if let Some(evidence) = announced(case) {
+        cause.why_not.push(evidence);
+        steps.push(advertise(case));
+    }
+    if cause.code != known_bug::RULE.code {
+        cause.why_not.extend(known_bug::hints(case));
+    }
+    steps.extend(never_back(case, cause.code));
+    if let Some(reconnect) = case.around.reconnect.as_ref().filter(|_| cause.family != Family::Normal) {
+        steps.extend(unreachable(case, reconnect));
+        steps.extend(noticed_late(case, reconnect, &cause.fix));
+        steps.extend(other_wait(case, reconnect));
+        if let Some((before, after)) = reconnect.subscriptions.filter(|(before, after)| after < before) {
+            cause.why_not.push(format!(
+                "not all is as before: the new connection has {after} of the {before} subscriptions; the library restores its \
+                 own, so the rest were the application's to make again"
+            ));
+        }
+    }
+    for step in steps {
+        if !cause.fix.contains(&step) {
+            cause.fix.push(step);
+        }
+    }
+}
+
+/// A library that does not reconnect after such an error.
+fn never_back(case: &Case<'_>, code: &str) -> Option<String> {
+    let own = library(case.lang()).filter(|l| l.final_errors.contains(&code))?;
+    let gone = case.around.reconnect.is_none() && case.is_told();
+    gone.then(|| {
+        format!(
+            "{} closes for good on this error, it does not reconnect: in its closed handler connect anew, or end the process so \
+             that its supervisor restarts it",
+            own.package
+        )
+    })
+}
+
+/// This attempt went to an address that the client knows from INFO, as far as can be told.
+fn announced(case: &Case<'_>) -> Option<String> {
+    let by = case.around.announced_by?;
+    let silent = matches!(case.facts.handshake, Handshake::Refused | Handshake::Unanswered);
+    silent.then(|| format!("the address {} stands in connect_urls of INFO from {by}: the client may know it from there alone", case.facts.server))
+}
+
+fn advertise(case: &Case<'_>) -> String {
+    let ignore = library(case.lang()).and_then(Library::ignore_discovered);
+    let ignore = ignore.map_or(String::new(), |words| format!("; or {words}"));
+    format!(
+        "if clients can't reach {} from where they are: set `client_advertise: \"HOST:PORT\"` in that server's nats-server.conf to \
+         an address they reach, or `no_advertise: true` in its `cluster` block{ignore}",
+        case.facts.server
+    )
+}
+
+/// Servers of the cluster that the client tried in vain while another took it.
+fn unreachable(case: &Case<'_>, reconnect: &Reconnect) -> Option<String> {
+    let worked = reconnect.servers.iter().any(|s| s.outcome == Tried::Accepted);
+    let in_vain: Vec<String> = reconnect
+        .servers
+        .iter()
+        .filter(|s| s.announced && matches!(s.outcome, Tried::Unanswered | Tried::Refused))
+        .filter(|s| s.server != case.facts.server)
+        .map(|s| s.server.to_string())
+        .collect();
+    if in_vain.is_empty() || !worked {
+        return None;
+    }
+    let ignore = library(case.lang()).and_then(Library::ignore_discovered);
+    let ignore = ignore.map_or(String::new(), |words| format!("; or {words}"));
+    Some(format!(
+        "the client lost time on {}, learned from INFO (connect_urls) and not reachable from it: set `client_advertise: \
+         \"HOST:PORT\"` in nats-server.conf there to an address it reaches, or `no_advertise: true` in the `cluster` block{ignore}",
+        in_vain.join(", ")
+    ))
+}
+
+/// A silent loss is found out by PINGs alone.
+fn noticed_late(case: &Case<'_>, reconnect: &Reconnect, fix: &[String]) -> Option<String> {
+    let detect = reconnect.detect.filter(|d| *d > SOON)?;
+    let silent = matches!(case.close.kind, Kind::Timeout | Kind::FirewallDrop)
+        || case.facts.nats.pings.client.unanswered > 0;
+    let option = remedy::ping_option(case.lang(), 20);
+    let named = fix
+        .iter()
+        .any(|f| f.contains("ping_interval") || f.contains("PingInterval") || f.contains("pingInterval"));
+    if !silent || named {
+        return None;
+    }
+    Some(format!(
+        "the client noticed the loss after {detect}; it does sooner with more frequent PINGs: {option}"
+    ))
+}
+
+/// Gaps that are not the library's: somebody set them, or the application dials by itself.
+fn other_wait(case: &Case<'_>, reconnect: &Reconnect) -> Option<String> {
+    let own = library(case.lang())?;
+    let (shortest, longest) = reconnect.gaps?;
+    // What hangs until a timeout says nothing of the wait; what is refused comes back at once.
+    let refused = reconnect.servers.iter().all(|s| matches!(s.outcome, Tried::Refused | Tried::Accepted));
+    let growing = own.wait.up_to > own.wait.from;
+    if !refused || reconnect.servers.len() > 1 || reconnect.pace.is_none_or(|p| p == Pace::Irregular) {
+        return None;
+    }
+    let words = if longest.0 < own.wait.from.0 / 2 && !growing {
+        format!("its attempts came every {longest} or less, quicker than {} does by default: ", own.name)
+    } else if shortest.0 > own.wait.up_to.0.saturating_mul(3) / 2 + 1_000_000_000 {
+        format!("its attempts came every {shortest} or more, slower than {} does by default: ", own.name)
+    } else {
+        return None;
+    };
+    Some(format!("{words}look at {} in the client", own.wait_setting()))
+}
+
+/// The server answers late, on this connection and on its others: a process short of CPU, or stuck, and not the network.
+#[must_use]
+pub fn overload(case: &Case<'_>) -> Vec<Evidence> {
+    const LATE: Span = Span::millis(100);
+    let (nats, around) = (&case.facts.nats, case.around);
+    let mut found = Vec::new();
+    if !case.speaks {
+        return found;
+    }
+    if let (Some(slowest), Some(rtt)) = (nats.pings.client.slowest_pong, case.facts.rtt)
+        && slowest > LATE
+        && slowest.0 / 20_000 > i64::try_from(rtt.median_us).unwrap_or(i64::MAX)
+    {
+        let from = nats.pings.client.quickest_pong.filter(|q| *q < slowest);
+        let from = from.map_or(String::new(), |q| format!("{q} to "));
+        found.push(Evidence::packets(format!(
+            "PONGs took {from}{slowest}, TCP's acknowledgements {} (median): the server's process was late, not the network",
+            Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX))
+        )));
+    }
+    let told = [("INFO after accept", around.info_latency), ("PONG after PING", around.pong_latency)];
+    for (what, latency) in told {
+        let Some(latency) = latency.filter(|l| l.slowest > LATE) else { continue };
+        let grown = latency.earlier.is_none_or(|e| latency.slowest.0 > e.0.saturating_mul(4));
+        if !grown {
+            continue;
+        }
+        let earlier = latency.earlier.map_or(String::new(), |e| format!(", {e} before"));
+        found.push(Evidence::packets(format!(
+            "on its other connections {what} took {} (median of {}, up to {}){earlier}",
+            latency.recent, latency.count, latency.slowest
+        )));
+    }
+    if around.server_mute > 0 {
+        found.push(Evidence::packets(format!(
+            "{} more connections got a handshake from its kernel but no INFO from its process",
+            around.server_mute
+        )));
+    }
+    found
+}

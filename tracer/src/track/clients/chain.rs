@@ -1,0 +1,247 @@
+//! One client's chain: the connections it lost, its attempts since, the one that worked.
+use crate::base::{Endpoint, Span, Timestamp};
+use crate::event::{Pace, Reconnect, ReconnectOutcome, Tried, TriedServer};
+use crate::nats::{Connect, Info};
+use crate::track::ConnId;
+use std::sync::Arc;
+
+/// Attempts kept per chain; beyond it they are only counted.
+pub(super) const ATTEMPTS_MAX: usize = 256;
+/// Servers told per chain.
+const SERVERS_MAX: usize = 16;
+
+/// Who a client is, by its CONNECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Who {
+    pub name: String,
+    pub lang: String,
+    pub user: String,
+}
+
+impl Who {
+    pub fn of(connect: &Connect) -> Self {
+        Self { name: connect.name.clone(), lang: connect.lang.clone(), user: connect.user.clone() }
+    }
+}
+
+/// A connection that was lost.
+#[derive(Debug)]
+pub(super) struct Loss {
+    pub id: ConnId,
+    pub at: Timestamp,
+    pub server_id: Option<Arc<str>>,
+    /// Attempts of the chain made before this loss.
+    pub before: usize,
+    pub uncounted_before: u32,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub id: ConnId,
+    pub at: Timestamp,
+    pub server: Endpoint,
+    pub outcome: Tried,
+}
+
+/// The connection that worked.
+#[derive(Debug)]
+pub(super) struct Worked {
+    pub id: ConnId,
+    pub at: Timestamp,
+    pub server_id: Option<Arc<str>>,
+    /// Subscriptions it holds, once that is known.
+    pub held: Option<u64>,
+}
+
+/// Where a server told the client to connect.
+#[derive(Debug)]
+pub(super) struct Announced {
+    pub by: Endpoint,
+    pub info: Option<Arc<Info>>,
+    /// Of a later INFO.
+    pub later: Option<Arc<[String]>>,
+}
+
+impl Announced {
+    pub fn names(&self, server: Endpoint) -> bool {
+        let urls = match (&self.later, &self.info) {
+            (Some(urls), _) => &**urls,
+            (None, Some(info)) => &*info.connect_urls,
+            (None, None) => &[],
+        };
+        names(urls, server)
+    }
+}
+
+/// Whether one of these `host:port` is that address.
+pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
+    urls.iter().any(|url| {
+        url.parse::<std::net::SocketAddr>()
+            .is_ok_and(|at| at.port() == server.port && crate::base::Addr::from(at.ip()) == server.addr)
+    })
+}
+
+/// The chain.
+#[derive(Debug)]
+pub(super) struct Chain {
+    pub who: Option<Who>,
+    /// Library version of its last connection.
+    pub version: String,
+    pub announced: Option<Announced>,
+    pub losses: Vec<Loss>,
+    /// Losses not settled.
+    pub open: u32,
+    pub attempts: Vec<Attempt>,
+    pub uncounted: u32,
+    pub worked: Option<Worked>,
+}
+
+impl Chain {
+    pub fn add(&mut self, attempt: Attempt) {
+        if self.attempts.len() < ATTEMPTS_MAX {
+            self.attempts.push(attempt);
+        } else {
+            self.uncounted = self.uncounted.saturating_add(1);
+        }
+    }
+
+    /// What an attempt came to.
+    pub fn came_to(&mut self, id: ConnId, outcome: Tried) {
+        if let Some(attempt) = self.attempts.iter_mut().rev().find(|a| a.id == id) {
+            attempt.outcome = outcome;
+        }
+    }
+
+    /// What became of the client since it lost `id`.
+    pub fn report(&self, id: ConnId, until: Timestamp) -> Option<Reconnect> {
+        let loss = self.losses.iter().find(|l| l.id == id)?;
+        let own: Vec<&Attempt> = self
+            .attempts
+            .get(loss.before..)
+            .unwrap_or_default()
+            .iter()
+            .filter(|a| a.at >= loss.at && self.worked.as_ref().is_none_or(|w| a.at <= w.at))
+            .collect();
+        let (first, last) = (own.first()?.at, own.last()?.at);
+        let times: Vec<Timestamp> = own.iter().map(|a| a.at).collect();
+        let mut gaps = gaps(&times);
+        gaps.sort_unstable();
+        let interval = gaps.get(gaps.len() / 2).copied();
+        let quiet = until - last;
+        let patience = Span(interval.map_or(30_000_000_000, |i| i.0.saturating_mul(4)).max(20_000_000_000));
+        let outcome = match &self.worked {
+            Some(_) => ReconnectOutcome::Reconnected,
+            None if quiet > patience => ReconnectOutcome::GaveUp,
+            None => ReconnectOutcome::Trying,
+        };
+        let servers = self.servers(&own);
+        let (pace, extent) = at_one_server(&own, &servers);
+        let count = u32::try_from(own.len()).unwrap_or(u32::MAX);
+        Some(Reconnect {
+            attempts: count.saturating_add(self.uncounted.saturating_sub(loss.uncounted_before)),
+            interval,
+            pace,
+            gaps: extent,
+            outcome,
+            downtime: self.worked.as_ref().map(|w| w.at - loss.at),
+            detect: None,
+            first_attempt: Some(first),
+            server_changed: match (&loss.server_id, self.worked.as_ref().and_then(|w| w.server_id.as_ref())) {
+                (Some(a), Some(b)) => Some(a != b),
+                _ => None,
+            },
+            servers,
+            subscriptions: None,
+            flow: self.worked.as_ref().map(|w| w.id),
+        })
+    }
+
+    fn servers(&self, own: &[&Attempt]) -> Vec<TriedServer> {
+        let mut servers: Vec<TriedServer> = Vec::new();
+        for attempt in own {
+            let full = servers.len() >= SERVERS_MAX;
+            match servers.iter_mut().find(|s| s.server == attempt.server) {
+                Some(known) => {
+                    known.attempts += 1;
+                    known.outcome = attempt.outcome;
+                }
+                None if full => {}
+                None => servers.push(TriedServer {
+                    server: attempt.server,
+                    attempts: 1,
+                    outcome: attempt.outcome,
+                    announced: self.announced.as_ref().is_some_and(|a| a.names(attempt.server)),
+                }),
+            }
+        }
+        servers
+    }
+}
+
+/// How the attempts at the server tried most often follow each other: a pool is tried in passes, whose inside says nothing.
+fn at_one_server(own: &[&Attempt], servers: &[TriedServer]) -> (Option<Pace>, Option<(Span, Span)>) {
+    let Some(most) = servers.iter().rev().max_by_key(|s| s.attempts) else { return (None, None) };
+    let times: Vec<Timestamp> = own.iter().filter(|a| a.server == most.server).map(|a| a.at).collect();
+    let gaps = gaps(&times);
+    match (gaps.iter().min(), gaps.iter().max()) {
+        (Some(&min), Some(&max)) if gaps.len() >= 3 => (Some(pace(&gaps, min, max)), Some((min, max))),
+        _ => (None, None),
+    }
+}
+
+/// Growing before jittered: a wait that doubles may be mistaken for chance, chance that only grows hardly.
+fn pace(gaps: &[Span], min: Span, max: Span) -> Pace {
+    let grows = gaps.windows(2).all(|w| match w {
+        [a, b] => b.0 >= a.0 - a.0 / 8,
+        _ => true,
+    });
+    if max.0 - min.0 <= (max.0 / 50).max(20_000_000) {
+        Pace::Constant
+    } else if grows && max.0 >= min.0.saturating_mul(3) / 2 {
+        Pace::Growing
+    } else if max.0 <= min.0.saturating_mul(2) {
+        Pace::Jittered
+    } else {
+        Pace::Irregular
+    }
+}
+
+fn gaps(times: &[Timestamp]) -> Vec<Span> {
+    times.windows(2).filter_map(|w| Some(*w.last()? - *w.first()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(ms: &[i64]) -> Pace {
+        let gaps: Vec<Span> = ms.iter().map(|&ms| Span::millis(ms)).collect();
+        let extent = |pick: fn(std::slice::Iter<'_, Span>) -> Option<&Span>| pick(gaps.iter()).copied();
+        match (extent(|g| g.min()), extent(|g| g.max())) {
+            (Some(min), Some(max)) => pace(&gaps, min, max),
+            _ => Pace::Irregular,
+        }
+    }
+
+    #[test]
+    fn paces() {
+        assert_eq!(of(&[2000, 2001, 2000]), Pace::Constant);
+        assert_eq!(of(&[2013, 2091, 2044, 2007]), Pace::Jittered);
+        assert_eq!(of(&[2, 4, 8, 16, 4000, 4000]), Pace::Growing);
+        assert_eq!(of(&[2010, 4050, 5000, 5000]), Pace::Growing);
+        assert_eq!(of(&[100, 9000, 30, 2000]), Pace::Irregular);
+    }
+
+    #[test]
+    fn an_announced_server_is_known_by_its_address() {
+        let urls =
+            ["172.17.0.2:4222".to_owned(), "[fd00::1]:4222".to_owned(), "nats.example:4222".to_owned()];
+        let at = |text: &str, port| Endpoint {
+            addr: text.parse::<std::net::IpAddr>().map_or(crate::base::Addr::v4([0; 4]), Into::into),
+            port,
+        };
+        assert!(names(&urls, at("172.17.0.2", 4222)) && names(&urls, at("fd00::1", 4222)));
+        assert!(!names(&urls, at("172.17.0.2", 4223)) && !names(&urls, at("10.0.0.1", 4222)));
+    }
+}
