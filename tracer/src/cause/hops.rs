@@ -41,7 +41,7 @@ impl Case<'_> {
     #[must_use]
     pub fn between(&self) -> Option<Evidence> {
         let nats = &self.facts.nats;
-        if let Some((mark, by)) = nats.proxied {
+        if let Some((mark, by)) = nats.proxied.map(|(mark, by)| (mark, by.name())) {
             let whom = match &nats.forwarded_for {
                 Some(client) => format!("a {by} names {client} as the client"),
                 None => format!("a {by} comes first"),

@@ -4,6 +4,7 @@ use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
 pub use crate::nats::{Foreign, Protocol};
 pub use crate::wire::IcmpKind;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where the capture was taken, seen from this connection.
@@ -23,7 +24,7 @@ pub enum Vantage {
 }
 
 /// What is owed when an end does not answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Owed {
     /// An answer to SYN.
     Syn,
@@ -42,7 +43,7 @@ pub enum Owed {
 }
 
 /// Something sent that the peer has not answered so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unanswered {
     /// What is owed.
     pub owed: Owed,
@@ -65,7 +66,7 @@ pub struct Unanswered {
 }
 
 /// How long an end's receive window was closed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ZeroWindow {
     /// Closed now, since when.
     pub since: Option<Mark>,
@@ -80,7 +81,7 @@ pub struct ZeroWindow {
 }
 
 /// An RST as it was seen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ResetFacts {
     /// When and where.
     pub mark: Mark,
@@ -113,7 +114,7 @@ pub struct ResetFacts {
 }
 
 /// One end's TCP, as observed.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct TcpFacts {
     /// Frames of this end.
     pub packets: u64,
@@ -189,7 +190,7 @@ pub struct Rtt {
 }
 
 /// An ICMP error that quotes a segment of this connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IcmpFact {
     /// When and where.
     pub mark: Mark,
@@ -204,7 +205,7 @@ pub struct IcmpFact {
 }
 
 /// A `-ERR` as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorText {
     /// When and where.
     pub mark: Mark,
@@ -215,7 +216,7 @@ pub struct ErrorText {
 }
 
 /// A TLS alert in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsAlert {
     /// When and where.
     pub mark: Mark,
@@ -228,7 +229,7 @@ pub struct TlsAlert {
 }
 
 /// What shows of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFacts {
     /// No plain INFO came before it.
     pub first: bool,
@@ -253,7 +254,7 @@ pub struct TlsFacts {
 }
 
 /// PING and PONG of one end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PingFacts {
     /// PINGs it sent.
     pub sent: u32,
@@ -272,7 +273,7 @@ pub struct PingFacts {
 }
 
 /// A WebSocket close frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WsClose {
     /// When and where.
     pub mark: Mark,
@@ -283,7 +284,7 @@ pub struct WsClose {
 }
 
 /// What shows of MQTT.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MqttFacts {
     /// Client id of CONNECT.
     pub client_id: Option<String>,
@@ -296,7 +297,7 @@ pub struct MqttFacts {
 }
 
 /// What an end said and nobody can read: octets that the capture never had, or cut off (snaplen).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     /// How many octets.
     pub octets: u64,
@@ -306,8 +307,28 @@ pub struct Unseen {
     pub lost: bool,
 }
 
+/// By what a proxy shows itself in what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ProxySign {
+    /// PROXY protocol, version 1 or 2.
+    Header,
+    /// X-Forwarded-For of a WebSocket request.
+    ForwardedFor,
+}
+
+impl ProxySign {
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "PROXY header",
+            Self::ForwardedFor => "X-Forwarded-For header",
+        }
+    }
+}
+
 /// The NATS session as observed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NatsFacts {
     /// Protocol.
     pub protocol: Protocol,
@@ -382,13 +403,13 @@ pub struct NatsFacts {
     /// Client address told by a PROXY header or X-Forwarded-For.
     pub forwarded_for: Option<String>,
     /// Where a proxy shows itself in what it says, and by what.
-    pub proxied: Option<(Mark, &'static str)>,
+    pub proxied: Option<(Mark, ProxySign)>,
     /// Messages and bytes that may be lost.
     pub at_risk: AtRisk,
 }
 
 /// What may be lost: `at_risk` in the contract.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtRisk {
     /// PUB/HPUB whose bytes the peer's TCP never acknowledged.
     pub publishes: u64,
@@ -464,7 +485,7 @@ pub struct Facts {
 }
 
 /// What ended a connection, before anything is said about whose doing it was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum EndedBy {
     /// A FIN or RST.
     Goodbye,

@@ -17,7 +17,8 @@ pub use close::{
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
     AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts,
-    Protocol, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose, ZeroWindow,
+    Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose,
+    ZeroWindow,
 };
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
 pub use input::Frame;

@@ -3,8 +3,9 @@ use super::at_risk::Risk;
 use super::drain::Drain;
 use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
-use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
+use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, ProxySign, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// `-ERR` lines kept.
@@ -15,7 +16,7 @@ const URLS_MAX: usize = 64;
 const TEXT_MAX: usize = 256;
 
 /// One connection's session.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Session {
     conversation: Conversation,
     facts: NatsFacts,
@@ -29,7 +30,7 @@ pub struct Session {
 }
 
 /// What others want to know at once.
-#[derive(Default, Clone, Copy, Debug)]
+#[derive(Default, Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct News {
     /// The server took this client.
     pub accepted: bool,
@@ -58,6 +59,12 @@ impl Session {
     /// Observation began in the middle of the stream.
     pub fn midstream(&mut self) {
         self.conversation.midstream();
+    }
+
+    /// Whether it can be written down and read again without loss.
+    #[must_use]
+    pub fn can_rest(&self) -> bool {
+        self.conversation.can_rest()
     }
 
     /// Octets in order.
@@ -201,13 +208,13 @@ impl Reading<'_> {
             }
             Op::Proxy { client } => {
                 self.facts.forwarded_for = client.map(|c| c.to_string());
-                self.facts.proxied.get_or_insert((self.place.mark, "PROXY header"));
+                self.facts.proxied.get_or_insert((self.place.mark, ProxySign::Header));
             }
             Op::HttpStatus(code) => self.facts.http_status = Some(code),
             Op::WsUpgrade { forwarded_for, .. } => {
                 if let Some(text) = forwarded_for {
                     self.facts.forwarded_for = Some(printable(text, 64));
-                    self.facts.proxied.get_or_insert((self.place.mark, "X-Forwarded-For header"));
+                    self.facts.proxied.get_or_insert((self.place.mark, ProxySign::ForwardedFor));
                 }
             }
             Op::WsClose { code, reason } => {

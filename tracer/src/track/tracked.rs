@@ -3,6 +3,7 @@ use super::ClosedWindow;
 use crate::base::{Endpoint, Seq, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
+use crate::wire::Segment;
 use std::sync::Arc;
 
 /// A connection's name inside the core: the ordinal of its first frame.
@@ -26,6 +27,13 @@ pub struct FirstSegment {
 }
 
 impl FirstSegment {
+    /// What is kept of a segment that `from` sent.
+    #[must_use]
+    pub const fn of(seg: &Segment<'_>, from: Side) -> Self {
+        let shape = (seg.window, seg.flags.0);
+        Self { seq: seg.seq, ack: seg.ack, ip_id: seg.ip_id, shape, ttl: seg.ttl, from }
+    }
+
     /// Its numbers are those of a real TCP, that no other segment has by chance.
     #[must_use]
     pub fn is_telling(&self) -> bool {
