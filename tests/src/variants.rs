@@ -22,8 +22,8 @@ pub const ALL: &[Variant] = &[
     Variant { name: "snaplen 96", keep: |f, _, _| Some(f.octets.len().min(96)) },
     Variant { name: "every 50th frame missing", keep: |f, at, _| (at % 50 != 25).then_some(f.octets.len()) },
     Variant { name: "every 7th frame missing", keep: |f, at, _| (at % 7 != 5).then_some(f.octets.len()) },
-    Variant { name: "towards the server only", keep: |f, _, _| (!f.from_server()).then_some(f.octets.len()) },
-    Variant { name: "from the server only", keep: |f, _, _| f.from_server().then_some(f.octets.len()) },
+    Variant { name: "towards the server only", keep: |f, _, _| (!f.is_answer()).then_some(f.octets.len()) },
+    Variant { name: "from the server only", keep: |f, _, _| f.is_answer().then_some(f.octets.len()) },
 ];
 
 /// One frame of a classic pcap file.
@@ -35,8 +35,8 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Its IP source is the lab's server.
-    fn from_server(&self) -> bool {
+    /// Its IP source is the lab's server: it goes towards the client.
+    fn is_answer(&self) -> bool {
         let packet = self.octets.get(self.ip..).unwrap_or_default();
         let source: Option<IpAddr> = match packet.first().map(|b| b >> 4) {
             Some(4) => packet.get(12..16).and_then(|a| <[u8; 4]>::try_from(a).ok()).map(IpAddr::from),

@@ -1,12 +1,14 @@
-//! What a frame costs on each floor: decoding the frame, decoding NATS, the whole core.
+//! What a frame costs on each floor: decoding the frame, decoding NATS, following connections, the whole core.
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use natstrace::base::{PortSet, Side, Span, Timestamp};
 use natstrace::cause::Settings;
-use natstrace::event::Frame;
+use natstrace::event::{Frame, FrameRef, Mark};
 use natstrace::nats::Conversation;
 use natstrace::pipeline::{Config, Pipeline};
-use natstrace::wire::{Decoder, LinkType, Packet};
+use natstrace::track::{Limits, Seen, TrackConfig, Tracker};
+use natstrace::wire::{Decoder, LinkType, Packet, Segment};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use tests::generate::Set;
 
@@ -78,6 +80,49 @@ fn nats(c: &mut Criterion) {
     group.finish();
 }
 
+fn track(c: &mut Criterion) {
+    let mut group = c.benchmark_group("track");
+    for set in Set::ALL {
+        let frames = frames(set);
+        // A packet borrows its decoder.
+        let mut decoders: Vec<Decoder> = frames.iter().map(|_| Decoder::new()).collect();
+        let segments: Vec<(Timestamp, Segment<'_>)> = decoders
+            .iter_mut()
+            .zip(&frames)
+            .filter_map(|(decoder, (at, bytes))| {
+                let at = Timestamp(*at);
+                match decoder.decode(LinkType::ETHERNET, at, bytes, bytes.len() as u32) {
+                    Packet::Tcp(seg) => Some((at, seg)),
+                    _ => None,
+                }
+            })
+            .collect();
+        group.throughput(Throughput::Elements(segments.len() as u64));
+        group.bench_function(set.name(), |b| {
+            b.iter(|| {
+                let mut tracker = Tracker::new(TrackConfig {
+                    ports: PortSet::default(),
+                    limits: Limits {
+                        idle_timeout: Span::secs(120),
+                        window_closed: Span::secs(3),
+                        linger: Span::secs(3),
+                        linger_doubtful: Span::secs(30),
+                    },
+                    max_connections: 1_000_000,
+                    iface_names: BTreeMap::new(),
+                });
+                let mut told = Vec::new();
+                for (number, (at, seg)) in (1..).zip(&segments) {
+                    let mark = Mark { at: *at, frame: FrameRef { capture: 0, number } };
+                    tracker.handle_segment(seg, Seen { mark, place: (0, 0) }, number, &mut told);
+                    black_box(told.drain(..)).for_each(drop);
+                }
+            });
+        });
+    }
+    group.finish();
+}
+
 fn pipeline(c: &mut Criterion) {
     let mut group = c.benchmark_group("pipeline");
     group.sample_size(20);
@@ -114,5 +159,5 @@ fn pipeline(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frame, nats, pipeline);
+criterion_group!(benches, frame, nats, track, pipeline);
 criterion_main!(benches);

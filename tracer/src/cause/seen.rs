@@ -289,7 +289,12 @@ impl Case<'_> {
     #[must_use]
     pub fn goodbye_evidence(&self, side: Side) -> Option<Evidence> {
         let mark = self.goodbye(side)?;
-        let word = if self.facts.tcp[side].fin.is_some_and(|f| f == mark) { "FIN" } else { "RST" };
+        let tcp = &self.facts.tcp[side];
+        let word = match tcp.fin.is_some_and(|f| f == mark) {
+            true if tcp.fin_unseen => "acknowledgement of a FIN, that was not captured,",
+            true => "FIN",
+            false => "RST",
+        };
         Some(Evidence::packet(
             mark,
             say!(self, "{word} from the {side}, {} after the connection began", self.age()),

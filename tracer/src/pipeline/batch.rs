@@ -17,6 +17,8 @@ pub struct Batch {
     pub(super) stretch: Stretch,
     /// One for each follower.
     pub(super) parts: Vec<Part>,
+    /// Part and place in it of each shard.
+    places: Vec<(usize, usize)>,
 }
 
 /// A follower's part of a batch.
@@ -66,7 +68,7 @@ impl Batch {
         let part = |f: usize| Part {
             works: (f..shards).step_by(followers.max(1)).map(|_| Work::default()).collect(),
         };
-        Self { stretch: Stretch::default(), parts: (0..followers).map(part).collect() }
+        Self::of((0..followers).map(part).collect())
     }
 
     /// Whether no frame is in it.
@@ -116,14 +118,20 @@ impl Batch {
             parts.push(share.part);
             stretch = Some(share.stretch);
         }
-        Some(Self { stretch: Arc::into_inner(stretch?)?, parts })
+        Some(Self { stretch: Arc::into_inner(stretch?)?, ..Self::of(parts) })
+    }
+
+    fn of(parts: Vec<Part>) -> Self {
+        let shards = parts.iter().map(|part| part.works.len()).sum();
+        let places = (0..shards).map(|shard| (shard % parts.len(), shard / parts.len())).collect();
+        Self { stretch: Stretch::default(), parts, places }
     }
 
     /// The work of a shard.
     #[inline]
     pub(super) fn work(&mut self, shard: usize) -> Option<&mut Work> {
-        let followers = self.parts.len().max(1);
-        self.parts.get_mut(shard % followers)?.works.get_mut(shard / followers)
+        let &(part, place) = self.places.get(shard)?;
+        self.parts.get_mut(part)?.works.get_mut(place)
     }
 
     /// A segment of the last frame for a shard. Its octets lie in `block`, which the batch will hold; else they are copied.

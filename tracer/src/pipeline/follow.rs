@@ -6,7 +6,7 @@ use crate::base::{Endpoint, Span};
 use crate::track::{Limits, TrackConfig, Tracked, Tracker};
 use std::collections::BTreeMap;
 
-/// Shards of a large table.
+/// Shards of a large table, a power of two.
 const SHARDS: usize = 8;
 /// A smaller table has one, which makes full use of it.
 const LARGE: usize = 1 << 16;
@@ -37,7 +37,7 @@ impl Follow {
 
     /// As [`Follow::handle_share`], where nobody else follows.
     pub fn handle_batch(&mut self, batch: &mut Batch) {
-        let Batch { stretch, parts } = batch;
+        let Batch { stretch, parts, .. } = batch;
         parts.iter_mut().for_each(|part| self.handle(stretch, part));
     }
 
@@ -66,7 +66,7 @@ fn follow(tracker: &mut Tracker, stretch: &Stretch, work: &mut Work) {
         Some((last, count)) if *last == frame => *count += (after - before) as u32,
         _ => told.push((frame, (after - before) as u32)),
     };
-    for (frame, item) in items.drain(..) {
+    for &(frame, ref item) in items.iter() {
         let before = tracked.len();
         if let Some(now) = stretch.now(frame) {
             tracker.advance(now, tracked);
@@ -76,11 +76,12 @@ fn follow(tracker: &mut Tracker, stretch: &Stretch, work: &mut Work) {
                 let seg = head.segment(stretch);
                 tracker.handle_segment(&seg, head.seen(), first + u64::from(frame), tracked);
             }
-            Item::Icmp(mark, icmp) => tracker.handle_icmp(&icmp, mark, tracked),
+            Item::Icmp(mark, icmp) => tracker.handle_icmp(icmp, *mark, tracked),
             Item::Time => {}
         }
         note(frame, before, tracked.len());
     }
+    items.clear();
     if let Some((last, now)) = stretch.last_frame().and_then(|last| Some((last, stretch.now(last)?))) {
         let before = tracked.len();
         tracker.advance(now, tracked);
@@ -93,7 +94,7 @@ pub(super) const fn shards(config: &Config) -> usize {
     if config.max_connections >= LARGE { SHARDS } else { 1 }
 }
 
-/// Whose connection this is, by both ends in either order.
+/// Whose connection this is, by both ends in either order. `shards` is a power of two.
 #[inline]
 pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -102,7 +103,7 @@ pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
         ((whole as u64) ^ (whole >> 64) as u64).wrapping_mul(ODD) ^ u64::from(end.port)
     };
     let both = mix(a).wrapping_add(mix(b)).wrapping_mul(ODD);
-    (both >> 32) as usize % shards.max(1)
+    (both >> 32) as usize & (shards - 1)
 }
 
 /// A tracker with the limits that the settings call for.

@@ -186,6 +186,20 @@ impl Order {
         }
     }
 
+    /// The first four numbers.
+    #[inline]
+    pub fn words(self, bytes: &[u8]) -> [u32; 4] {
+        let octets = bytes.first_chunk::<16>().copied().unwrap_or_default();
+        let little = std::array::from_fn(|n| {
+            let at = n * 4;
+            u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])
+        });
+        match self {
+            Self::Little => little,
+            Self::Big => little.map(u32::swap_bytes),
+        }
+    }
+
     pub fn u64(self, bytes: &[u8], at: usize) -> u64 {
         let octets = bytes.get(at..).and_then(|b| b.first_chunk::<8>()).copied().unwrap_or_default();
         match self {

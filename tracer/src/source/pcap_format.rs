@@ -58,9 +58,7 @@ impl Pcap {
         if !blocks.need(self.record_header) {
             return if blocks.peek().is_empty() { Ok(None) } else { Err(cut(blocks)) };
         }
-        let head = blocks.peek();
-        let word = |at| self.order.u32(head, at);
-        let (seconds, fraction, len, wire_len) = (word(0), word(4), word(8), word(12));
+        let [seconds, fraction, len, wire_len] = self.order.words(blocks.peek());
         if len as usize > self.limit {
             let what = format!("a record claims {len} bytes, more than the {} that are possible", self.limit);
             return Err(Flaw::new(blocks.offset(), what));

@@ -53,10 +53,12 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
     } else {
         None
     };
-    let text = format!(
-        "{side} sent FIN{}",
-        if detail == Some("fin_behind_queued_data") { " behind queued data" } else { "" }
-    );
+    let how = match detail {
+        _ if tcp.fin_unseen => ", which was not captured; here it is acknowledged",
+        Some("fin_behind_queued_data") => " behind queued data",
+        _ => "",
+    };
+    let text = format!("{side} sent FIN{how}");
     let mut evidence = vec![Evidence::packet(mark, text)];
     if let Some(reset) = peer.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{} answered with RST", side.other())));

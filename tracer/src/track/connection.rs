@@ -9,6 +9,7 @@ use crate::event::{
     EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
 };
 use crate::wire::{Options, Segment};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Settings of the tracker that a connection needs.
@@ -25,7 +26,7 @@ pub struct Limits {
 }
 
 /// Where the handshake got to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Opening {
     Midstream,
     Syn,
@@ -43,6 +44,7 @@ pub struct Seen {
 }
 
 /// One connection.
+#[derive(Serialize, Deserialize)]
 pub struct Connection {
     /// Who dialled.
     pub client: Endpoint,
@@ -191,7 +193,8 @@ impl Connection {
         }
         self.ends[from].twin = twin;
         self.note_activity(mark);
-        let was_in_hole = self.ends[from].in_hole();
+        // What answers its repeats isn't seen where the capture holds one direction only.
+        let was_in_hole = self.ends[from].in_hole() && (!self.unheard(to) || self.ends[from].is_stuck());
         self.note_frame(seg, mark, from);
         if seg.flags.rst() {
             self.handle_reset(seg, mark, from, was_in_hole, &mut outcome);
@@ -281,6 +284,11 @@ impl Connection {
         outcome: &mut Outcome,
     ) {
         let peer = from.other();
+        let joined = matches!(self.opening, Opening::Midstream | Opening::Done);
+        if joined && !seg.flags.syn() && self.ends[peer].missed_fin(seg.ack) {
+            self.ends[peer].fin_end = Some(seg.ack);
+            self.ends[peer].missed_fin_at = Some(mark);
+        }
         match self.ends[peer].acked(seg.ack, mark) {
             Acked::New(rtt) => {
                 outcome.answered = true;
@@ -295,8 +303,10 @@ impl Connection {
             Acked::Nothing => self.selective(seg.ack, peer, options),
         }
         // The client acknowledges a SYN-ACK, be it captured or not.
-        let answered = matches!(self.opening, Opening::SynAck | Opening::Syn);
-        if answered && from == Side::Client && !seg.flags.syn() {
+        let answered = matches!(self.opening, Opening::SynAck | Opening::Syn) && from == Side::Client;
+        // A server speaks when the handshake is done, also where the client isn't captured.
+        let speaks = self.opening == Opening::SynAck && from == Side::Server && seg.payload_len > 0;
+        if (answered || speaks) && !seg.flags.syn() {
             self.opening = Opening::Done;
             self.established = Some(mark.at);
         }
@@ -340,6 +350,10 @@ impl Connection {
             if let Sent::New(octets) = sent {
                 end.facts.bytes += u64::from(octets);
             }
+            if end.facts.fin.is_none() && end.missed_fin_at.is_some() && seq == end.snd_una {
+                // It goes on: no FIN was acknowledged.
+                (end.missed_fin_at, end.fin_end) = (None, None);
+            }
             if !started {
                 end.stream.start(seq);
             }
@@ -364,6 +378,7 @@ impl Connection {
         outcome: &mut Outcome,
     ) {
         let fin_end = seq.add(len).add(1);
+        self.missed_goodbye(from.other());
         let peer_fin = self.ends[from.other()].facts.fin.is_some();
         let end = &mut self.ends[from];
         if end.facts.fin.is_some() {
@@ -387,6 +402,16 @@ impl Connection {
             self.ended = Some((mark.at, by));
             outcome.ended = true;
         }
+    }
+
+    /// The end whose FIN was acknowledged, though not captured, was the first to leave.
+    fn missed_goodbye(&mut self, side: Side) {
+        let end = &mut self.ends[side];
+        let Some(mark) = end.missed_fin_at.filter(|_| end.facts.fin.is_none()) else { return };
+        end.facts.fin = Some(mark);
+        end.facts.fin_unseen = true;
+        end.facts.fin_answered = true;
+        self.first_goodbye.get_or_insert((side, mark.frame));
     }
 
     fn handle_reset(
@@ -769,6 +794,25 @@ impl Connection {
     #[must_use]
     pub const fn iface(&self) -> (u32, u32) {
         self.iface
+    }
+
+    /// Forgets what can't matter after a silence of seconds: what makes a segment's second sighting, what is left of segments
+    /// that were acknowledged.
+    pub fn tidy(&mut self) {
+        for side in Side::BOTH {
+            self.ends[side].twin = Twin::default();
+            self.ends[side].inflight.tidy();
+        }
+    }
+
+    /// Whether nothing can become of it without a frame: it lives and owes nothing, and can be written down without loss.
+    #[must_use]
+    pub fn can_rest(&self, limits: &Limits) -> bool {
+        self.ended.is_none()
+            && !self.told
+            && self.dead_at(limits).is_none()
+            && self.attempt_over_at(limits).is_none()
+            && self.session.as_ref().is_none_or(|s| s.can_rest())
     }
 
     /// Something is owed: by whom, since when it counts as dead.

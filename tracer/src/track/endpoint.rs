@@ -3,12 +3,13 @@ use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
 use crate::event::{Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+use serde::{Deserialize, Serialize};
 
 /// A peer that speaks sooner than this after a segment may simply not have got it yet.
 const CROSSING: Span = Span::millis(300);
 
 /// State of one end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct End {
     /// What goes into the facts as it is.
     pub facts: TcpFacts,
@@ -60,12 +61,14 @@ pub struct End {
     pub pulse: Timestamp,
     /// Last frame, to know it again when it is captured twice.
     pub twin: Twin,
+    /// Where the peer acknowledged a FIN that was not seen.
+    pub missed_fin_at: Option<Mark>,
     /// The initial sequence number of its SYN.
     pub iss: Option<Seq>,
 }
 
 /// What makes two sightings the same segment.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
     /// Sequence number.
     pub seq: Seq,
@@ -197,6 +200,13 @@ impl End {
     #[must_use]
     pub fn in_hole(&self) -> bool {
         (self.repeats > 0 && self.inflight.oldest().is_some()) || self.keepalive_repeats > 1
+    }
+
+    /// The peer acknowledges one number past all that was sent here: a FIN that the capture missed, since octets of NATS never
+    /// come alone.
+    #[must_use]
+    pub fn missed_fin(&self, ack: Seq) -> bool {
+        self.started && self.acked_once && self.fin_end.is_none() && ack.diff(self.snd_nxt) == 1
     }
 
     /// It does nothing any more but repeat, at growing gaps: told without a frame of the peer.
