@@ -442,7 +442,7 @@ impl Judge {
 
     /// What a window that stays closed says, with its figures.
     fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, max_pending, told, .. } = self.config.settings;
+        let Settings { write_deadline, told, .. } = self.config.settings;
         let mut message = format!(
             "{client} has not read for {}: its receive window is closed since {}",
             mark.at - window.since.at,
@@ -462,9 +462,9 @@ impl Judge {
         } else {
             "may have dropped it already"
         };
-        let pending = max_pending >> 20;
+        let pending = self.config.settings.max_pending_words();
         message.push_str(&format!(
-            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending} MB{told}) waiting in its memory, the \
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending}{told}) waiting in its memory, the \
              server {passed}"
         ));
         message

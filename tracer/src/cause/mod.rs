@@ -176,6 +176,18 @@ pub struct Settings {
     pub told: bool,
 }
 
+impl Settings {
+    /// `max_pending` as nats-server.conf writes it: `64 MB`, of 1024 × 1024 bytes.
+    #[must_use]
+    pub fn max_pending_words(&self) -> String {
+        match self.max_pending {
+            n if n >= 1 << 20 && n.is_multiple_of(1 << 20) => format!("{} MB", n >> 20),
+            n if n >= 1 << 10 && n.is_multiple_of(1 << 10) => format!("{} KB", n >> 10),
+            n => format!("{n} bytes"),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

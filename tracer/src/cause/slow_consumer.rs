@@ -1,4 +1,5 @@
 //! `slow_consumer`: write deadline or max_pending.
+use super::Settings;
 use super::prelude::*;
 
 
@@ -79,6 +80,11 @@ fn judge(case: &Case<'_>) -> Judgement {
         let from = held.longest_from.or(held.since);
         finding = finding.because([from.map_or_else(|| Evidence::packets(text.clone()), |m| Evidence::packet(m, text.clone()))]);
     }
+    let big = big_messages(case);
+    finding = finding
+        .because(load(case))
+        .because(limit.map(|l| Evidence::packets(l.says(case))))
+        .fix(remedy::read_faster(case.lang()));
     if let Some(fin) = sent.fin.filter(|_| sent.fin_behind_data) {
         finding = finding.because([Evidence::packet(fin, "the server's FIN came behind queued data: it had closed earlier")]);
     }
@@ -86,11 +92,6 @@ fn judge(case: &Case<'_>) -> Judgement {
         let text = say!(case, "up to {} bytes to the client were waiting, {} never acknowledged", sent.max_in_flight, sent.unacked_bytes);
         finding = finding.because([Evidence::packets(text)]);
     }
-    let big = big_messages(case);
-    finding = finding
-        .because(limit.map(|l| Evidence::packets(l.says(case))))
-        .because(load(case))
-        .fix(remedy::read_faster(case.lang()));
     if let Some(size) = big {
         finding = finding.fix(say!(
             case,
@@ -148,16 +149,16 @@ fn limit(case: &Case<'_>, told: &str) -> Option<Limit> {
 impl Limit {
     fn says(self, case: &Case<'_>) -> String {
         let deadline = case.settings.write_deadline;
-        let pending = case.settings.max_pending >> 20;
+        let pending = case.settings.max_pending_words();
         let told = if case.settings.told { "" } else { " by default" };
         match self {
-            Self::MaxPending => say!(case, "the limit was max_pending ({pending} MB{told}): so much waited for it in the server's memory"),
+            Self::MaxPending => say!(case, "the limit was max_pending ({pending}{told}): so much waited for it in the server's memory"),
             Self::WriteDeadline => {
                 say!(case, "the limit was write_deadline ({deadline}{told}): the server's socket took nothing for so long")
             }
             Self::Sooner => say!(
                 case,
-                "the server did not wait for write_deadline ({deadline}{told}): more than max_pending ({pending} MB{told}) waited in its \
+                "the server did not wait for write_deadline ({deadline}{told}): more than max_pending ({pending}{told}) waited in its \
                  memory, or write_deadline is set lower"
             ),
         }
@@ -242,6 +243,8 @@ fn weight(case: &Case<'_>) -> f64 {
             (false, true) if held.total > Span::ZERO || sent.max_in_flight > 512 << 10 => 0.78,
             (false, true) if case.facts.nats.msgs > 0 => 0.3,
             _ if held.since.is_some() => 0.62,
+            // A small max_pending, known to be set, is soon full; the window opens as the server gives up the rest.
+            _ if small_pending(case) && held.longest > Span::millis(500) && until_the_end(case) => 0.72,
             _ if held.longest > Span::secs(1) => 0.4,
             _ => 0.0,
         },
@@ -251,6 +254,17 @@ fn weight(case: &Case<'_>) -> f64 {
         Kind::Timeout if long => 0.6,
         _ => 0.0,
     }
+}
+
+/// The server is known to hold less than the default for a client.
+fn small_pending(case: &Case<'_>) -> bool {
+    case.settings.told && case.settings.max_pending < Settings::default().max_pending
+}
+
+/// The window's longest closure reached to the end, or nearly.
+fn until_the_end(case: &Case<'_>) -> bool {
+    let held = &case.facts.tcp.client.zero_window;
+    held.longest_from.is_some_and(|from| case.ended_at() - (from.at + held.longest) < Span::secs(1))
 }
 
 #[cfg(test)]
