@@ -209,7 +209,7 @@ hello c
 /// A reset with sequence number 0 and an ACK answers a SYN, seen or not.
 a_refusal_without_its_syn r#"
 c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
-c > S unseen  +0.2ms s > RA
+c > S unseen  +0.2ms s > RA seq=0
 +60s   end
 => rst server server_not_listening handshake=refused
 "#
