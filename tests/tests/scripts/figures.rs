@@ -186,6 +186,34 @@ c > S unseen   +0.2ms s > SA   +0.1ms c > A unseen
 => fin client * ..0.6
 "#
 
+/// The client's direction alone: who isn't captured can't be called silent.
+one_direction_lives r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+c > S   +0.2ms s > SA unseen   +0.1ms c > A
++1ms s > PA "INFO {\"server_id\":\"NA\",\"version\":\"2.15.1\"} \r\n" unseen
++0.2ms c > PA "CONNECT {\"verbose\":false}\r\nPING\r\n"   +0.2ms s > PA "PONG\r\n" unseen   +0.1ms c > A
++5s c > pub a 10   +0.2ms s > A unseen   +5s c > pub a 10   +0.2ms s > A unseen
++300s end
+=> open 1
+"#
+
+/// The capture missed the client's FIN; the server acknowledges one number past all that the client said.
+a_missed_fin_is_known_by_its_acknowledgement r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++5s    c > FA unseen  +0.2ms s > FA  +0.2ms c > A
++60s   end
+=> fin client client_closed
+"#
+
+/// A reset with sequence number 0 and an ACK answers a SYN, seen or not.
+a_refusal_without_its_syn r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+c > S unseen  +0.2ms s > RA seq=0
++60s   end
+=> rst server server_not_listening handshake=refused
+"#
+
 /// Headers alone: nothing is read of what the ends say, and that counts as no loss.
 headers_alone r#"
 set --capture headers
