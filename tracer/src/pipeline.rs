@@ -6,6 +6,7 @@
 mod batch;
 mod clocks;
 pub mod compare;
+mod flows;
 mod folding;
 mod follow;
 mod front;
@@ -35,8 +36,8 @@ use crate::track::detection::detected;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Latencies, Neighbours, Restart, Tracked, Tracker, questions,
 };
+use flows::Flows;
 use folding::Folding;
-use hashbrown::HashMap;
 use merged::Merged;
 use server_word::ServerWord;
 use std::collections::{BTreeMap, VecDeque};
@@ -109,7 +110,7 @@ pub struct Judge {
     clients: Clients,
     latencies: Latencies,
     waiting: VecDeque<Waiting>,
-    flows: HashMap<ConnId, u64, foldhash::fast::RandomState>,
+    flows: Flows,
     next_flow: u64,
     now: Timestamp,
     next_prune: Timestamp,
@@ -151,7 +152,7 @@ impl Judge {
             clients: Clients::default(),
             latencies: Latencies::default(),
             waiting: VecDeque::new(),
-            flows: HashMap::default(),
+            flows: Flows::default(),
             next_flow: 1,
             now: Timestamp(i64::MIN),
             next_prune: Timestamp(i64::MIN),
@@ -362,7 +363,7 @@ impl Judge {
                 }
                 Tracked::Evicted { id, mark } => {
                     self.summary.evicted += 1;
-                    let flow = self.flows.remove(&id);
+                    let flow = self.flows.remove(id);
                     if self.summary.evicted.is_power_of_two() {
                         let message = format!(
                             "the table of connections is full: {} forgotten so far; raise --max-connections",
@@ -378,7 +379,7 @@ impl Judge {
                     let message = format!(
                         "server {server} announced lame duck mode: it will close its clients one by one"
                     );
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     emit(Event::Notice(Notice {
                         flow,
                         server: Some(server),
@@ -386,7 +387,7 @@ impl Judge {
                     }));
                 }
                 Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     emit(Event::Notice(Notice {
                         flow,
                         client: Some(client),
@@ -418,7 +419,7 @@ impl Judge {
                         self.waiting.remove(place);
                         continue;
                     }
-                    let flow = self.flows.get(&id).copied();
+                    let flow = self.flows.get(id);
                     let message = "a connection that was called dead spoke again".to_owned();
                     emit(Event::Notice(Notice {
                         flow,
@@ -540,7 +541,7 @@ impl Judge {
                 return true;
             }
             if let Some(mut reconnect) = told {
-                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(&id).copied());
+                reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
                 mark_announced(&mut reconnect.servers, &one.announced);
                 reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
                 emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
@@ -587,7 +588,7 @@ impl Judge {
         around.server_reason.clone_from(&word.reason);
         let case = Case::new(&facts, &close, &around, &self.config.settings);
         let verdict = cause::weigh(&case);
-        let flow = self.flows.get(&id).copied().unwrap_or(0);
+        let flow = self.flows.get(id).unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
@@ -603,8 +604,10 @@ impl Judge {
                 announced: facts.nats.announced().to_vec(),
             });
         }
-        if facts.ended_by == EndedBy::Goodbye || input_ended {
-            self.flows.remove(&id);
+        // What else is over for good: an attempt. The rest may speak again.
+        let attempt = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
+        if facts.ended_by == EndedBy::Goodbye || input_ended || attempt {
+            self.flows.remove(id);
         }
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
             return self.count(&facts, &close, verdict.code());
@@ -616,7 +619,7 @@ impl Judge {
         }
         self.count(&facts, &close, cause.code);
         let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(&id).copied());
+            r.flow = r.flow.and_then(|id| self.flows.get(id));
             r
         });
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect })));

@@ -1,4 +1,4 @@
-//! A real client library on a host, driven by lines (`tests/lab/client.py`, `client.cjs`).
+//! A real client library on a host, driven by lines (`tests/lab/client.py`, `client.cjs`, `client.go`).
 use super::net::{Host, Net};
 use super::process::Process;
 use super::tools::Tools;
@@ -12,6 +12,8 @@ pub enum Lang {
     Python,
     /// nats.js.
     Js,
+    /// nats.go.
+    Go,
 }
 
 /// A running client.
@@ -35,6 +37,7 @@ impl Client {
                 command.arg(format!("NODE_PATH={}", modules.display()));
                 command.arg("node").arg(tools.scripts.join("client.cjs"))
             }
+            Lang::Go => command.arg(tools.go_client()?),
         };
         command.args(args);
         Ok(Self { process: Process::start("client", command)?, port: 0 })

@@ -176,7 +176,10 @@ impl Stage {
     /// # Errors
     /// Where it can't be started.
     pub fn launch(&mut self, host: Host, lang: Lang, name: &str, url: &str, args: &str) -> Result<Client> {
-        let library = self.tools.library(lang == Lang::Python);
+        let library = match lang {
+            Lang::Go => super::tools::GO_LIBRARY.to_owned(),
+            other => self.tools.library(other == Lang::Python),
+        };
         self.truth.made.clients.push(format!("{name}: {library} {args}").trim_end().to_owned());
         let mut words: Vec<String> = ["--url", url, "--name", name].map(str::to_owned).into();
         words.extend(args.split_whitespace().map(str::to_owned));

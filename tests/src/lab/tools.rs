@@ -17,6 +17,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("npm", "npm"),
 ];
 
+/// What Debian 12 packages as golang-github-nats-io-go-nats-dev.
+pub const GO_LIBRARY: &str = "nats.go 1.22.1";
+/// One build at a time.
+static GO_BUILD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+
 /// Where the tools are.
 #[derive(Clone, Debug)]
 pub struct Tools {
@@ -128,6 +133,31 @@ impl Tools {
             run(npm.current_dir(&tools.node))?;
         }
         Self::find()
+    }
+
+    /// The Go client, built where it isn't yet or its source is newer. Only the scenarios that record it need Go: it is big.
+    ///
+    /// # Errors
+    /// Where Go or its NATS library can't be installed, or the client doesn't build.
+    pub fn go_client(&self) -> Result<PathBuf> {
+        let _one = GO_BUILD.lock();
+        let (source, folder) = (self.scripts.join("client.go"), root().join("target/lab-go"));
+        let program = folder.join("client");
+        let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+        if changed(&program) >= changed(&source) {
+            return Ok(program);
+        }
+        let library = Path::new("/usr/share/gocode/src/github.com/nats-io/nats.go");
+        if which("go").is_none() || !library.is_dir() {
+            let packages = ["golang-go", "golang-github-nats-io-go-nats-dev"];
+            apt(&packages, "the lab records a Go client, too")?;
+        }
+        std::fs::create_dir_all(&folder)?;
+        let mut go = Command::new("go");
+        go.args(["build", "-o"]).arg(&program).arg(&source);
+        go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env("GOCACHE", folder.join("cache"));
+        run(&mut go)?;
+        Ok(program)
     }
 
     /// `nats-py 2.16.0`, `nats.js 3.4.0`.

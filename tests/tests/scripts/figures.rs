@@ -183,7 +183,7 @@ c > S unseen   +0.2ms s > SA   +0.1ms c > A unseen
 +1ms s > PA "INFO {\"server_id\":\"NA\",\"version\":\"2.15.1\"} \r\n"   +0.2ms c > PA "PING\r\n" unseen
 +0.2ms s > PA "PONG\r\n"   +5s c > pub a 10 unseen   +0.2ms s > A
 +5s  c > FA unseen  +0.2ms s > FA   +0.2ms c > A unseen   +60s end
-=> fin server * ..0.6
+=> fin client * ..0.6
 "#
 
 /// Headers alone: nothing is read of what the ends say, and that counts as no loss.

@@ -1,9 +1,10 @@
 //! IP addresses and endpoints in one fixed size, so that flow keys compare and hash without a branch.
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 or IPv6 address. IPv4 is kept IPv4-mapped (`::ffff:a.b.c.d`), hence `::ffff:1.2.3.4` seen in IPv6 equals 1.2.3.4.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Addr(pub [u8; 16]);
 
 impl Addr {
@@ -73,7 +74,7 @@ impl fmt::Debug for Addr {
 }
 
 /// Address and port of one end.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Endpoint {
     /// IP address.
     pub addr: Addr,

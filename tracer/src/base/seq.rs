@@ -1,7 +1,8 @@
 //! TCP sequence numbers: 32 bits that wrap (RFC 9293 section 3.4).
+use serde::{Deserialize, Serialize};
 
 /// A sequence or acknowledgement number. Compared by signed distance, so that wrap-around is no special case.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
 pub struct Seq(pub u32);
 
 impl Seq {

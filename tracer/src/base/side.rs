@@ -1,8 +1,9 @@
 //! The two ends of a connection.
+use serde::{Deserialize, Serialize};
 use std::ops::{Index, IndexMut};
 
 /// One end. The server is the end that listens, also for routes, gateways and leafs.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Side {
     /// Who dialled.
     Client,
@@ -40,7 +41,7 @@ impl std::fmt::Display for Side {
 }
 
 /// A value for each end, indexed by [`Side`].
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PerSide<T> {
     /// The client's.
     pub client: T,

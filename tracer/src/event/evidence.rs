@@ -1,8 +1,9 @@
 //! What a verdict rests on.
 use crate::base::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// A frame's place: 0-based capture on the command line, 1-based number in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FrameRef {
     /// Which file or interface.
     pub capture: u32,
@@ -11,7 +12,7 @@ pub struct FrameRef {
 }
 
 /// When something was seen and in which frame.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Mark {
     /// Capture time.
     pub at: Timestamp,

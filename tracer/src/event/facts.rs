@@ -4,6 +4,7 @@ use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
 pub use crate::nats::{Foreign, Protocol};
 pub use crate::wire::IcmpKind;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where the capture was taken, seen from this connection.
@@ -23,7 +24,7 @@ pub enum Vantage {
 }
 
 /// What is owed when an end does not answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Owed {
     /// An answer to SYN.
     Syn,
@@ -42,7 +43,7 @@ pub enum Owed {
 }
 
 /// Something sent that the peer has not answered so far.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Unanswered {
     /// What is owed.
     pub owed: Owed,
@@ -65,7 +66,7 @@ pub struct Unanswered {
 }
 
 /// How long an end's receive window was closed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ZeroWindow {
     /// Closed now, since when.
     pub since: Option<Mark>,
@@ -80,7 +81,7 @@ pub struct ZeroWindow {
 }
 
 /// An RST as it was seen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ResetFacts {
     /// When and where.
     pub mark: Mark,
@@ -113,7 +114,7 @@ pub struct ResetFacts {
 }
 
 /// One end's TCP, as observed.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct TcpFacts {
     /// Frames of this end.
     pub packets: u64,
@@ -185,7 +186,7 @@ pub struct Rtt {
 }
 
 /// An ICMP error that quotes a segment of this connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct IcmpFact {
     /// When and where.
     pub mark: Mark,
@@ -200,7 +201,7 @@ pub struct IcmpFact {
 }
 
 /// A `-ERR` as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorText {
     /// When and where.
     pub mark: Mark,
@@ -211,7 +212,7 @@ pub struct ErrorText {
 }
 
 /// A TLS alert in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsAlert {
     /// When and where.
     pub mark: Mark,
@@ -224,7 +225,7 @@ pub struct TlsAlert {
 }
 
 /// What shows of TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFacts {
     /// No plain INFO came before it.
     pub first: bool,
@@ -249,7 +250,7 @@ pub struct TlsFacts {
 }
 
 /// PING and PONG of one end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PingFacts {
     /// PINGs it sent.
     pub sent: u32,
@@ -268,7 +269,7 @@ pub struct PingFacts {
 }
 
 /// A WebSocket close frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WsClose {
     /// When and where.
     pub mark: Mark,
@@ -279,7 +280,7 @@ pub struct WsClose {
 }
 
 /// What shows of MQTT.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MqttFacts {
     /// Client id of CONNECT.
     pub client_id: Option<String>,
@@ -292,7 +293,7 @@ pub struct MqttFacts {
 }
 
 /// What an end said and nobody can read: octets that the capture never had, or cut off (snaplen).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     /// How many octets.
     pub octets: u64,
@@ -303,7 +304,7 @@ pub struct Unseen {
 }
 
 /// The NATS session as observed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NatsFacts {
     /// Protocol.
     pub protocol: Protocol,
@@ -382,7 +383,7 @@ pub struct NatsFacts {
 }
 
 /// What may be lost: `at_risk` in the contract.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AtRisk {
     /// PUB/HPUB whose bytes the peer's TCP never acknowledged.
     pub publishes: u64,
@@ -454,7 +455,7 @@ pub struct Facts {
 }
 
 /// What ended a connection, before anything is said about whose doing it was.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum EndedBy {
     /// A FIN or RST.
     Goodbye,

@@ -9,25 +9,26 @@ use super::tls::Tls;
 use super::ws::{self, Ws};
 use super::{Foreign, Protocol};
 use crate::base::{PerSide, Side};
+use serde::{Deserialize, Serialize};
 use std::mem;
 
 /// The decoder of one connection. Fed with both directions' bytes in stream order, holes told by [`Self::gap`]; gives
 /// operations. Copies nothing but what a push ends in the middle of; memory is bounded whatever comes.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Conversation {
     halves: PerSide<Half>,
     session: Session,
 }
 
 /// One direction.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Half {
     layer: Layer,
     lines: Lines,
 }
 
 /// What the bytes of a direction are now. The larger ones are rare, hence boxed.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) enum Layer {
     /// Not decided.
     #[default]
@@ -51,6 +52,12 @@ impl Conversation {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Whether it can be written down and read again without loss.
+    #[must_use]
+    pub fn can_rest(&self) -> bool {
+        Side::BOTH.iter().all(|&side| !matches!(&self.halves[side].layer, Layer::Ws(ws) if ws.inflates()))
     }
 
     /// Observation began in the middle: both directions seek a certain line first.

@@ -1,9 +1,9 @@
 //! The two JSON lines that introduce the ends: INFO (server) and CONNECT (client). Unknown fields are passed over,
 //! fields of the wrong type count as absent, secrets are noted as present and dropped.
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What an INFO says (fields and releases: nats-server `server/server.go`, `Info`).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Info {
     /// New at every server start.
@@ -93,7 +93,7 @@ pub struct Info {
 }
 
 /// What a CONNECT says (nats-server `server/client.go`, `ClientOpts`), without its secrets.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Connect {
     /// Client name.
@@ -170,12 +170,18 @@ impl Connect {
 
 /// A value of the wrong type is as good as none: a passive reader has nobody to complain to.
 fn lenient<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwned>(d: D) -> Result<T, D::Error> {
+    if !d.is_human_readable() {
+        return T::deserialize(d);
+    }
     let value = serde_json::Value::deserialize(d)?;
     Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 /// Whether a secret is there and not empty; the secret itself is dropped here.
 fn present<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
+    if !d.is_human_readable() {
+        return bool::deserialize(d);
+    }
     let value = serde_json::Value::deserialize(d)?;
     Ok(!value.is_null() && value.as_str() != Some(""))
 }

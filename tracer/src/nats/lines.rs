@@ -5,6 +5,7 @@ use super::session::Session;
 use super::{jetstream, s2, status, tls};
 use crate::base::Side;
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 use std::mem;
 
 /// Longest line kept: 64 KiB is what links take (16 × max_control_line), and INFO of large clusters is not much longer.
@@ -14,7 +15,7 @@ const MAX_LINE: usize = 72 * 1024;
 const TRUSTED: u8 = 2;
 
 /// Where in the stream the next byte lies.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Step {
     /// In a control line (or before one).
     Line,
@@ -29,6 +30,7 @@ enum Step {
 }
 
 /// The state of one direction.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Lines {
     /// The unfinished line; in a header block its unfinished first line; in an opening all that is undecided.
     pub held: Vec<u8>,

@@ -2,6 +2,7 @@
 use super::op::{Fault, MqttPacket, Op};
 use super::read::Reader;
 use crate::base::Side;
+use serde::{Deserialize, Serialize};
 
 /// Most of a CONNECT that is kept: id and user name come first unless a large will lies between.
 const MAX_CONNECT: usize = 4096;
@@ -10,7 +11,7 @@ const CONNECT: u8 = 1;
 const CONNACK: u8 = 2;
 
 /// The state of one direction.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Mqtt {
     /// Packet type and flags of the current packet.
     first: u8,

@@ -1,7 +1,8 @@
 //! What a connection speaks, told from its bytes.
+use serde::{Deserialize, Serialize};
 
 /// Which protocol a connection speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 pub enum Protocol {
     /// A NATS client.
     Client,
@@ -46,7 +47,7 @@ impl Protocol {
 }
 
 /// Bytes that are not NATS.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Foreign {
     /// An HTTP request (no WebSocket upgrade).
     Http,

@@ -5,6 +5,7 @@ use super::op::Op;
 use super::session::Session;
 use crate::base::Side;
 use memchr::memmem;
+use serde::{Deserialize, Serialize};
 
 /// The chunk that begins every stream.
 pub(super) const MAGIC: [u8; 10] = *b"\xff\x06\0\0S2sTwO";
@@ -21,7 +22,7 @@ const RAW: u8 = 0x01;
 const CHECKSUM: u32 = 4;
 
 /// The state of one direction.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct S2 {
     head: [u8; 4],
     have: u8,

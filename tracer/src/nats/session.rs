@@ -2,12 +2,12 @@
 use super::Protocol;
 use super::op::{LinkVerb, Op};
 use crate::base::{PerSide, Side};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Shared by both directions. Every clue is kept, so that exchanged roles can be judged anew.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Session {
     protocol: Protocol,
     /// What the shape of each side's first INFO says.

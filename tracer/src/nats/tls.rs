@@ -2,6 +2,7 @@
 use super::op::{Fault, Op, TlsRecord};
 use super::read::Reader;
 use crate::base::Side;
+use serde::{Deserialize, Serialize};
 
 /// Largest record: 2^14 and what encryption may add (RFC 5246 section 6.2.3).
 const MAX_RECORD: u16 = 16384 + 2048;
@@ -14,7 +15,7 @@ const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 
 /// The state of one direction.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Tls {
     head: [u8; 5],
     have: u8,

@@ -7,6 +7,7 @@ use super::session::Session;
 use crate::base::Side;
 use miniz_oxide::inflate::stream::{InflateState, MinReset, inflate};
 use miniz_oxide::{DataFormat, MZFlush};
+use serde::{Deserialize, Serialize};
 
 /// Bytes unmasked or inflated at a time.
 const CHUNK: usize = 16 * 1024;
@@ -24,6 +25,7 @@ const RESERVED: u8 = 0x30;
 const CLOSE: u8 = 8;
 
 /// The state of one direction.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Ws {
     head: [u8; 14],
     have: u8,
@@ -45,11 +47,18 @@ pub(super) struct Ws {
     scratch: Vec<u8>,
     /// Inflated bytes.
     room: Vec<u8>,
+    /// It has no other form than this: a conversation that has one does not rest.
+    #[serde(skip)]
     inflater: Option<Box<InflateState>>,
     inner: Layer,
 }
 
 impl Ws {
+    /// What is kept of earlier messages has to stay as it is.
+    pub const fn inflates(&self) -> bool {
+        self.inflater.is_some()
+    }
+
     /// Frames begin here and carry `inner`.
     pub fn new(inner: Layer) -> Self {
         Self {

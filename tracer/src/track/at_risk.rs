@@ -3,6 +3,7 @@
 use crate::base::{Seq, Side};
 use crate::event::AtRisk;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher as _, Hasher as _};
 
@@ -16,7 +17,7 @@ const SUBJECTS_MAX: usize = 16;
 const SUBJECT_LEN_MAX: usize = 128;
 
 /// One message under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Message {
     /// Sequence number after its last octet, as far as it was seen.
     end: Seq,
@@ -24,7 +25,7 @@ struct Message {
 }
 
 /// Bookkeeping of one connection.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Risk {
     publishes: VecDeque<Message>,
     deliveries: VecDeque<Message>,
@@ -44,7 +45,7 @@ pub struct Risk {
     answered: Option<u16>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Request {
     subject: u16,
     /// It may be a publish to a stream.

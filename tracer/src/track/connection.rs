@@ -9,6 +9,7 @@ use crate::event::{
     EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
 };
 use crate::wire::{Options, Segment};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Settings of the tracker that a connection needs.
@@ -25,7 +26,7 @@ pub struct Limits {
 }
 
 /// Where the handshake got to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Opening {
     Midstream,
     Syn,
@@ -43,6 +44,7 @@ pub struct Seen {
 }
 
 /// One connection.
+#[derive(Serialize, Deserialize)]
 pub struct Connection {
     /// Who dialled.
     pub client: Endpoint,
@@ -792,6 +794,25 @@ impl Connection {
     #[must_use]
     pub const fn iface(&self) -> (u32, u32) {
         self.iface
+    }
+
+    /// Forgets what can't matter after a silence of seconds: what makes a segment's second sighting, what is left of segments
+    /// that were acknowledged.
+    pub fn tidy(&mut self) {
+        for side in Side::BOTH {
+            self.ends[side].twin = Twin::default();
+            self.ends[side].inflight.tidy();
+        }
+    }
+
+    /// Whether nothing can become of it without a frame: it lives and owes nothing, and can be written down without loss.
+    #[must_use]
+    pub fn can_rest(&self, limits: &Limits) -> bool {
+        self.ended.is_none()
+            && !self.told
+            && self.dead_at(limits).is_none()
+            && self.attempt_over_at(limits).is_none()
+            && self.session.as_ref().is_none_or(|s| s.can_rest())
     }
 
     /// Something is owed: by whom, since when it counts as dead.

@@ -1,5 +1,6 @@
 //! Whether a client's last words were those of a drain: UNSUB, then a PING that was answered, then nothing more.
 use crate::base::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// An UNSUB that leaves other subscriptions alone belongs to the PING behind it only when it is this young.
 const SAME_BREATH: Span = Span::secs(1);
@@ -7,7 +8,7 @@ const SAME_BREATH: Span = Span::secs(1);
 const SOON: Span = Span::secs(5);
 
 /// How far the last words got.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, Debug, Serialize, Deserialize)]
 enum Stage {
     /// Something else.
     #[default]
@@ -21,7 +22,7 @@ enum Stage {
 }
 
 /// A client's last words.
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, Default, Debug, Serialize, Deserialize)]
 pub struct Drain {
     stage: Stage,
     unsubs: u64,

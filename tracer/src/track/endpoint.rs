@@ -3,12 +3,13 @@ use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
 use crate::event::{Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+use serde::{Deserialize, Serialize};
 
 /// A peer that speaks sooner than this after a segment may simply not have got it yet.
 const CROSSING: Span = Span::millis(300);
 
 /// State of one end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct End {
     /// What goes into the facts as it is.
     pub facts: TcpFacts,
@@ -67,7 +68,7 @@ pub struct End {
 }
 
 /// What makes two sightings the same segment.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twin {
     /// Sequence number.
     pub seq: Seq,

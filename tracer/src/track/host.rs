@@ -1,4 +1,5 @@
 //! The tracker's ear for this host's kernel: records, rules, sockets that are gone.
+use super::rest::awake;
 use super::sockets::REMEMBERED;
 use super::{FlowKey, Tracked, Tracker, frameless, goodbye_lost};
 use crate::base::{Side, Span};
@@ -43,9 +44,10 @@ impl Tracker {
             }
             return;
         }
-        if let Some(&slot) = self.index.get(&key) {
+        if let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) {
             return self.socket_over(slot, key, out);
         }
+        let Some(flow) = self.sockets.get(key) else { return };
         let Some(host) = self.sockets.facts(flow.client, flow.server, flow.first, now) else { return };
         let idle_timeout = self.config.limits.idle_timeout;
         let Some(facts) = frameless::facts(flow, host, now, idle_timeout) else {
@@ -68,7 +70,8 @@ impl Tracker {
     fn socket_over(&mut self, slot: u32, key: FlowKey, out: &mut Vec<Tracked>) {
         let now = self.now;
         let Some(over) = self.sockets.get(key).and_then(|f| frameless::is_over(&f.facts)) else { return };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        self.wake(slot);
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         if conn.told || over < conn.start().at {
             return;
         }

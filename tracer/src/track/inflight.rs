@@ -1,9 +1,10 @@
 //! Segments sent and not yet acknowledged, as far as needed to say since when something is owed and how long answers take.
 use crate::base::{Seq, Span, Timestamp};
 use crate::event::{FrameRef, Mark};
+use serde::{Deserialize, Serialize};
 
 /// One segment under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Flight {
     /// Sequence number after its last octet.
     pub end: Seq,
@@ -23,7 +24,7 @@ const EMPTY: Flight = Flight {
 };
 
 /// The oldest few segments under way and the newest one. Bounded: what is between is forgotten, the oldest never is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct InFlight {
     ring: [Flight; 4],
     used: u8,
@@ -66,6 +67,11 @@ impl InFlight {
             self.used = (used - done) as u8;
         }
         rtt
+    }
+
+    /// Forgets what is left of segments that were acknowledged; nobody reads it.
+    pub fn tidy(&mut self) {
+        self.ring.iter_mut().skip(usize::from(self.used)).for_each(|flight| *flight = EMPTY);
     }
 
     /// The oldest segment not acknowledged.

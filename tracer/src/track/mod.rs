@@ -1,11 +1,13 @@
 //! F3: connections. A bounded table of them, fed with segments and ICMP errors in order of time; it tells when one opens,
 //! answers, ends. Reads no clock: time is what the input says.
 mod at_risk;
+mod attempts;
 pub mod clients;
 pub mod close;
 mod connection;
 pub mod detection;
 mod drain;
+mod embryo;
 mod endpoint;
 mod frameless;
 mod gone;
@@ -14,6 +16,7 @@ mod inflight;
 mod latency;
 mod neighbours;
 mod processes;
+mod rest;
 mod rtt;
 mod session;
 mod sockets;
@@ -35,7 +38,9 @@ use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
+use embryo::Embryos;
 use hashbrown::HashMap;
+use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -69,7 +74,10 @@ impl FlowKey {
 pub struct Tracker {
     config: TrackConfig,
     index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
-    slots: Vec<Option<Box<Connection>>>,
+    slots: Vec<Slot>,
+    rest: Rest,
+    /// Attempts that are one SYN; they are in no slot.
+    embryos: Embryos,
     free: Vec<u32>,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
     next_timer: i64,
@@ -82,15 +90,22 @@ pub struct Tracker {
 /// Timers run out only as time passes a multiple of this, in nanoseconds.
 pub const TICK: i64 = 250_000_000;
 
+/// Timers stand in ticks, one late rather than early.
+const fn tick(due: Timestamp) -> i64 {
+    due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK)
+}
+
 impl Tracker {
     /// An empty table.
     #[must_use]
     pub fn new(config: TrackConfig) -> Self {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
-            config,
             index: HashMap::default(),
             slots: Vec::new(),
+            rest: Rest::new(config.max_connections),
+            config,
+            embryos: Embryos::default(),
             free: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
@@ -114,8 +129,9 @@ impl Tracker {
             return;
         }
         let key = FlowKey::new(seg.src, seg.dst);
-        let mut slot = self.index.get(&key).copied();
+        let mut slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
         if let Some(found) = slot {
+            self.wake(found);
             let reuse = self.connection(found).is_some_and(|c| c.is_reuse(seg));
             if reuse {
                 self.replace(found, seen.mark, out);
@@ -126,16 +142,16 @@ impl Tracker {
             Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
             None if self.gone.owns(key, seg, seen.mark.at) => return,
+            None if self.begin(seg, seen, ordinal, out) => return,
             None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
         };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        self.wake(slot);
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let id = conn.first_frame;
         if seen.mark.at >= conn.check_at {
             self.check(slot, seen.mark.at, out);
         }
-        let Some(conn) =
-            self.slots.get_mut(slot as usize).and_then(Option::as_mut).filter(|c| c.first_frame == id)
-        else {
+        let Some(conn) = awake(&mut self.slots, slot).filter(|c| c.first_frame == id) else {
             return;
         };
         let from = conn.side_of(seg.src);
@@ -148,8 +164,10 @@ impl Tracker {
     /// An ICMP error that quotes a segment.
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
-        let Some(&slot) = self.index.get(&FlowKey::new(icmp.src, icmp.dst)) else { return };
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let key = FlowKey::new(icmp.src, icmp.dst);
+        let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) else { return };
+        self.wake(slot);
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
         if conn.handle_icmp(fact) {
@@ -162,6 +180,7 @@ impl Tracker {
         if now > self.now {
             self.now = now;
         }
+        self.tell_attempts(out);
         while self.next_timer <= self.now.0 {
             let Some((&due, _)) = self.timers.first_key_value() else { break };
             if due > self.now.0 {
@@ -187,20 +206,27 @@ impl Tracker {
     /// Connections that live.
     #[must_use]
     pub fn living(&self) -> u64 {
-        let lives = self.slots.iter().flatten().filter(|c| c.ended.is_none() && !c.told);
-        u64::try_from(lives.count()).unwrap_or(u64::MAX)
+        let lives = self.slots.iter().filter(|slot| match slot {
+            Slot::Free => false,
+            Slot::Awake(conn) => conn.ended.is_none() && !conn.told,
+            Slot::Resting(_) => true,
+        });
+        u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
     }
 
     /// The input is over: what has ended is told, what lives is counted.
     pub fn finish(&mut self, out: &mut Vec<Tracked>) {
-        let mut slots: Vec<(ConnId, u32)> = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter_map(|(i, c)| Some((c.as_ref()?.first_frame, i as u32)))
-            .collect();
-        slots.sort_unstable();
-        for (id, slot) in slots {
+        self.tell_attempts(out);
+        let slots = self.slots.iter().enumerate();
+        let mut all: Vec<(ConnId, Option<u32>)> =
+            slots.filter_map(|(i, slot)| Some((slot.id()?, slot.awake().map(|_| i as u32)))).collect();
+        all.extend(self.embryos.ids().map(|id| (id, None)));
+        all.sort_unstable();
+        for (id, slot) in all {
+            let Some(slot) = slot else {
+                out.push(Tracked::Open { id });
+                continue;
+            };
             let Some(conn) = self.connection(slot) else { continue };
             if conn.told {
                 continue;
@@ -215,7 +241,7 @@ impl Tracker {
     }
 
     fn connection(&self, slot: u32) -> Option<&Connection> {
-        self.slots.get(slot as usize)?.as_deref()
+        self.slots.get(slot as usize)?.awake()
     }
 
     fn open(
@@ -235,9 +261,7 @@ impl Tracker {
             _ if to_server != from_server => (if to_server { Side::Client } else { Side::Server }, true),
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
-        if self.index.len() >= self.config.max_connections {
-            self.evict(seen.mark, out);
-        }
+        self.make_room(seen.mark, out);
         let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
         out.push(Tracked::Opened {
             id: ordinal,
@@ -246,15 +270,21 @@ impl Tracker {
             server: conn.server,
             syn: seg.flags.syn(),
         });
+        self.insert(key, conn)
+    }
+
+    fn insert(&mut self, key: FlowKey, conn: Box<Connection>) -> u32 {
+        self.put_to_rest();
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
-                self.slots.push(None);
+                self.slots.push(Slot::Free);
                 (self.slots.len() - 1) as u32
             }
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
-            *place = Some(conn);
+            *place = Slot::Awake(conn);
+            self.rest.one_more();
         }
         self.index.insert(key, slot);
         slot
@@ -270,7 +300,7 @@ impl Tracker {
         outcome: Outcome,
         out: &mut Vec<Tracked>,
     ) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         // The last ACK of a goodbye is no sign that its sender serves on.
         if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
@@ -313,7 +343,7 @@ impl Tracker {
 
     fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
         let limits = self.config.limits;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.noted = true;
         out.push(Tracked::Ending(ending(conn, mark)));
         let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
@@ -322,10 +352,9 @@ impl Tracker {
     }
 
     fn plan(&mut self, slot: u32, due: Timestamp) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.check_at = due;
-        // Timers stand in ticks, one late rather than early.
-        let tick = due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK);
+        let tick = tick(due);
         self.timers.entry(tick).or_default().push((slot, conn.first_frame));
         self.next_timer = self.next_timer.min(tick);
     }
@@ -333,7 +362,7 @@ impl Tracker {
     /// Looks at a connection whose time has come.
     fn check(&mut self, slot: u32, now: Timestamp, out: &mut Vec<Tracked>) {
         let limits = self.config.limits;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.check_at = Timestamp(i64::MAX);
         if conn.told {
             // Called dead and silent since: forgotten once nobody could resume it.
@@ -378,7 +407,7 @@ impl Tracker {
 
     fn tell(&mut self, slot: u32, input_ended: bool, out: &mut Vec<Tracked>) {
         let now = self.now;
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let iface = self.config.iface_names.get(&conn.iface()).cloned();
         conn.told = true;
         let silent = match conn.ended {
@@ -401,7 +430,7 @@ impl Tracker {
 
     /// The same ports begin anew: whatever was there is over.
     fn replace(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         if conn.told {
             return self.remove(slot);
         }
@@ -414,7 +443,9 @@ impl Tracker {
     }
 
     fn remove(&mut self, slot: u32) {
-        let Some(conn) = self.slots.get_mut(slot as usize).and_then(Option::take) else { return };
+        self.wake(slot);
+        let Some(Slot::Awake(conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else { return };
+        self.rest.one_less();
         if conn.told {
             let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
             let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
@@ -434,8 +465,11 @@ impl Tracker {
         let mut looked = 0;
         for step in 0..total {
             let slot = (self.hand + step) % total;
-            let Some(conn) = self.slots.get(slot).and_then(Option::as_ref) else { continue };
-            let rank = (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32);
+            let rank = match self.slots.get(slot) {
+                None | Some(Slot::Free) => continue,
+                Some(Slot::Awake(conn)) => (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32),
+                Some(Slot::Resting(resting)) => (true, resting.last, slot as u32),
+            };
             if choice.is_none_or(|c| rank < c) {
                 choice = Some(rank);
             }
@@ -446,9 +480,8 @@ impl Tracker {
             }
         }
         if let Some((_, _, slot)) = choice {
-            if let Some(conn) = self.connection(slot)
-                && !conn.told
-            {
+            self.wake(slot);
+            if let Some(conn) = self.connection(slot).filter(|conn| !conn.told) {
                 out.push(Tracked::Evicted { id: conn.first_frame, mark });
             }
             self.remove(slot);

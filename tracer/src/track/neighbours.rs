@@ -155,7 +155,7 @@ impl Neighbours {
                 let entry = slot(&mut self.servers, *server);
                 entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 entry.mute.remove(id);
-                keep(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX);
+                keep_in_order(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX, |a| a.1.at);
                 if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
                     keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
                 }
@@ -204,12 +204,12 @@ impl Neighbours {
             entry.heard = entry.heard.max(Some(at));
         }
         if ending.refused {
-            keep(&mut entry.refused, (ending.id, ending.mark), LIST_MAX);
+            keep_in_order(&mut entry.refused, (ending.id, ending.mark), LIST_MAX, |r| r.1.at);
         } else if ending.goodbye == Some(Side::Server) && ending.by == EndedBy::Goodbye {
-            keep(&mut entry.closed, (ending.id, at), LIST_MAX * 8);
+            keep_in_order(&mut entry.closed, (ending.id, at), LIST_MAX * 8, |c| c.1);
         }
         if ending.goodbye == Some(Side::Client) && ending.by == EndedBy::Goodbye {
-            keep(&mut self.client_closes, (ending.id, ending.client.addr, at), LIST_MAX);
+            keep_in_order(&mut self.client_closes, (ending.id, ending.client.addr, at), LIST_MAX, |c| c.2);
         }
         if let Some((silent, since)) = ending.silent {
             let (silent, asks) = if silent == Side::Client {
@@ -217,7 +217,8 @@ impl Neighbours {
             } else {
                 (ending.server.addr, ending.client.addr)
             };
-            keep(&mut self.silences, Silence { id: ending.id, silent, asks, since }, LIST_MAX * 8);
+            let silence = Silence { id: ending.id, silent, asks, since };
+            keep_in_order(&mut self.silences, silence, LIST_MAX * 8, |s| s.since);
         }
     }
 
@@ -253,10 +254,10 @@ impl Neighbours {
         self.around_server(facts, &mut around);
         self.around_silence(facts, &mut around);
         let id = facts.first_frame;
-        around.client_closed_others =
-            count(self.client_closes.iter().filter(|c| {
-                c.0 != id && c.1 == facts.client.addr && near(c.2, facts.ended, Span::millis(100))
-            }));
+        around.client_closed_others = count(
+            at_about(&self.client_closes, |c| c.2, facts.ended, Span::millis(100))
+                .filter(|c| c.0 != id && c.1 == facts.client.addr),
+        );
         around.same_idle_gap = if facts.longest_idle > Span::secs(50) {
             count(self.idle_deaths.iter().filter(|d| {
                 d.0 != id && (d.1 == facts.server || d.2 == facts.client.addr) && {
@@ -273,16 +274,18 @@ impl Neighbours {
     fn around_server(&self, facts: &Facts, around: &mut Around) {
         let Some(server) = self.servers.get(&facts.server) else { return };
         let (id, at) = (facts.first_frame, facts.ended);
-        let burst: Vec<Timestamp> =
-            server.closed.iter().filter(|c| c.0 != id && near(c.1, at, Span::secs(1))).map(|c| c.1).collect();
-        around.server_closed_others = burst.len() as u32;
-        if let (Some(&first), Some(&last)) = (burst.iter().min(), burst.iter().max()) {
-            around.server_closed_spread = last.max(at) - first.min(at);
+        let burst = server.closed.range(window(&server.closed, |c| c.1, at, Span::secs(1)));
+        let own = server.closed.range(window(&server.closed, |c| c.1, at, Span::ZERO)).any(|c| c.0 == id);
+        let others = burst.len().saturating_sub(usize::from(own));
+        around.server_closed_others = others as u32;
+        if let (1.., Some(first), Some(last)) = (others, burst.clone().next(), burst.clone().next_back()) {
+            around.server_closed_spread = last.1.max(at) - first.1.min(at);
         }
-        around.refused =
-            server.refused.iter().find(|r| r.0 != id && r.1.at + Span::secs(5) >= at).map(|r| r.1);
+        let recent = server.refused.partition_point(|r| r.1.at + Span::secs(5) < at);
+        around.refused = server.refused.range(recent..).find(|r| r.0 != id).map(|r| r.1);
         let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
-        if let Some(next) = server.accepted.iter().find(|a| a.0 != id && a.1.at > at) {
+        let later = server.accepted.partition_point(|a| a.1.at <= at);
+        if let Some(next) = server.accepted.range(later..).find(|a| a.0 != id) {
             around.accepted = Some(next.1);
             around.server_id_changed = match (mine, next.2.as_ref().map(|i| i.server_id.as_str())) {
                 (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => Some(a != b),
@@ -349,10 +352,8 @@ impl Neighbours {
         }
         around.host_answers =
             self.hosts.get(&silent).and_then(|h| h.by_other(me, owed.first.at, owed.last.at)).map(|h| h.0);
-        for other in self
-            .silences
-            .iter()
-            .filter(|s| s.id != id && s.silent == silent && near(s.since, owed.first.at, Span::secs(5)))
+        for other in at_about(&self.silences, |s| s.since, owed.first.at, Span::secs(5))
+            .filter(|s| s.id != id && s.silent == silent)
         {
             if other.asks == me { around.pair_silent += 1 } else { around.host_silent += 1 }
         }
@@ -453,6 +454,39 @@ fn keep<T>(list: &mut VecDeque<T>, item: T, most: usize) {
         list.pop_front();
     }
     list.push_back(item);
+}
+
+/// Keeps a list in order of time; nearly all comes in that order.
+fn keep_in_order<T>(list: &mut VecDeque<T>, item: T, most: usize, time: impl Fn(&T) -> Timestamp) {
+    if list.len() >= most {
+        list.pop_front();
+    }
+    let at = time(&item);
+    if list.back().is_none_or(|last| time(last) <= at) {
+        list.push_back(item);
+    } else {
+        list.insert(list.partition_point(|other| time(other) <= at), item);
+    }
+}
+
+/// Which of a list in order of time lie that near to `at`.
+fn window<T>(
+    list: &VecDeque<T>,
+    time: impl Fn(&T) -> Timestamp,
+    at: Timestamp,
+    within: Span,
+) -> std::ops::Range<usize> {
+    let from = list.partition_point(|item| time(item) < at - within);
+    from..list.partition_point(|item| time(item) <= at + within).max(from)
+}
+
+fn at_about<T>(
+    list: &VecDeque<T>,
+    time: impl Fn(&T) -> Timestamp,
+    at: Timestamp,
+    within: Span,
+) -> impl Iterator<Item = &T> {
+    list.range(window(list, time, at, within))
 }
 
 /// The entry, made if need be; where the map is full an arbitrary old one is reused for good.

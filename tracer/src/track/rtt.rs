@@ -1,17 +1,18 @@
 //! Round-trip times in constant space: smallest, largest, and a median from logarithmic buckets.
 use crate::base::Span;
 use crate::event::Rtt;
+use serde::{Deserialize, Serialize};
 
 /// Four buckets an octave, from 1 µs to over an hour.
 const BUCKETS: usize = 96;
 
-/// Samples of one connection. The buckets come with the second sample.
-#[derive(Default)]
+/// Samples of one connection. The buckets come with the first.
+#[derive(Default, Serialize, Deserialize)]
 pub struct RoundTrips {
     count: u64,
     min_us: u64,
     max_us: u64,
-    buckets: Option<Box<[u32; BUCKETS]>>,
+    buckets: Vec<u32>,
 }
 
 impl RoundTrips {
@@ -21,8 +22,10 @@ impl RoundTrips {
         self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
         self.max_us = self.max_us.max(us);
         self.count += 1;
-        let buckets = self.buckets.get_or_insert_with(|| Box::new([0; BUCKETS]));
-        if let Some(slot) = buckets.get_mut(bucket(us)) {
+        if self.buckets.is_empty() {
+            self.buckets.resize(BUCKETS, 0);
+        }
+        if let Some(slot) = self.buckets.get_mut(bucket(us)) {
             *slot = slot.saturating_add(1);
         }
     }
@@ -30,10 +33,9 @@ impl RoundTrips {
     /// The figures, where there is a sample.
     #[must_use]
     pub fn report(&self) -> Option<Rtt> {
-        let buckets = self.buckets.as_ref()?;
         let half = self.count.div_ceil(2);
         let mut seen = 0;
-        let middle = buckets.iter().position(|&n| {
+        let middle = self.buckets.iter().position(|&n| {
             seen += u64::from(n);
             seen >= half
         })?;

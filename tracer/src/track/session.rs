@@ -5,6 +5,7 @@ use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// `-ERR` lines kept.
@@ -15,7 +16,7 @@ const URLS_MAX: usize = 64;
 const TEXT_MAX: usize = 256;
 
 /// One connection's session.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Session {
     conversation: Conversation,
     facts: NatsFacts,
@@ -29,7 +30,7 @@ pub struct Session {
 }
 
 /// What others want to know at once.
-#[derive(Default, Clone, Copy, Debug)]
+#[derive(Default, Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct News {
     /// The server took this client.
     pub accepted: bool,
@@ -58,6 +59,12 @@ impl Session {
     /// Observation began in the middle of the stream.
     pub fn midstream(&mut self) {
         self.conversation.midstream();
+    }
+
+    /// Whether it can be written down and read again without loss.
+    #[must_use]
+    pub fn can_rest(&self) -> bool {
+        self.conversation.can_rest()
     }
 
     /// Octets in order.

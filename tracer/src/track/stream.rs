@@ -1,6 +1,7 @@
 //! One direction's octets in order. Segments in order pass through borrowed; early ones are held, bounded, until the hole
 //! before them is filled or known to be lost by the capture.
 use crate::base::Seq;
+use serde::{Deserialize, Serialize};
 
 /// Held early octets per direction at most; beyond it the hole counts as lost.
 pub const HELD_MAX: usize = 128 * 1024;
@@ -14,7 +15,7 @@ pub enum Piece<'a> {
 }
 
 /// Reassembly of one direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Stream {
     next: Seq,
     started: bool,
@@ -23,14 +24,14 @@ pub struct Stream {
     pub missing: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Held {
     /// Early segments by sequence number, no two overlapping in their start.
     segments: Vec<Early>,
     bytes: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Early {
     seq: Seq,
     bytes: Box<[u8]>,

@@ -1,5 +1,6 @@
 //! Which subjects a client's deliveries weigh on most, by sampling: every so many octets the subject of the message they fall
 //! into is noted. The step doubles as the stream goes on, so that neither memory nor work grows with it.
+use serde::{Deserialize, Serialize};
 
 /// Subjects kept.
 const SUBJECTS_MAX: usize = 8;
@@ -11,7 +12,7 @@ const STEP: u64 = 512;
 const SAMPLES: u32 = 64;
 
 /// One client's deliveries.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Weights {
     /// Octets until the next sample.
     left: u64,
@@ -20,7 +21,7 @@ pub struct Weights {
     kept: Vec<Weight>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Weight {
     subject: Vec<u8>,
     bytes: u64,

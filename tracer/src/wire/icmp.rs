@@ -2,9 +2,10 @@
 use super::{Layer, Malformed, Packet, be16, be32};
 use crate::base::{Addr, Endpoint, Seq};
 use etherparse::LaxIpSlice;
+use serde::{Deserialize, Serialize};
 
 /// What an ICMP error says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum IcmpKind {
     /// Network unreachable.
     NetUnreachable,

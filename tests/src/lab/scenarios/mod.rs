@@ -1,6 +1,7 @@
 //! The scenarios, by what goes wrong. Each does something, and says what is then true because of what it did.
 mod auth;
 mod filter;
+mod golang;
 mod healthy;
 mod jwt;
 mod links;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<&'static Scenario> {
         auth::LIST,
         jwt::LIST,
         healthy::LIST,
+        golang::LIST,
         tls::LIST,
         links::LIST,
     ];

@@ -36,7 +36,7 @@ pub const LIST: &[Scenario] = &[
 ];
 
 /// Small socket buffers, so that little traffic fills them.
-fn small_buffers(s: &Stage) -> Result<()> {
+pub(super) fn small_buffers(s: &Stage) -> Result<()> {
     for host in [Host::Client, Host::Server] {
         s.net
             .sh(host, "sysctl -qw net.ipv4.tcp_rmem='4096 8192 16384' net.ipv4.tcp_wmem='4096 8192 16384'")?;
@@ -45,7 +45,7 @@ fn small_buffers(s: &Stage) -> Result<()> {
 }
 
 /// A connected subscriber that has had its first PING, and hangs from here on while messages come.
-fn hanging(s: &mut Stage, lang: Lang, rate: u32, size: u32) -> Result<(Client, Client)> {
+pub(super) fn hanging(s: &mut Stage, lang: Lang, rate: u32, size: u32) -> Result<(Client, Client)> {
     let reader = s.connected(Host::Client, lang, "reports", "--sub load")?;
     let mut writer = s.connected(Host::Other, Lang::Python, "writer", "")?;
     pause(2600);
@@ -56,7 +56,7 @@ fn hanging(s: &mut Stage, lang: Lang, rate: u32, size: u32) -> Result<(Client, C
 }
 
 /// Lets it read again and expects the FIN that was waiting behind the data.
-fn resume(s: &mut Stage, server: &Server, reader: &Client, writer: &mut Client) -> Result<()> {
+pub(super) fn resume(s: &mut Stage, server: &Server, reader: &Client, writer: &mut Client) -> Result<()> {
     s.confirm(server, "Slow Consumer")?;
     writer.say("stop")?;
     pause(1500);

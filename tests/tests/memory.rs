@@ -1,0 +1,142 @@
+//! What a connection costs in memory, whole core: the growth from one number of them to a larger one, by a counting allocator.
+//! The tests take turns, since the allocator sees every thread.
+use natstrace::base::{PortSet, Span, Timestamp};
+use natstrace::cause::Settings;
+use natstrace::event::Frame;
+use natstrace::pipeline::{Config, Pipeline};
+use natstrace::wire::LinkType;
+use std::sync::Mutex;
+use tests::counting::{self, Counting};
+use tests::generate::{Conn, EPOCH, Take};
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Octets for a connection that is open and idle.
+const IDLE_MAX: f64 = 512.0;
+/// Octets for an attempt of which one SYN was seen.
+const EMBRYO_MAX: f64 = 64.0;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A core that is fed frames from memory.
+struct Core {
+    pipeline: Pipeline,
+    number: u64,
+}
+
+impl Core {
+    fn new() -> Self {
+        let pipeline = Pipeline::new(Config {
+            ports: PortSet::default(),
+            idle_timeout: Span::secs(120),
+            settle: Span::secs(60),
+            offline: true,
+            headers_only: false,
+            max_connections: 1_000_000,
+            settings: Settings::default(),
+        });
+        Self { pipeline, number: 0 }
+    }
+
+    fn take(&mut self, at: i64, bytes: &[u8]) -> bool {
+        self.number += 1;
+        let frame = Frame {
+            capture: 0,
+            iface: 0,
+            number: self.number,
+            at: Timestamp(at),
+            wire_len: bytes.len() as u32,
+            link: LinkType::ETHERNET,
+            bytes,
+        };
+        self.pipeline.handle_frame(&frame, true, &mut |_| {});
+        true
+    }
+}
+
+/// Octets that each one more costs, where `make` makes so many in a fresh core.
+fn each(numbers: [u64; 2], make: impl Fn(u64, &mut Take<'_>)) -> f64 {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let [few, many] = numbers.map(|n| {
+        let before = counting::alive();
+        let mut core = Core::new();
+        make(n, &mut |at, bytes| core.take(at, bytes));
+        assert_eq!(core.pipeline.summary().open, n, "all of them are tracked");
+        counting::alive() - before
+    });
+    let [from, to] = numbers;
+    (many as f64 - few as f64) / (to - from) as f64
+}
+
+fn idle(n: u64, take: &mut Take<'_>) {
+    let mut at = EPOCH;
+    for i in 0..n {
+        assert!(Conn::new(i, 4222).open(&mut at, take));
+    }
+}
+
+fn embryos(n: u64, take: &mut Take<'_>) {
+    for i in 0..n {
+        let at = EPOCH + i as i64 * 3_000;
+        assert!(Conn::new(i, 4222).segment(0, Conn::SYN, b"", at, take));
+    }
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    let octets = each([24_000, 48_000], idle);
+    println!("{octets:.0} octets an idle connection");
+    assert!(octets <= IDLE_MAX, "{octets:.0} octets an idle connection");
+}
+
+#[test]
+fn an_attempt_is_tiny() {
+    let octets = each([100_000, 300_000], embryos);
+    println!("{octets:.1} octets an attempt");
+    assert!(octets <= EMBRYO_MAX, "{octets:.1} octets an attempt");
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn up_to_a_million() {
+    let (idle, attempt) = (each([300_000, 1_000_000], idle), each([300_000, 1_000_000], embryos));
+    println!("{idle:.0} octets an idle connection, {attempt:.1} an attempt");
+    assert!(idle <= IDLE_MAX && attempt <= EMBRYO_MAX, "{idle:.0}, {attempt:.1}");
+}
+
+/// SYNs of a flood, two thousand a second; inside, one connection that is refused for its password.
+fn flood(n: u64, take: &mut Take<'_>) {
+    let mut real = Conn::new(1_000_000, 4222);
+    let mut at = EPOCH;
+    assert!(real.open(&mut at, take));
+    for i in 0..n {
+        at += 500_000;
+        assert!(Conn::new(i, 4222).segment(0, Conn::SYN, b"", at, take));
+        if i == n / 2 {
+            let error = b"-ERR 'Authorization Violation'\r\n";
+            assert!(real.segment(1, Conn::PSH | Conn::ACK, error, at + 1_000, take));
+            assert!(real.segment(1, Conn::FIN | Conn::ACK, b"", at + 2_000, take));
+            assert!(real.segment(0, Conn::FIN | Conn::ACK, b"", at + 3_000, take));
+        }
+    }
+}
+
+#[test]
+fn a_flood_takes_no_more_the_longer_it_lasts() {
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let most = [75_000, 150_000].map(|n| {
+        counting::most();
+        let before = counting::alive();
+        let mut core = Core::new();
+        flood(n, &mut |at, bytes| core.take(at, bytes));
+        let most = counting::most() - before;
+        let summary = core.pipeline.finish(&mut |_| {});
+        assert_eq!(summary.causes.get("authorization_violation"), Some(&1), "{:?}", summary.causes);
+        assert_eq!(summary.seen, n + 1);
+        most
+    });
+    let [few, many] = most;
+    println!("{few} octets at most, {many} for twice as many");
+    assert!(many as f64 <= few as f64 * 1.05, "{few} octets, {many} for twice as many");
+}

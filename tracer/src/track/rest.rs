@@ -1,0 +1,240 @@
+//! Connections that are silent and owe nothing rest: written down, and squeezed against the first that was, whose INFO, CONNECT
+//! and times are nearly theirs. A few hundred octets are left of some thousand. A frame wakes them.
+use super::connection::{Connection, Limits};
+use super::{ConnId, Tracker};
+use crate::base::{Span, Timestamp};
+
+/// So many connections are awake before any is put to rest: a part of those that a table may hold, within bounds.
+const AWAKE: (usize, usize, usize) = (128, 1024, 8 * 1024);
+/// So long nothing was seen of one that is put to rest.
+const SILENT: Span = Span::secs(2);
+/// Slots looked at for each connection that is made or woken.
+const LOOKED_AT: usize = 8;
+/// A pattern is no longer than what the squeezing looks back.
+const PATTERN_MAX: usize = 48 * 1024;
+
+/// Where a connection is kept.
+#[derive(Default)]
+pub enum Slot {
+    /// None is.
+    #[default]
+    Free,
+    /// As it is worked with.
+    Awake(Box<Connection>),
+    /// Written down.
+    Resting(Resting),
+}
+
+/// A connection, written down.
+pub struct Resting {
+    /// Which.
+    pub id: ConnId,
+    /// Its last frame.
+    pub last: Timestamp,
+    squeezed: Box<[u8]>,
+}
+
+impl Slot {
+    /// The connection, if it is awake.
+    #[must_use]
+    pub fn awake(&self) -> Option<&Connection> {
+        match self {
+            Self::Awake(conn) => Some(conn),
+            Self::Free | Self::Resting(_) => None,
+        }
+    }
+
+    /// Which connection is kept here.
+    #[must_use]
+    pub fn id(&self) -> Option<ConnId> {
+        match self {
+            Self::Free => None,
+            Self::Awake(conn) => Some(conn.first_frame),
+            Self::Resting(resting) => Some(resting.id),
+        }
+    }
+}
+
+/// The connection of a slot, if it is awake.
+pub fn awake(slots: &mut [Slot], slot: u32) -> Option<&mut Connection> {
+    match slots.get_mut(slot as usize)? {
+        Slot::Awake(conn) => Some(conn),
+        Slot::Free | Slot::Resting(_) => None,
+    }
+}
+
+/// Who rests, and what the others are squeezed against.
+pub struct Rest {
+    pattern: Vec<u8>,
+    /// So many stay awake.
+    most: usize,
+    /// Connections that are awake.
+    awake: usize,
+    hand: usize,
+}
+
+impl Rest {
+    /// For a table of so many connections.
+    pub fn new(max_connections: usize) -> Self {
+        let (part, least, most) = AWAKE;
+        Self { pattern: Vec::new(), most: (max_connections / part).clamp(least, most), awake: 0, hand: 0 }
+    }
+
+    /// One more is awake.
+    pub const fn one_more(&mut self) {
+        self.awake += 1;
+    }
+
+    /// One less is.
+    pub const fn one_less(&mut self) {
+        self.awake = self.awake.saturating_sub(1);
+    }
+
+    fn squeeze(&mut self, conn: &mut Connection) -> Option<Resting> {
+        conn.tidy();
+        let written = postcard::to_allocvec(conn).ok()?;
+        if self.pattern.is_empty() {
+            self.pattern = written.get(..PATTERN_MAX).unwrap_or(&written).to_vec();
+        }
+        let squeezed = lz4_flex::block::compress_with_dict(&written, &self.pattern);
+        let len = u32::try_from(written.len()).ok()?;
+        let squeezed = [&len.to_be_bytes()[..], &squeezed].concat().into_boxed_slice();
+        Some(Resting { id: conn.first_frame, last: conn.last().at, squeezed })
+    }
+
+    fn unfold(&self, resting: &Resting) -> Option<Box<Connection>> {
+        let (len, squeezed) = resting.squeezed.split_first_chunk::<4>()?;
+        let len = u32::from_be_bytes(*len) as usize;
+        let written = lz4_flex::block::decompress_with_dict(squeezed, len, &self.pattern).ok()?;
+        postcard::from_bytes(&written).ok()
+    }
+}
+
+impl Tracker {
+    /// The connection of a slot is wanted. `false`: there is none.
+    pub(super) fn wake(&mut self, slot: u32) -> bool {
+        let Some(place) = self.slots.get_mut(slot as usize) else { return false };
+        let Slot::Resting(resting) = place else { return matches!(place, Slot::Awake(_)) };
+        let Some(conn) = self.rest.unfold(resting) else { return false };
+        // Others first: this one has been silent just as long.
+        self.put_to_rest();
+        self.rest.one_more();
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Slot::Awake(conn);
+        }
+        true
+    }
+
+    /// Makes room among those that are awake: of the next few, those that can rest do.
+    pub(super) fn put_to_rest(&mut self) {
+        if self.rest.awake <= self.rest.most {
+            return;
+        }
+        let (limits, now): (Limits, Timestamp) = (self.config.limits, self.now);
+        for _ in 0..LOOKED_AT.min(self.slots.len()) {
+            self.rest.hand = (self.rest.hand + 1) % self.slots.len();
+            let Some(place) = self.slots.get_mut(self.rest.hand) else { continue };
+            let Slot::Awake(conn) = place else { continue };
+            if now - conn.last().at < SILENT || !conn.can_rest(&limits) {
+                continue;
+            }
+            if let Some(resting) = self.rest.squeeze(conn) {
+                *place = Slot::Resting(resting);
+                self.rest.one_less();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Addr, Endpoint, PortSet, Seq};
+    use crate::event::{FrameRef, Mark};
+    use crate::track::{Seen, TrackConfig, Tracked};
+    use crate::wire::{Flags, Segment};
+    use std::collections::BTreeMap;
+
+    const INFO: &[u8] =
+        b"INFO {\"server_id\":\"NB1\",\"version\":\"2.15.1\",\"client_id\":7,\"nonce\":\"x\"} \r\n";
+    const CONNECT: &[u8] =
+        b"CONNECT {\"lang\":\"go\",\"name\":\"billing\",\"pass\":\"p\",\"headers\":true}\r\nPING\r\n";
+    const ERROR: &[u8] = b"-ERR 'Authorization Violation'\r\n";
+
+    /// Side, flags, payload of one step of the conversation.
+    const STEPS: &[(bool, u8, &[u8])] = &[
+        (true, 0x02, b""),
+        (false, 0x12, b""),
+        (true, 0x10, b""),
+        (false, 0x18, INFO),
+        (true, 0x18, CONNECT),
+        (false, 0x18, b"PONG\r\n"),
+        (true, 0x18, b"SUB orders.> 7\r\nPUB parts _R.1 2\r\nhi\r\nPU"),
+        (false, 0x18, b"MSG orders.new 7 5\r\nhello\r\n"),
+        (true, 0x18, b"B parts 2\r\nho\r\n"),
+        (false, 0x10, b""),
+        (false, 0x18, ERROR),
+        (true, 0x11, b""),
+        (false, 0x11, b""),
+    ];
+
+    /// What a tracker tells of three connections, three seconds between their frames; `most` of them stay awake.
+    fn told(most: usize) -> (Vec<String>, usize) {
+        let limits = Limits {
+            idle_timeout: Span::secs(120),
+            window_closed: Span::secs(2),
+            linger: Span::secs(3),
+            linger_doubtful: Span::secs(30),
+        };
+        let mut tracker = Tracker::new(TrackConfig {
+            ports: PortSet::default(),
+            limits,
+            max_connections: 100,
+            iface_names: BTreeMap::new(),
+        });
+        tracker.rest.most = most;
+        let server = Endpoint { addr: Addr::v4([10, 0, 0, 5]), port: 4222 };
+        let (mut out, mut numbers, mut rested) = (Vec::<Tracked>::new(), [[1_000u32, 9_000]; 3], 0);
+        let mut number = 0;
+        for &(from_client, flags, payload) in STEPS {
+            for (client, next) in (50_000..).zip(&mut numbers) {
+                number += 1;
+                let client = Endpoint { addr: Addr::v4([10, 0, 0, 7]), port: client };
+                let (src, dst) = if from_client { (client, server) } else { (server, client) };
+                let [mine, theirs] = if from_client { *next } else { [next[1], next[0]] };
+                let len = payload.len() as u32;
+                let segment = Segment {
+                    src,
+                    dst,
+                    ttl: 64,
+                    ip_id: Some(number as u16),
+                    seq: Seq(mine),
+                    ack: Seq(if flags & 0x10 == 0 { 0 } else { theirs }),
+                    flags: Flags(flags),
+                    window: 500,
+                    options: &[],
+                    payload,
+                    payload_len: len,
+                    tunnel: false,
+                };
+                next[usize::from(!from_client)] += len + u32::from(flags & 3 != 0);
+                let at = Timestamp(1_795_348_994_000_000_000 + number * 1_000_000_000);
+                let frame = FrameRef { capture: 0, number: number as u64 };
+                let seen = Seen { mark: Mark { at, frame }, place: (0, 0) };
+                tracker.handle_segment(&segment, seen, number as u64, &mut out);
+                tracker.put_to_rest();
+                rested += tracker.slots.iter().filter(|slot| matches!(slot, Slot::Resting(_))).count();
+            }
+        }
+        tracker.finish(&mut out);
+        (out.iter().map(|tracked| format!("{tracked:?}")).collect(), rested)
+    }
+
+    #[test]
+    fn rest_changes_nothing() {
+        let ((awake, none), (rested, many)) = (told(usize::MAX), told(0));
+        assert_eq!(awake, rested);
+        assert!(none == 0 && many > 3, "{many} times one rested");
+        assert!(awake.iter().filter(|told| told.starts_with("Closed")).count() == 3, "{awake:?}");
+    }
+}
