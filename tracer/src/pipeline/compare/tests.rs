@@ -575,7 +575,7 @@ proptest! {
                 let d = &path.directions[side];
                 seen += d.sent + d.received;
                 prop_assert!(d.arrived + d.lost + d.lost_acks + d.not_captured + d.undecided >= d.sent
-                    || matches!(path.verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide));
+                    || matches!(path.verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide | Verdict::Proxied));
                 prop_assert!(d.born + d.duplicated + d.not_captured_near <= d.received);
             }
             prop_assert!(!path.summary.is_empty() && !path.advice.is_empty());
