@@ -9,7 +9,7 @@ const AWAKE: (usize, usize, usize) = (128, 1024, 8 * 1024);
 /// So long nothing was seen of one that is put to rest.
 const SILENT: Span = Span::secs(2);
 /// Slots looked at for each connection that is made or woken.
-const LOOKED_AT: usize = 8;
+const LOOKED_AT: usize = 64;
 /// A pattern is no longer than what the squeezing looks back.
 const PATTERN_MAX: usize = 48 * 1024;
 
