@@ -40,10 +40,20 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             0.9,
             "what was said right before the end was not captured whole, a reason may have stood there",
         ),
+        (
+            hop_unseen(case),
+            0.9,
+            "a proxy or NAT stands between client and server, and what came to its other side was not captured",
+        ),
     ]
     .into_iter()
     .filter(|(applies, ..)| *applies)
     .map(|(_, factor, why)| Weakness { factor, why })
+}
+
+/// The goodbye on this leg may be that of what stands between; a server that says why has spoken itself.
+fn hop_unseen(case: &Case<'_>) -> bool {
+    case.shows_hop() && case.around.other_leg.is_none() && case.closed_by().is_some() && !case.is_told()
 }
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.
