@@ -615,9 +615,10 @@ impl Judge {
                 announced: facts.nats.announced().to_vec(),
             });
         }
-        // What else is over for good: an attempt. The rest may speak again.
-        let attempt = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
-        if facts.ended_by == EndedBy::Goodbye || input_ended || attempt {
+        // What else is over for good: an attempt that was given up. The rest may speak again.
+        let given_up = facts.ended_by == EndedBy::GaveUp
+            && matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
+        if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
             self.flows.remove(id);
         }
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
