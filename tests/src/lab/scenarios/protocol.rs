@@ -32,6 +32,11 @@ pub const LIST: &[Scenario] = &[
         play: permissions,
     },
     Scenario {
+        name: "known_bug_proxy_header",
+        what: "nats-server 2.12.4 drops what comes behind a PROXY header in the same segment",
+        play: proxy_header,
+    },
+    Scenario {
         name: "accept_queue_full",
         what: "the server hangs and its accept queue is full",
         play: accept_queue,
@@ -65,6 +70,24 @@ fn parser_error(s: &mut Stage) -> Result<()> {
 fn control_line(s: &mut Stage) -> Result<()> {
     let _server = s.server("")?;
     violates(s, format!("SUB {} 1\r\n", "a".repeat(5000)).as_bytes(), "protocol_error")
+}
+
+/// https://github.com/nats-io/nats-server/pull/7962: 2.12.2 up to 2.12.5.
+fn proxy_header(s: &mut Stage) -> Result<()> {
+    let settings = "proxy_protocol: true\nauthorization { user: u, password: p }";
+    let _server = s.server_of("2.12.4", settings)?;
+    let mut c = s.dial(4222)?;
+    c.send(
+        "PROXY TCP4 10.9.9.9 10.77.2.2 50000 4222\r\n\
+         CONNECT {\"name\":\"behind\",\"user\":\"u\",\"pass\":\"p\",\"verbose\":false,\"lang\":\"raw\"}\r\nPING\r\n",
+    );
+    s.did("client: PROXY header, CONNECT with the right password and PING in one segment");
+    let said = c.drain(Duration::from_secs(6))?;
+    heard(s, &said);
+    // Where CONNECT is not captured, the server's word is all there is.
+    s.all(&Expected::new(port(c.port), "fin|rst", "server", "known_bug|authorization_violation"));
+    s.open(0, 0);
+    Ok(())
 }
 
 fn http(s: &mut Stage) -> Result<()> {

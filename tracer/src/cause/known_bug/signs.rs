@@ -1,7 +1,7 @@
 //! What a known defect looks like on the wire. A sign never looks at a version: that is the list's part.
 use crate::base::{Side, Span};
 use crate::cause::{Case, server_error};
-use crate::event::{Handshake, Protocol};
+use crate::event::{Handshake, Protocol, ProxySign};
 
 /// The signs the list may name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
@@ -67,8 +67,16 @@ impl Sign {
                     && told("authorization_violation")
             }
             Self::ProxyHeaderUnheeded => {
-                let deaf = told("auth_timeout") || told("protocol_error") || !case.is_told();
-                proxied && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
+                // What stands in the header's own segment is read with it: that password was never looked at.
+                let together = nats.proxied.zip(nats.connect.as_ref()).is_some_and(|((header, sign), (connect, _))| {
+                    sign == ProxySign::HeaderV1 && header.frame == connect.frame
+                });
+                let deaf = told("auth_timeout")
+                    || told("protocol_error")
+                    || !case.is_told()
+                    || together && told("authorization_violation");
+                let second = nats.proxied.is_some_and(|(_, sign)| sign == ProxySign::HeaderV2);
+                proxied && !second && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
             }
             Self::ProxyHeaderBeforeTls => {
                 let tls = nats.tls.as_ref().is_some_and(|t| t.client_hello.is_some() && !t.established);
