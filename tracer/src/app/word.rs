@@ -46,9 +46,9 @@ impl Word {
         }
         let needed = plan.ebpf == Ebpf::On || plan.capture == Capture::Off;
         match Probes::open(&plan.ports, &ProbeOptions::default()) {
-            Ok(probes) => {
+            Ok(mut probes) => {
                 word.covers = covers(&probes);
-                word.take_notes(&probes, plan.ebpf)?;
+                word.take_notes(&mut probes, plan.ebpf)?;
                 word.probes = Some(probes);
             }
             Err(error) if needed => return Err(Failure::Usage(error.to_string())),
@@ -57,7 +57,7 @@ impl Word {
         Ok(word)
     }
 
-    fn take_notes(&mut self, probes: &Probes, wanted: Ebpf) -> Result<(), Failure> {
+    fn take_notes(&mut self, probes: &mut Probes, wanted: Ebpf) -> Result<(), Failure> {
         for status in probes.status() {
             match &status.state {
                 ProbeState::Loaded => {}
@@ -71,6 +71,12 @@ impl Word {
                     self.notes.push(format!("no probe at {} ({why}): {}", status.name, status.cost));
                 }
             }
+        }
+        if probes.symbols() == 0 && self.covers.drops {
+            let how = privileges::setcap_command(&[Feature::Symbols]);
+            self.notes.push(format!(
+                "the place of a drop in the kernel is not named: it hides its addresses; {how}"
+            ));
         }
         Ok(())
     }
@@ -112,12 +118,6 @@ impl Word {
     /// Says what is missing, once.
     pub fn say_notes(&mut self) {
         std::mem::take(&mut self.notes).iter().for_each(|note| say(note));
-        // Reading the symbols takes a while: they are waited for here, when capturing has begun.
-        let probes = self.probes.as_mut().filter(|_| self.covers.drops);
-        if probes.is_some_and(|probes| probes.symbols() == 0) {
-            let how = privileges::setcap_command(&[Feature::Symbols]);
-            say(&format!("the place of a drop in the kernel is not named: it hides its addresses; {how}"));
-        }
     }
 
     /// What the probes can tell now.
