@@ -635,7 +635,8 @@ impl Judge {
             r
         });
         let other_leg = around.other_leg;
-        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg })));
+        let known = around.client;
+        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
     }
 
     fn count(&mut self, facts: &Facts, close: &Close, code: &'static str) {

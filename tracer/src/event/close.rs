@@ -1,5 +1,5 @@
 //! A close and its cause, in the words of the outside contract.
-use super::{Evidence, Facts, OtherLeg};
+use super::{Evidence, Facts, KnownClient, OtherLeg};
 use crate::base::{Endpoint, Span, Timestamp};
 
 macro_rules! words {
@@ -260,6 +260,8 @@ pub struct CloseReport {
     pub reconnect: Option<Reconnect>,
     /// The same connection as another flow.
     pub other_leg: Option<OtherLeg>,
+    /// Who dialled, where only a connection that was lost before tells.
+    pub known: Option<KnownClient>,
 }
 
 /// The last line: counts over the run.

@@ -3,7 +3,7 @@
 //! that readers of the output still parse it and the community id is that of the tokens. Ports stay.
 use super::Sink;
 use crate::base::{Addr, Endpoint};
-use crate::event::{CloseReport, Event, Facts, Notice, NoticeCode, Reconnect, Summary};
+use crate::event::{CloseReport, Event, Facts, KnownClient, Notice, NoticeCode, Reconnect, Summary};
 use crate::nats::{Connect, Info};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
@@ -57,7 +57,7 @@ struct Veil {
 
 impl Veil {
     fn report(&mut self, report: &CloseReport) -> CloseReport {
-        let words = self.words(&report.facts);
+        let words = self.words(&report.facts, report.known.as_ref());
         let mut out = report.clone();
         self.facts(&mut out.facts, &words);
         out.reconnect = report.reconnect.as_ref().map(|r| self.reconnect(r));
@@ -197,7 +197,7 @@ impl Veil {
     }
 
     /// Everything of this connection that may be quoted in a text.
-    fn words(&self, facts: &Facts) -> Words {
+    fn words(&self, facts: &Facts, known: Option<&KnownClient>) -> Words {
         let nats = &facts.nats;
         let mut real: Vec<(&str, &str)> = Vec::new();
         if let Some((_, c)) = &nats.connect {
@@ -220,6 +220,7 @@ impl Veil {
         for (_, text) in [&nats.malformed.client, &nats.malformed.server].into_iter().flatten() {
             real.push(("text", text));
         }
+        real.extend(known.into_iter().flat_map(|k| [("name", &*k.name), ("user", &*k.user)]));
         // The server's own name is in every fix and tells nothing.
         let ends = facts.host.iter().flat_map(|host| [&host.ends.client, &host.ends.server]);
         let processes = ends.filter_map(|end| end.process.as_ref()).map(|p| &*p.name);
@@ -406,6 +407,28 @@ mod tests {
         assert!(a.cause.summary.contains(&format!("{name} ({})", a.facts.client)), "{}", a.cause.summary);
         assert_eq!(s.clients[0].0, format!("{name} ({})", a.facts.client.addr));
         assert!(a.cause.evidence[2].text.contains(&a.facts.nats.at_risk.subjects[0]));
+    }
+
+    #[test]
+    fn a_client_that_only_an_earlier_connection_names() {
+        let mut report = testing::quiet_report();
+        report.cause.summary = "billing of team orders was refused".into();
+        report.known = Some(KnownClient {
+            name: "billing".into(),
+            user: "orders".into(),
+            lang: String::new(),
+            version: String::new(),
+        });
+        let mut json = Vec::new();
+        let mut redact = Redact::new(Json::new(&mut json, false));
+        redact.event(&Event::Close(Box::new(report))).unwrap();
+        redact.finish().unwrap();
+        drop(redact);
+        let said = String::from_utf8(json).unwrap();
+        assert!(
+            said.contains("was refused") && !said.contains("billing") && !said.contains("orders"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(super) fn report() -> CloseReport {
         cause: cause(),
         reconnect: Some(back()),
         other_leg: None,
+        known: None,
     }
 }
 
