@@ -46,9 +46,9 @@ impl Word {
         }
         let needed = plan.ebpf == Ebpf::On || plan.capture == Capture::Off;
         match Probes::open(&plan.ports, &ProbeOptions::default()) {
-            Ok(mut probes) => {
+            Ok(probes) => {
                 word.covers = covers(&probes);
-                word.take_notes(&mut probes, plan.ebpf)?;
+                word.take_notes(&probes, plan.ebpf)?;
                 word.probes = Some(probes);
             }
             Err(error) if needed => return Err(Failure::Usage(error.to_string())),
@@ -57,7 +57,7 @@ impl Word {
         Ok(word)
     }
 
-    fn take_notes(&mut self, probes: &mut Probes, wanted: Ebpf) -> Result<(), Failure> {
+    fn take_notes(&mut self, probes: &Probes, wanted: Ebpf) -> Result<(), Failure> {
         for status in probes.status() {
             match &status.state {
                 ProbeState::Loaded => {}

@@ -5,12 +5,10 @@ use super::load::{self, Loaded};
 use super::status::{ProbeOptions, ProbeState, ProbeStatus, ProbesError};
 use crate::base::{PortSet, Span, Timestamp};
 use crate::kernel::{Decoder, KernelRecord, Surroundings, Symbols};
-use crate::source::privileges;
 use aya::Ebpf;
 use aya::maps::{HashMap, Map, MapData, PerCpuArray, RingBuf};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use tracer_ebpf::{LOST, OWN_NAMESPACE, WRITTEN};
 
 /// Records that one [`Probes::read`] gives at most: the reader has other sources too.
@@ -31,7 +29,7 @@ pub struct Probes {
 /// What decoding asks of this host.
 struct Host {
     clock: Clock,
-    symbols: Deferred,
+    symbols: Symbols,
     containers: Containers,
 }
 
@@ -41,7 +39,7 @@ impl Surroundings for Host {
     }
 
     fn place(&mut self, address: u64) -> Option<Arc<str>> {
-        self.symbols.get().at(address)
+        self.symbols.at(address)
     }
 
     fn container(&mut self, pid: u32, cgroup: u64) -> Option<Arc<str>> {
@@ -71,7 +69,7 @@ impl Probes {
             owners: typed(owners)?,
             status,
             decoder,
-            around: Host { clock: Clock::new(), symbols: Deferred::new(), containers: Containers::default() },
+            around: Host { clock: Clock::new(), symbols: symbols(), containers: Containers::default() },
             _programs: ebpf,
         })
     }
@@ -140,39 +138,15 @@ impl Probes {
 
     /// Kernel functions whose names are known; none: the kernel hides their addresses (CAP_SYSLOG).
     #[must_use]
-    pub fn symbols(&mut self) -> usize {
-        self.around.symbols.get().len()
+    pub fn symbols(&self) -> usize {
+        self.around.symbols.len()
     }
 }
 
-/// Names of kernel code. The text is read at once, while we may; making sense of it takes a while and need not be waited
-/// for.
-enum Deferred {
-    Pending(Option<JoinHandle<Symbols>>),
-    Ready(Symbols),
-}
-
-impl Deferred {
-    fn new() -> Self {
-        let text = std::fs::read("/proc/kallsyms").unwrap_or_default();
-        let parse = move || {
-            // A thread has what its maker had, and keeps it when that lets go.
-            let _ = privileges::drop_unused(&[]);
-            Symbols::parse(&String::from_utf8_lossy(&text))
-        };
-        Self::Pending(std::thread::Builder::new().name("symbols".into()).spawn(parse).ok())
-    }
-
-    fn get(&mut self) -> &Symbols {
-        if let Self::Pending(thread) = self {
-            let symbols = thread.take().and_then(|t| t.join().ok()).unwrap_or_default();
-            *self = Self::Ready(symbols);
-        }
-        match self {
-            Self::Ready(symbols) => symbols,
-            Self::Pending(_) => const { &Symbols::none() },
-        }
-    }
+/// Names of kernel code, read while we may.
+fn symbols() -> Symbols {
+    let text = std::fs::read("/proc/kallsyms").unwrap_or_default();
+    Symbols::parse(&String::from_utf8_lossy(&text))
 }
 
 fn typed<T: TryFrom<Map, Error = aya::maps::MapError>>(map: Map) -> Result<T, ProbesError> {
