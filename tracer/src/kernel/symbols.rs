@@ -82,12 +82,6 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// No names at all.
-    #[must_use]
-    pub const fn none() -> Self {
-        Self { functions: Vec::new() }
-    }
-
     /// Reads `/proc/kallsyms`; empty where the kernel hides the addresses (all zero).
     #[must_use]
     pub fn parse(text: &str) -> Self {
