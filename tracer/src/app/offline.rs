@@ -114,7 +114,7 @@ impl Input {
         if !self.advance() {
             return None;
         }
-        self.frame()
+        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
     }
 
     /// Goes to the next frame.
@@ -130,13 +130,7 @@ impl Input {
         }
     }
 
-    /// The frame that [`Input::advance`] went to, and whether the filter lets it pass.
-    #[inline]
-    fn frame(&mut self) -> Option<(Frame<'_>, bool)> {
-        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
-    }
-
-    /// As [`Input::frame`], with what it lies in if that is given away.
+    /// The frame that [`Input::advance`] went to, whether the filter lets it pass, and what it lies in if that is given away.
     #[inline]
     fn frame_in_block(&mut self) -> Option<(Frame<'_>, bool, &[u8])> {
         let frame = self.source.frame()?;
