@@ -65,6 +65,21 @@ pub struct Config {
     pub settings: Settings,
 }
 
+/// What `--read` has by default.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ports: PortSet::default(),
+            idle_timeout: Span::secs(120),
+            settle: Span::secs(60),
+            offline: true,
+            headers_only: false,
+            max_connections: 1_000_000,
+            settings: Settings::default(),
+        }
+    }
+}
+
 /// The stages before [`Judge`] for batches, with that many followers at most.
 #[must_use]
 pub fn stages(config: &Config, followers: usize) -> (Front, Vec<Follow>) {
