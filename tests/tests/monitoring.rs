@@ -112,6 +112,19 @@ fn a_trusted_server_is_joined_and_a_stranger_is_not() {
     assert!(stderr(&plain).contains("https://"), "{}", stderr(&plain));
 }
 
+/// Its port is found, and why it isn't asked is said instead of that there is none.
+#[test]
+fn auto_says_why_it_is_not_trusted() {
+    if !possible() {
+        return;
+    }
+    let refused = Refused::play(Bearer::Server).expect("the lab");
+    let out = refused.ask("auto", &refused.certificate).expect("natstrace runs");
+    let said = stderr(&out);
+    assert!(said.contains("https://127.0.0.1:8222") && said.contains("certificate"), "{said}");
+    assert!(!said.contains("no nats-server of this host"), "{said}");
+}
+
 /// What `openssl req -x509` makes unless told otherwise: a certificate of a CA, which no server may show.
 #[test]
 fn a_certificate_that_is_a_cas_is_named_as_that() {
