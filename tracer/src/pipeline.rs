@@ -316,24 +316,20 @@ impl Judge {
         summary
     }
 
-    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
-    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+    /// The input is over, `last` is what the trackers had left to tell: what settles is judged, then the summary is given.
+    /// `tracker`, live, knows of this host's processes.
+    pub fn finish(
+        &mut self,
+        mut last: Vec<Tracked>,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) -> Summary {
         last.sort_by_key(|tracked| match tracked {
             Tracked::Closed(facts) => facts.first_frame,
             Tracked::Open { id } => *id,
             _ => 0,
         });
-        self.finish(last.into_iter(), None, emit)
-    }
-
-    /// The same, where one tracker told `last`.
-    fn finish(
-        &mut self,
-        last: impl Iterator<Item = Tracked>,
-        tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
-    ) -> Summary {
-        self.digest(last, emit);
+        self.digest(last.into_iter(), emit);
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }
