@@ -580,23 +580,20 @@ impl Judge {
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let (mut around, mut reconnect) = self.neighbourhood(&mut facts);
+        let mut around = self.neighbourhood(&mut facts);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
-        around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         self.far_neighbours(&mut facts, &close, &mut around);
-        if let Some(reconnect) = &mut reconnect {
+        if let Some(reconnect) = &mut around.reconnect {
             self.add_reaction(&facts, &close, reconnect);
-            around.reconnect = Some(reconnect.clone());
         }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
-        let case = Case::new(&facts, &close, &around, &self.config.settings);
-        let verdict = cause::weigh(&case);
+        let verdict = cause::weigh(&Case::new(&facts, &close, &around, &self.config.settings));
         let flow = self.flows.get(id).unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
-        let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
+        let known = around.reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
         let twice = around.other_leg.is_some_and(|other| other.joint == Joint::Nat);
         let again = self.legs.echo_of(id).is_some();
         if self.config.offline || input_ended || failed || known {
@@ -621,21 +618,25 @@ impl Judge {
         if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
             self.flows.remove(id);
         }
+        self.count(&facts, &close, verdict.code());
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
-            return self.count(&facts, &close, verdict.code());
+            return;
         }
-        let told = self.selection.wants(close.kind, close.side, verdict.code());
-        let mut cause = if told { verdict.say(&case) } else { verdict.mute() };
-        if told {
+        let cause = if self.selection.wants(close.kind, close.side, verdict.code()) {
+            if verdict.tells_of_a_crowd() {
+                self.add_crowd(&mut facts, &mut around);
+            }
+            let mut cause = verdict.say(&Case::new(&facts, &close, &around, &self.config.settings));
             word.complete(&mut cause);
+            cause
+        } else {
+            verdict.mute()
+        };
+        let mut reconnect = around.reconnect.take();
+        if let Some(reconnect) = &mut reconnect {
+            reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
         }
-        self.count(&facts, &close, cause.code);
-        let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(id));
-            r
-        });
-        let other_leg = around.other_leg;
-        let known = around.client;
+        let (other_leg, known) = (around.other_leg, around.client);
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
     }
 
