@@ -36,11 +36,13 @@ use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Latencies, Legs, Neighbours, Restart, Tracked, Tracker, questions,
 };
+use ecow::EcoString;
 use flows::Flows;
 use folding::Folding;
+use hashbrown::HashMap;
 use merged::Merged;
 use server_word::ServerWord;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use storm::Storms;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
@@ -84,6 +86,8 @@ struct Lost {
     announced: Vec<String>,
 }
 
+/// Clients whose closes are counted.
+const CLIENTS_MAX: usize = 10_000;
 /// Questions to the rule sets that wait to be taken away.
 const QUESTIONS_MAX: usize = 256;
 /// A close waits so long for the answer.
@@ -118,7 +122,8 @@ pub struct Judge {
     /// Nothing is to be done before, unless the tracker tells something.
     next_look: Timestamp,
     summary: Summary,
-    closes_by_client: BTreeMap<String, u64>,
+    /// By address and name.
+    closes_by_client: HashMap<(Addr, EcoString), u64, foldhash::fast::RandomState>,
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
@@ -160,7 +165,7 @@ impl Judge {
             next_prune: Timestamp(i64::MIN),
             next_look: Timestamp(i64::MIN),
             summary: Summary::default(),
-            closes_by_client: BTreeMap::new(),
+            closes_by_client: HashMap::default(),
             storms: Storms::default(),
         }
     }
@@ -283,7 +288,7 @@ impl Judge {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
         summary.open = open;
-        summary.clients = busiest(&self.closes_by_client);
+        summary.clients = busiest(self.closes_by_client.iter());
         summary
     }
 
@@ -646,12 +651,10 @@ impl Judge {
         *summary.kinds.entry(close.kind.name()).or_default() += 1;
         *summary.sides.entry(close.side.name()).or_default() += 1;
         *summary.causes.entry(code).or_default() += 1;
-        let label = match &facts.nats.connect {
-            Some((_, c)) if !c.name.is_empty() => format!("{} {}", facts.client.addr, c.name),
-            _ => facts.client.addr.to_string(),
-        };
-        if self.closes_by_client.len() < 10_000 || self.closes_by_client.contains_key(&label) {
-            *self.closes_by_client.entry(label).or_default() += 1;
+        let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone()).unwrap_or_default();
+        let client = (facts.client.addr, name);
+        if self.closes_by_client.len() < CLIENTS_MAX || self.closes_by_client.contains_key(&client) {
+            *self.closes_by_client.entry(client).or_default() += 1;
         }
     }
 }
@@ -663,10 +666,13 @@ fn held_before(facts: &Facts) -> Option<u64> {
 }
 
 /// The ten with most closes, most first.
-fn busiest(closes: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
-    let mut clients: Vec<(&String, &u64)> = closes.iter().collect();
-    clients.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    clients.into_iter().take(10).map(|(client, n)| (client.clone(), *n)).collect()
+fn busiest<'a>(closes: impl Iterator<Item = (&'a (Addr, EcoString), &'a u64)>) -> Vec<(String, u64)> {
+    let label =
+        |addr: &Addr, name: &str| if name.is_empty() { addr.to_string() } else { format!("{addr} {name}") };
+    let mut clients: Vec<(String, u64)> = closes.map(|((addr, name), n)| (label(addr, name), *n)).collect();
+    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    clients.truncate(10);
+    clients
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

@@ -1,23 +1,24 @@
 //! The two JSON lines that introduce the ends: INFO (server) and CONNECT (client). Unknown fields are passed over,
 //! fields of the wrong type count as absent, secrets are noted as present and dropped.
 use super::json::{self, Value};
+use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 
 /// What an INFO says (fields and releases: nats-server `server/server.go`, `Info`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Info {
     /// New at every server start.
-    pub server_id: String,
+    pub server_id: EcoString,
     /// Configured name; the id where none is.
-    pub server_name: String,
+    pub server_name: EcoString,
     /// Server version.
-    pub version: String,
+    pub version: EcoString,
     /// Go version the server was built with; empty on gateway INFO.
-    pub go: String,
+    pub go: EcoString,
     /// Protocol level.
     pub proto: i64,
     /// Listen address.
-    pub host: String,
+    pub host: EcoString,
     /// Listen port.
     pub port: u16,
     /// Largest message in bytes, headers included; 0 where absent.
@@ -33,19 +34,19 @@ pub struct Info {
     /// The `cid` of logs and /connz; 0 where absent.
     pub client_id: u64,
     /// The client's address as the server sees it.
-    pub client_ip: String,
+    pub client_ip: EcoString,
     /// Headers are supported.
     pub headers: bool,
     /// JetStream is on.
     pub jetstream: bool,
     /// Cluster name.
-    pub cluster: String,
+    pub cluster: EcoString,
     /// Where clients can connect: the cluster's nodes.
     pub connect_urls: Vec<String>,
     /// Lame duck mode is announced.
     pub ldm: bool,
     /// Gateway name: this is a gateway port.
-    pub gateway: String,
+    pub gateway: EcoString,
     /// Present on leafnode ports.
     pub leafnode_urls: Vec<String>,
     /// Present on route ports.
@@ -53,9 +54,9 @@ pub struct Info {
     /// Route pool size: a route port (2.10 on).
     pub route_pool_size: i64,
     /// Compression offered on routes and leafs.
-    pub compression: String,
+    pub compression: EcoString,
     /// The account a client landed in (second INFO, 2.12 on).
-    pub remote_account: String,
+    pub remote_account: EcoString,
     /// Marks the second INFO, sent right after the first PONG (2.12 on): the CONNECT was accepted.
     pub connect_info: bool,
     /// A server-made challenge is present.
@@ -68,15 +69,15 @@ pub struct Info {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Connect {
     /// Client name.
-    pub name: String,
+    pub name: EcoString,
     /// Library language.
-    pub lang: String,
+    pub lang: EcoString,
     /// Library version.
-    pub version: String,
+    pub version: EcoString,
     /// User name; a name is no secret. Nkey users: the public key.
-    pub user: String,
+    pub user: EcoString,
     /// Public nkey.
-    pub nkey: String,
+    pub nkey: EcoString,
     /// +OK wanted; the server's default is true.
     pub verbose: bool,
     /// Strict subject checks.
@@ -90,11 +91,11 @@ pub struct Connect {
     /// Wants 503 where nobody listens.
     pub no_responders: bool,
     /// Route dialling: its cluster.
-    pub cluster: String,
+    pub cluster: EcoString,
     /// Gateway dialling: its name.
-    pub gateway: String,
+    pub gateway: EcoString,
     /// Leaf dialling: its server id.
-    pub server_id: String,
+    pub server_id: EcoString,
     /// A password came along.
     pub has_password: bool,
     /// A token came along.
@@ -181,9 +182,9 @@ trait Field: Default {
     fn of(value: Value<'_>) -> Option<Self>;
 }
 
-impl Field for String {
+impl Field for EcoString {
     fn of(value: Value<'_>) -> Option<Self> {
-        if let Value::Text(text) = value { Some(text.get().into_owned()) } else { None }
+        if let Value::Text(text) = value { Some((&*text.get()).into()) } else { None }
     }
 }
 

@@ -11,10 +11,10 @@ use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
 use crate::nats::Info;
 use chain::{ATTEMPTS_MAX, Announced, Attempt, Chain, Loss, Who, Worked};
+use ecow::EcoString;
 use hashbrown::HashMap;
 use herd::Herds;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
 /// Chains kept per host.
 const CHAINS_MAX: usize = 256;
@@ -31,7 +31,7 @@ struct Recent {
     chain: Option<u64>,
     /// No other client of the host was waiting: the chain is no guess.
     alone: bool,
-    accepted: Option<(Option<Who>, Option<Arc<str>>)>,
+    accepted: Option<(Option<Who>, Option<EcoString>)>,
 }
 
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ impl Clients {
         host.remember(Recent { id, at, server, chain: no, alone, accepted: None });
     }
 
-    fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<Arc<str>>) {
+    fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
         let Some(recent) = host.recent(id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
@@ -383,8 +383,8 @@ pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
 }
 
 /// Who says so in INFO.
-fn server_id(info: Option<&Info>) -> Option<Arc<str>> {
-    info.filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.as_str().into())
+fn server_id(info: Option<&Info>) -> Option<EcoString> {
+    info.filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.clone())
 }
 
 /// What an attempt that failed came to.

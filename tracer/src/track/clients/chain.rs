@@ -3,6 +3,7 @@ use crate::base::{Endpoint, Span, Timestamp};
 use crate::event::{Pace, Reconnect, ReconnectOutcome, Tried, TriedServer};
 use crate::nats::{Connect, Info};
 use crate::track::ConnId;
+use ecow::EcoString;
 use std::sync::Arc;
 
 /// Attempts kept per chain; beyond it they are only counted.
@@ -13,9 +14,9 @@ const SERVERS_MAX: usize = 16;
 /// Who a client is, by its CONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Who {
-    pub name: String,
-    pub lang: String,
-    pub user: String,
+    pub name: EcoString,
+    pub lang: EcoString,
+    pub user: EcoString,
 }
 
 impl Who {
@@ -29,7 +30,7 @@ impl Who {
 pub(super) struct Loss {
     pub id: ConnId,
     pub at: Timestamp,
-    pub server_id: Option<Arc<str>>,
+    pub server_id: Option<EcoString>,
     /// Attempts of the chain made before this loss.
     pub before: usize,
     pub uncounted_before: u32,
@@ -49,7 +50,7 @@ pub(super) struct Attempt {
 pub(super) struct Worked {
     pub id: ConnId,
     pub at: Timestamp,
-    pub server_id: Option<Arc<str>>,
+    pub server_id: Option<EcoString>,
     /// Subscriptions it holds, once that is known.
     pub held: Option<u64>,
 }
@@ -87,7 +88,7 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 pub(super) struct Chain {
     pub who: Option<Who>,
     /// Library version of its last connection.
-    pub version: String,
+    pub version: EcoString,
     pub announced: Option<Announced>,
     pub losses: Vec<Loss>,
     /// Losses not settled.
