@@ -5,6 +5,7 @@ use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, ProxySign, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -474,8 +475,8 @@ fn printable(bytes: &[u8], max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().take(max).map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
-fn truncate(text: &mut String, max: usize) {
-    if text.chars().count() > max {
+fn truncate(text: &mut EcoString, max: usize) {
+    if text.len() > max && text.chars().count() > max {
         *text = text.chars().take(max).collect();
     }
 }
