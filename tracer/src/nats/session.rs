@@ -1,10 +1,9 @@
 //! What both directions of a connection know together: which protocol it is, who offered TLS.
 use super::Protocol;
+use super::json::{self, Value};
 use super::op::{LinkVerb, Op};
 use crate::base::{PerSide, Side};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Shared by both directions. Every clue is kept, so that exchanged roles can be judged anew.
 #[derive(Default, Serialize, Deserialize)]
@@ -30,32 +29,66 @@ pub(super) struct Session {
     pub midstream: bool,
 }
 
-/// Keys of an INFO that tell ports apart.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// Keys of an INFO that tell ports apart: which are there, and what some say.
+#[derive(Default)]
 struct InfoShape {
-    server_id: Option<Value>,
-    gateway: Option<IgnoredAny>,
-    leafnode_urls: Option<IgnoredAny>,
-    lnoc: Option<IgnoredAny>,
-    route_pool_size: Option<IgnoredAny>,
-    info_on_connect: Option<IgnoredAny>,
-    client_id: Option<IgnoredAny>,
-    route_account: Option<IgnoredAny>,
-    tls_required: Option<Value>,
-    tls_available: Option<Value>,
+    gateway: bool,
+    leafnode_urls: bool,
+    lnoc: bool,
+    route_pool_size: bool,
+    info_on_connect: bool,
+    client_id: bool,
+    route_account: bool,
+    no_server_id: bool,
+    offers_tls: bool,
+}
+
+impl InfoShape {
+    fn of(json: &[u8]) -> Option<Self> {
+        let mut shape = Self::default();
+        json::object(json, |key, value| {
+            let there = !matches!(value, Value::Null);
+            match key {
+                b"server_id" => shape.no_server_id = matches!(value, Value::Text(id) if id.is_empty()),
+                b"gateway" => shape.gateway = there,
+                b"leafnode_urls" => shape.leafnode_urls = there,
+                b"lnoc" => shape.lnoc = there,
+                b"route_pool_size" => shape.route_pool_size = there,
+                b"info_on_connect" => shape.info_on_connect = there,
+                b"client_id" => shape.client_id = there,
+                b"route_account" => shape.route_account = there,
+                b"tls_required" | b"tls_available" => shape.offers_tls |= matches!(value, Value::Bool(true)),
+                _ => {}
+            }
+        })?;
+        Some(shape)
+    }
 }
 
 /// Keys of a CONNECT that tell who dials.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct ConnectShape {
-    lang: Option<Value>,
-    cluster: Option<IgnoredAny>,
-    gateway: Option<IgnoredAny>,
-    server_id: Option<IgnoredAny>,
-    compress_mode: Option<IgnoredAny>,
-    is_hub: Option<IgnoredAny>,
+    lang: bool,
+    cluster: bool,
+    gateway: bool,
+    leafnode: bool,
+}
+
+impl ConnectShape {
+    fn of(json: &[u8]) -> Option<Self> {
+        let mut shape = Self::default();
+        json::object(json, |key, value| {
+            let there = !matches!(value, Value::Null);
+            match key {
+                b"lang" => shape.lang = matches!(value, Value::Text(lang) if !lang.is_empty()),
+                b"cluster" => shape.cluster = there,
+                b"gateway" => shape.gateway = there,
+                b"server_id" | b"compress_mode" | b"is_hub" => shape.leafnode |= there,
+                _ => {}
+            }
+        })?;
+        Some(shape)
+    }
 }
 
 impl Session {
@@ -137,20 +170,19 @@ impl Session {
     }
 
     fn learn_info(&mut self, from: Side, json: &[u8]) {
-        let Ok(shape) = serde_json::from_slice::<InfoShape>(json) else { return };
-        self.tls_offered |=
-            shape.tls_required == Some(Value::Bool(true)) || shape.tls_available == Some(Value::Bool(true));
-        self.dedicated |= shape.route_account.is_some();
-        let route = shape.lnoc.is_some() || shape.route_pool_size.is_some();
-        let protocol = if shape.gateway.is_some() {
+        let Some(shape) = InfoShape::of(json) else { return };
+        self.tls_offered |= shape.offers_tls;
+        self.dedicated |= shape.route_account;
+        let route = shape.lnoc || shape.route_pool_size;
+        let protocol = if shape.gateway {
             Protocol::Gateway
-        } else if route && shape.client_id.is_none() {
+        } else if route && !shape.client_id {
             Protocol::Route
-        } else if shape.leafnode_urls.is_some() || shape.info_on_connect.is_some() {
+        } else if shape.leafnode_urls || shape.info_on_connect {
             Protocol::Leafnode
         } else if route {
             Protocol::Route
-        } else if shape.server_id.is_some_and(|id| id == "") {
+        } else if shape.no_server_id {
             // The dialling leaf's short INFO that asks for compression.
             Protocol::Leafnode
         } else {
@@ -160,15 +192,14 @@ impl Session {
     }
 
     fn learn_connect(&mut self, json: &[u8]) {
-        let Ok(shape) = serde_json::from_slice::<ConnectShape>(json) else { return };
-        let has_lang = shape.lang.is_some_and(|l| l.as_str().is_some_and(|l| !l.is_empty()));
-        let protocol = if has_lang {
+        let Some(shape) = ConnectShape::of(json) else { return };
+        let protocol = if shape.lang {
             Protocol::Client
-        } else if shape.gateway.is_some() {
+        } else if shape.gateway {
             Protocol::Gateway
-        } else if shape.server_id.is_some() || shape.compress_mode.is_some() || shape.is_hub.is_some() {
+        } else if shape.leafnode {
             Protocol::Leafnode
-        } else if shape.cluster.is_some() {
+        } else if shape.cluster {
             Protocol::Route
         } else {
             Protocol::Client

@@ -4,6 +4,7 @@ use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
+use ecow::EcoString;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
@@ -101,7 +102,7 @@ pub struct Restart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Identity {
     Mqtt(String),
-    Leaf(String),
+    Leaf(EcoString),
 }
 
 #[derive(Debug, Clone, Copy)]

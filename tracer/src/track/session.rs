@@ -5,6 +5,7 @@ use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, ProxySign, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -42,6 +43,15 @@ pub struct News {
     pub info: bool,
     /// The server answered a PING: how long that took.
     pub pong: Option<Span>,
+}
+
+impl News {
+    /// Whether there is something for others.
+    #[must_use]
+    #[inline]
+    pub const fn is_any(&self) -> bool {
+        self.accepted || self.info || self.lame_duck || self.pong.is_some()
+    }
 }
 
 /// Where in the stream an operation stands.
@@ -154,12 +164,22 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    #[inline(always)]
     fn op(&mut self, side: Side, op: Op<'_>) {
         match op {
+            // The data path, kept out of the long list.
+            Op::MessageEnd => {}
             Op::Msg { subject, total, .. } => self.msg(side, subject, total),
             Op::Pub { subject, reply, header, total, line } => {
                 self.publish(side, subject, reply, header, total, line)
             }
+            _ => self.other(side, op),
+        }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, side: Side, op: Op<'_>) {
+        match op {
             Op::Ping => self.ping(side),
             Op::Pong => self.pong(side),
             Op::Ok => {
@@ -224,7 +244,8 @@ impl Reading<'_> {
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
-            Op::MessageEnd | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
+            Op::Msg { .. } | Op::Pub { .. } | Op::MessageEnd => {}
+            Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
         }
     }
 
@@ -454,8 +475,8 @@ fn printable(bytes: &[u8], max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().take(max).map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
-fn truncate(text: &mut String, max: usize) {
-    if text.chars().count() > max {
+fn truncate(text: &mut EcoString, max: usize) {
+    if text.len() > max && text.chars().count() > max {
         *text = text.chars().take(max).collect();
     }
 }

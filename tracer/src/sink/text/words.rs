@@ -4,6 +4,7 @@ use crate::event::{
     AtRisk, CloseReport, Facts, Handshake, Kind, Pace, Party, Protocol, Reconnect, ReconnectOutcome,
     TriedServer,
 };
+use ecow::EcoString;
 
 /// `2026-11-22 12:03:14.120Z`.
 pub(super) fn moment(at: Timestamp) -> String {
@@ -101,7 +102,7 @@ pub(super) fn who(facts: &Facts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn described(role: &str, name: Option<&String>, details: [String; 3]) -> Option<String> {
+fn described(role: &str, name: Option<&EcoString>, details: [String; 3]) -> Option<String> {
     let details: Vec<String> = details.into_iter().filter(|text| !text.is_empty()).collect();
     match (name, details.is_empty()) {
         (None, true) => None,
