@@ -1,22 +1,38 @@
 //! Every capture in `tests/captures`: what natstrace says against what is true, and against what it said before.
 //!
 //! The truth can't be blessed away: `UPDATE_GOLDEN=1` rewrites the snapshots only.
-use std::path::Path;
-use tests::{check, score, variants};
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use tests::check::{self, Examined};
+use tests::truth::Truth;
+use tests::{score, variants};
 
-fn captures() -> std::path::PathBuf {
+/// natstrace, and what is true of each capture.
+static GIVEN: LazyLock<Result<(PathBuf, Vec<Truth>)>> =
+    LazyLock::new(|| Ok((check::natstrace()?, check::truths(&captures())?)));
+/// What is said of each as it is; nothing where nothing is given.
+static EXAMINED: LazyLock<Vec<Examined<'_>>> = LazyLock::new(|| {
+    let given = GIVEN.as_ref().ok();
+    given.map(|(binary, truths)| check::examine(binary, &captures(), truths)).unwrap_or_default()
+});
+
+fn captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
 }
 
 #[test]
 fn verdicts_are_true() {
-    let wrong = check::report(&captures()).expect("the captures can be checked");
+    GIVEN.as_ref().expect("the captures can be checked");
+    let wrong = check::tally(&EXAMINED);
     assert_eq!(wrong, 0, "verdicts differ from the truth: see the rows marked WRONG");
 }
 
 #[test]
 fn harder_captures_are_not_told_wrong_with_confidence() {
-    let harder = score::harder(&captures()).expect("every capture can be made harder and read");
+    let (binary, _) = GIVEN.as_ref().expect("natstrace and truths");
+    let harder =
+        score::harder(binary, &captures(), &EXAMINED).expect("every capture can be made harder and read");
     let mut firm = 0;
     for (variant, said) in &harder {
         println!("{variant:26} {said}");
@@ -32,21 +48,20 @@ fn harder_captures_are_not_told_wrong_with_confidence() {
 
 #[test]
 fn output_is_as_before() {
-    let (folder, binary) = (captures(), check::natstrace().expect("natstrace builds"));
+    let (binary, _) = GIVEN.as_ref().expect("natstrace and truths");
+    let folder = captures();
     let mut changed = Vec::new();
-    for truth in check::truths(&folder).expect("truths") {
-        for (vantage, wanted) in &truth.vantages {
-            let name = format!("{}.{vantage}", truth.scenario);
-            let mut hold = |extension: &str, text: anyhow::Result<String>| {
-                let file = folder.join(format!("{name}.{extension}"));
-                if let Err(e) = text.and_then(|text| check::snapshot(&file, &text)) {
-                    changed.push(format!("{name}: {e:#}"));
-                }
-            };
-            let run = |format| check::run(&binary, &folder, &wanted.capture, &truth.options, format);
-            hold("ndjson", run("json").and_then(|t| check::frozen(&t)));
-            hold("txt", run("text").map(|t| check::steady(&t)));
-        }
+    for examined in EXAMINED.iter() {
+        let name = examined.name();
+        let mut hold = |extension: &str, text: Result<String>| {
+            let file = folder.join(format!("{name}.{extension}"));
+            if let Err(e) = text.and_then(|text| check::snapshot(&file, &text)) {
+                changed.push(format!("{name}: {e:#}"));
+            }
+        };
+        hold("ndjson", Ok(check::frozen(&examined.said)));
+        let text = check::run(binary, &folder, &examined.wanted.capture, &examined.truth.options, "text");
+        hold("txt", text.map(|t| check::steady(&t)));
     }
     assert!(changed.is_empty(), "output changed (UPDATE_GOLDEN=1 accepts it):\n{}", changed.join("\n"));
 }
@@ -54,7 +69,7 @@ fn output_is_as_before() {
 #[test]
 fn truths_are_complete() {
     let folder = captures();
-    let truths = check::truths(&folder).expect("truths");
+    let (_, truths) = GIVEN.as_ref().expect("natstrace and truths");
     assert!(truths.len() >= 34, "only {} scenarios are recorded", truths.len());
     let known: Vec<_> = tests::lab::scenarios::all().iter().map(|s| s.name).collect();
     for truth in truths {

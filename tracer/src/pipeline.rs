@@ -67,6 +67,28 @@ pub struct Config {
     pub settings: Settings,
 }
 
+/// What `--read` has by default.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ports: PortSet::default(),
+            idle_timeout: Span::secs(120),
+            settle: Span::secs(60),
+            offline: true,
+            headers_only: false,
+            max_connections: 1_000_000,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// The stages before [`Judge`] for batches, with that many followers at most.
+#[must_use]
+pub fn stages(config: &Config, followers: usize) -> (Front, Vec<Follow>) {
+    let followers = Follow::all(config, followers);
+    (Front::new(config, followers.len()), followers)
+}
+
 /// A close that waits.
 struct Waiting {
     facts: Box<Facts>,
@@ -141,7 +163,9 @@ pub struct Judge {
 }
 
 impl Judge {
-    fn new(config: Config) -> Self {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
@@ -168,6 +192,11 @@ impl Judge {
             closes_by_client: HashMap::default(),
             storms: Storms::default(),
         }
+    }
+
+    /// Only these closes are shown: the others are counted and given without texts.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
     }
 
     /// What a batch tells, frame by frame.
@@ -252,22 +281,22 @@ impl Judge {
     }
 
     /// Closes wait for the word of a server that is asked as they come.
-    const fn wait_for_server(&mut self) {
+    pub const fn wait_for_server(&mut self) {
         self.asks_server = Some(false);
     }
 
     /// Whether closes have come since the last call: then a server should be asked.
-    fn asks_server(&mut self) -> bool {
+    pub fn asks_server(&mut self) -> bool {
         self.asks_server.as_mut().is_some_and(std::mem::take)
     }
 
     /// One line of a server's log.
-    fn handle_log(&mut self, line: &LogLine) {
+    pub fn handle_log(&mut self, line: &LogLine) {
         self.server_word.note_log(line);
     }
 
     /// A server's closed list, read at that time.
-    fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
         self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
@@ -278,7 +307,7 @@ impl Judge {
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
-    fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
+    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
         server_word::fill(&mut self.config.settings, &varz);
         self.server_word.note_varz(varz, at);
     }
@@ -292,24 +321,20 @@ impl Judge {
         summary
     }
 
-    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
-    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+    /// The input is over, `last` is what the trackers had left to tell: what settles is judged, then the summary is given.
+    /// `tracker`, live, knows of this host's processes.
+    pub fn finish(
+        &mut self,
+        mut last: Vec<Tracked>,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) -> Summary {
         last.sort_by_key(|tracked| match tracked {
             Tracked::Closed(facts) => facts.first_frame,
             Tracked::Open { id } => *id,
             _ => 0,
         });
-        self.finish(last.into_iter(), None, emit)
-    }
-
-    /// The same, where one tracker told `last`.
-    fn finish(
-        &mut self,
-        last: impl Iterator<Item = Tracked>,
-        tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
-    ) -> Summary {
-        self.digest(last, emit);
+        self.digest(last.into_iter(), emit);
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }

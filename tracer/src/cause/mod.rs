@@ -11,6 +11,7 @@ mod aftermath;
 mod hops;
 mod idle_limits;
 pub mod libraries;
+mod overload;
 mod prelude;
 pub mod remedy;
 mod seen;
@@ -26,6 +27,7 @@ use crate::base::{Side, Span};
 use crate::event::{Around, Close, Evidence, Facts, Family};
 
 pub use verdict::{Verdict, judge, weigh};
+pub use weigh::reported;
 
 macro_rules! rules {
     ($($name:ident),+ $(,)?) => {

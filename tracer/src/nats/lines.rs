@@ -57,6 +57,10 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
+                    if let Some((op, after)) = line::plain(rest) {
+                        rest = self.accept(op, session, from, after, emit);
+                        continue;
+                    }
                     let Some((line, after)) = cut(rest) else {
                         return self.hold(from, rest, emit);
                     };

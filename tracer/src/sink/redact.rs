@@ -1,6 +1,10 @@
 //! `--redact`: addresses, names, users and subjects leave as tokens. The same thing has the same token throughout a run,
 //! and another one in the next. An address stays an address, out of ranges nobody uses (240.0.0.0/4, 2001:db8::/32), so
 //! that readers of the output still parse it and the community id is that of the tokens. Ports stay.
+mod compare;
+
+pub use compare::redacted;
+
 use super::Sink;
 use crate::base::{Addr, Endpoint};
 use crate::event::{CloseReport, Event, Facts, KnownClient, Notice, NoticeCode, Reconnect, Summary};

@@ -45,6 +45,15 @@ pub struct News {
     pub pong: Option<Span>,
 }
 
+impl News {
+    /// Whether there is something for others.
+    #[must_use]
+    #[inline]
+    pub const fn is_any(&self) -> bool {
+        self.accepted || self.info || self.lame_duck || self.pong.is_some()
+    }
+}
+
 /// Where in the stream an operation stands.
 #[derive(Clone, Copy)]
 pub struct Place {
@@ -155,12 +164,22 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    #[inline(always)]
     fn op(&mut self, side: Side, op: Op<'_>) {
         match op {
+            // The data path, kept out of the long list.
+            Op::MessageEnd => {}
             Op::Msg { subject, total, .. } => self.msg(side, subject, total),
             Op::Pub { subject, reply, header, total, line } => {
                 self.publish(side, subject, reply, header, total, line)
             }
+            _ => self.other(side, op),
+        }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, side: Side, op: Op<'_>) {
+        match op {
             Op::Ping => self.ping(side),
             Op::Pong => self.pong(side),
             Op::Ok => {
@@ -225,7 +244,8 @@ impl Reading<'_> {
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
-            Op::MessageEnd | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
+            Op::Msg { .. } | Op::Pub { .. } | Op::MessageEnd => {}
+            Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
         }
     }
 

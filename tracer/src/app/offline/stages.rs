@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::output::Output;
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Follow, Front, Judge, Pipeline, Share};
+use crate::pipeline::{Batch, Config, Follow, Front, Judge, Share, stages};
 use crate::track::Tracked;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,37 +15,16 @@ const BATCHES: usize = 8;
 /// Lists of events that wait to be written at most.
 const LISTS: usize = 4;
 
-/// Reads `input` to its end, all stages in turns in this thread.
-pub(super) fn run_alone(
-    input: Input,
-    pipeline: Pipeline,
-    out: &mut Output,
-) -> Result<(Read, Summary), Failure> {
-    let (front, mut followers, mut judge) = pipeline.into_stages(1);
-    let mut batch = front.batch();
-    let mut reader = Reader::new(input, front);
-    let mut more = true;
-    while more && !out.is_over() {
-        more = reader.fill(&mut batch);
-        for follow in &mut followers {
-            follow.handle_batch(&mut batch);
-        }
-        judge.handle_batch(&mut batch, &mut |event| out.take(&event));
-        reader.give_back(batch.clear());
-    }
-    let last = followers.into_iter().flat_map(Follow::finish).collect();
-    end(reader.input.finish(), judge, last, out)
-}
-
 /// Reads `input` to its end with a thread for reading, one for each of so many followers, and one for verdicts; this one
 /// writes. The system balances them over the cores.
 pub(super) fn run(
     input: Input,
-    pipeline: Pipeline,
+    config: &Config,
     followers: usize,
+    judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let (front, followers, judge) = pipeline.into_stages(followers);
+    let (front, followers) = stages(config, followers);
     thread::scope(|scope| {
         let (emptied, back) = sync_channel(BATCHES);
         let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
@@ -81,7 +60,7 @@ fn end(
     out.check()?;
     let now = judge.now();
     judge.handle_lost(read.lost, now, &mut |event| out.take(&event));
-    let summary = judge.finish_batches(last, &mut |event| out.take(&event));
+    let summary = judge.finish(last, None, &mut |event| out.take(&event));
     Ok((read, summary))
 }
 

@@ -2,15 +2,14 @@
 use super::coverage::Coverage;
 use super::matching::{Frame, Matching, matched};
 use super::recording::{Seg, Stream};
-use super::report::{Born, Delay, Died, Direction, Loss};
+use super::report::{Born, DEAD, Delay, Died, Direction, Loss};
 use crate::base::{Span, Timestamp};
 use crate::wire::Flags;
 use hashbrown::HashSet;
 
 /// Losses and births of a direction that are told one by one; all are counted.
 const TOLD: usize = 100;
-/// Segments without an answer in a row that make a direction dead.
-const DEAD_DATA: u64 = 2;
+/// Bare acknowledgements counted in, so many missing in a row make a direction dead.
 const DEAD_ALL: u64 = 3;
 /// A repetition comes no sooner; what waits for its answer longer has none.
 const UNANSWERED: Span = Span::millis(400);
@@ -63,7 +62,7 @@ impl Course<'_> {
         self.births(&m, &mut d);
         self.changes(&m, &mut d);
         d.undecided += self.near.seen - self.near.again - self.near.segs.len() as u64;
-        d.died = self.died(&m, &fates);
+        d.died = self.died(&m, &fates, late(&d));
         d.size_limit = self.size_limit(&m, &fates);
         Judged { unanswered: self.unanswered(&m), direction: d, arrivals }
     }
@@ -153,7 +152,7 @@ impl Course<'_> {
         let acked = self.acked();
         let far = Coverage::of(self.far.segs.iter().map(|s| (s.pos.wrapping_sub(m.place), s.span())));
         let first_pair = m.arrived.iter().position(Option::is_some);
-        let late = d.delay.map_or(Span::ZERO, |delay| delay.max.min(Span::secs(1)));
+        let late = late(d);
         let tail = |s: &Seg| self.far_runs.is_none_or(|(_, end)| self.near_time(s) + late > end);
         let mut copies: hashbrown::HashMap<i64, u32> = hashbrown::HashMap::new();
         for s in self.near.segs.iter().filter(|s| s.span() > 0) {
@@ -185,10 +184,17 @@ impl Course<'_> {
                     Fate::Lost
                 }
             };
+            d.lost_outside += u64::from(fate == Fate::Lost && self.is_outside(s, late));
             self.count(s, fate, gaps, after, d);
             fates.push(fate);
         }
         fates
+    }
+
+    /// Sent before the first or after the last packet of the capture near the receiver: maybe it did not run then.
+    fn is_outside(&self, s: &Seg, late: Span) -> bool {
+        let at = self.near_time(s);
+        self.far_runs.is_some_and(|(begin, end)| at + late < begin || at + late > end)
     }
 
     fn count(
@@ -320,13 +326,13 @@ impl Course<'_> {
         }
     }
 
-    fn died(&self, m: &Matching, fates: &[Fate]) -> Option<Died> {
+    fn died(&self, m: &Matching, fates: &[Fate], late: Span) -> Option<Died> {
         let last = m.arrived.iter().rposition(Option::is_some);
         let from = last.map_or(0, |last| last + 1);
         let gone = || self.near.segs.iter().zip(fates).skip(from).filter(|(_, fate)| **fate == Fate::Lost);
         let data = gone().filter(|(s, _)| !s.is_bare()).count() as u64;
         let all = gone().count() as u64;
-        if data < DEAD_DATA && all < DEAD_ALL {
+        if data < DEAD && all < DEAD_ALL {
             return None;
         }
         let (first, _) = gone().next()?;
@@ -334,7 +340,9 @@ impl Course<'_> {
             let far = self.far.segs.get((*m.arrived.get(i)?)? as usize)?;
             Some((self.near.segs.get(i)?.number, far.number))
         });
-        Some(Died { at: first.at, number: first.number, last, sent_after: all, other_went_on: 0 })
+        let outside = gone().filter(|(s, _)| self.is_outside(s, late)).count() as u64;
+        let (at, number) = (first.at, first.number);
+        Some(Died { at, number, last, sent_after: all, outside, other_went_on: 0 })
     }
 
     fn size_limit(&self, m: &Matching, fates: &[Fate]) -> Option<(u32, u32)> {
@@ -365,4 +373,9 @@ impl Course<'_> {
         let back = self.back.0.segs.iter().chain(&self.back.1.segs).any(|s| s.flags.has(Flags::RST));
         (sent >= 2 && last.at - from.at >= UNANSWERED && !back).then_some((from.number, sent))
     }
+}
+
+/// Within so long a segment arrives, as far as those that did show.
+fn late(d: &Direction) -> Span {
+    d.delay.map_or(Span::ZERO, |delay| delay.max.min(Span::secs(1)))
 }

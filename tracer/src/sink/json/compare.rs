@@ -1,7 +1,8 @@
 //! A comparison as NDJSON: a `comparison` for each connection, a `comparison_summary` last.
 use super::write::Writer;
-use crate::base::{Endpoint, PerSide, Side};
+use crate::base::{Endpoint, PerSide, Side, Timestamp};
 use crate::pipeline::compare::{Comparison, Direction, Path};
+use crate::wire::Flags;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -35,8 +36,14 @@ fn one(w: &mut Writer, id: u64, path: &Path) {
     ends(w, "server_side", path.at_server_side);
     w.object("verdict");
     w.str("code", path.verdict.name());
+    w.confidence(path.confidence);
     w.str("summary", &path.summary);
     w.str("advice", &path.advice);
+    if !path.doubts.is_empty() {
+        w.array("why_not");
+        path.doubts.iter().for_each(|why| w.item(&format!("less sure than it could be: {why}")));
+        w.end_array();
+    }
     w.end();
     direction(w, "client_to_server", &path.directions[Side::Client]);
     direction(w, "server_to_client", &path.directions[Side::Server]);
@@ -136,11 +143,7 @@ fn listed(w: &mut Writer, d: &Direction) {
         w.array("losses");
         for loss in &d.losses {
             w.element();
-            w.time("ts", loss.at);
-            w.num("packet", loss.number);
-            w.num("seq", loss.seq.into());
-            w.num("bytes", loss.len.into());
-            w.str("flags", &loss.flags.to_string());
+            segment(w, (loss.at, loss.number), (loss.seq, loss.len), loss.flags);
             if let Some(number) = loss.after {
                 w.num("due_after_packet", number);
             }
@@ -152,11 +155,7 @@ fn listed(w: &mut Writer, d: &Direction) {
         w.array("births");
         for born in &d.births {
             w.element();
-            w.time("ts", born.at);
-            w.num("packet", born.number);
-            w.num("seq", born.seq.into());
-            w.num("bytes", born.len.into());
-            w.str("flags", &born.flags.to_string());
+            segment(w, (born.at, born.number), (born.seq, born.len), born.flags);
             w.num("ttl", born.ttl.0.into());
             if let Some(ttl) = born.ttl.1 {
                 w.num("usual_ttl", ttl.into());
@@ -168,6 +167,15 @@ fn listed(w: &mut Writer, d: &Direction) {
         }
         w.end_array();
     }
+}
+
+/// When it was seen as which frame, where it stands in its stream and how long it is.
+fn segment(w: &mut Writer, (at, number): (Timestamp, u64), (seq, len): (u32, u32), flags: Flags) {
+    w.time("ts", at);
+    w.num("packet", number);
+    w.num("seq", seq.into());
+    w.num("bytes", len.into());
+    w.str("flags", &flags.to_string());
 }
 
 fn summary(w: &mut Writer, found: &Comparison) {

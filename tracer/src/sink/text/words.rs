@@ -228,6 +228,14 @@ pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// `(93 % sure)`.
+pub(super) fn sure(confidence: f64) -> String {
+    match confidence.clamp(0.0, 1.0) * 100.0 {
+        99.5.. => "(certain)".to_owned(),
+        percent => format!("({percent:.0} % sure)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
