@@ -178,7 +178,7 @@ impl Lines {
             }
             _ => {
                 if session.is_open() || matches!(op, Op::LinkSub { .. }) {
-                    session.learn(from, &op);
+                    session.learn(&op);
                 }
                 emit(from, op);
             }

@@ -156,7 +156,7 @@ impl Session {
 
     /// Learns from any other operation. Called for those that can tell something, and for all while nothing is known.
     #[cold]
-    pub fn learn(&mut self, from: Side, op: &Op<'_>) {
+    pub fn learn(&mut self, op: &Op<'_>) {
         match op {
             Op::Pub { .. } | Op::Msg { .. } | Op::Sub { .. } | Op::Unsub { .. } => {
                 self.by_verb = Some(Protocol::Client);
