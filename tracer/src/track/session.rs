@@ -187,8 +187,8 @@ impl Reading<'_> {
                 self.risk.ok(*self.verbose && self.facts.pubs > 0);
             }
             Op::Err { text } => self.error(side, text),
-            Op::Info { json } => self.info(side, json),
-            Op::Connect { json } => self.connect(json),
+            Op::Info { said, .. } => self.info(side, said),
+            Op::Connect { said, .. } => self.connect(said),
             Op::Sub { .. } => {
                 self.facts.subs += 1;
                 self.before_connect();
@@ -367,8 +367,8 @@ impl Reading<'_> {
         errors.push(ErrorText { mark: self.place.mark, from, text: printable(text, TEXT_MAX) });
     }
 
-    fn info(&mut self, side: Side, json: &[u8]) {
-        let Some(info) = Info::decode(json) else { return };
+    fn info(&mut self, side: Side, said: Option<&Info>) {
+        let Some(info) = said else { return };
         let mark = self.place.mark;
         let facts = &mut *self.facts;
         facts.infos += 1;
@@ -380,27 +380,26 @@ impl Reading<'_> {
             {
                 self.news.swapped = true;
             }
-            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info)));
+            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info.clone())));
             return;
         }
         if info.ldm && facts.lame_duck.is_none() {
             facts.lame_duck = Some(mark);
             self.news.lame_duck = true;
         }
-        let connect_info = info.connect_info;
         if facts.info.is_none() {
-            facts.info = Some((mark, Arc::new(info)));
+            facts.info = Some((mark, Arc::new(info.clone())));
             self.news.info = true;
         } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
             facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
-        if connect_info {
+        if info.connect_info {
             self.accepted();
         }
     }
 
-    fn connect(&mut self, json: &[u8]) {
-        match Connect::decode(json) {
+    fn connect(&mut self, said: Option<&Connect>) {
+        match said.cloned() {
             Some(mut connect) => {
                 for text in [&mut connect.name, &mut connect.lang, &mut connect.version, &mut connect.user] {
                     truncate(text, TEXT_MAX);
