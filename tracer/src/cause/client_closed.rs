@@ -40,6 +40,9 @@ Check next: did the same client come back (`reconnect`)? A client that redials a
 to leave.
 ";
 
+/// As sure as this, or more, where the client's own last words show that it meant to leave.
+const SAID: f64 = 0.85;
+
 fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     if let Some(finding) = said_close_notify(case) {
@@ -60,7 +63,14 @@ fn judge(case: &Case<'_>) -> Judgement {
     if silent && case.facts.handshake == Handshake::Complete && !case.facts.unread() {
         return Yes(never_spoke(case));
     }
-    let (confidence, how) = how(case, java_abort);
+    let (mut confidence, how) = how(case, java_abort);
+    // What it said itself (drain, close frame, DISCONNECT) needs no silence of the server.
+    if confidence < SAID {
+        confidence = case.if_none_was_said(confidence);
+        if case.left_unanswered() {
+            confidence = confidence.min(0.25);
+        }
+    }
     let goodbye = case.goodbye_evidence(Side::Client);
     let mut finding =
         Finding::new(confidence, say!(case, "{client} closed its connection to {} {how}", case.server()))

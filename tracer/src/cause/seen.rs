@@ -4,6 +4,10 @@ use crate::base::{Side, Span, Timestamp};
 use crate::event::{
     Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered,
 };
+use crate::nats::CUT;
+
+/// The most a rule says that rests on no reason having been given, where one may have been: too little to name a cause.
+const UNREAD: f64 = 0.25;
 
 impl Case<'_> {
     /// That end sent the FIN or RST that decided, and it was no proxy of its own accord.
@@ -66,6 +70,72 @@ impl Case<'_> {
                 let unseen = self.facts.nats.unseen[s];
                 unseen.lost || unseen.last.is_some_and(near)
             })
+    }
+
+    /// Whoever closed may have been told why, or may have said it, and nobody can read it: right before the end the server (on
+    /// a link either end) said something long enough that was cut off or not captured, or observation began only then.
+    #[must_use]
+    pub fn reason_unread(&self) -> bool {
+        /// Octets of the shortest reason: `-ERR 'x'` with its line end.
+        const SHORTEST: u32 = 11;
+        let facts = self.facts;
+        if self.is_told() || !matches!(self.close.kind, Kind::Fin | Kind::Rst) || facts.frameless() {
+            return false;
+        }
+        let end = self.ended_at();
+        let near = |m: Mark| end - m.at < Span::secs(1);
+        let late = facts.handshake == Handshake::Midstream && near(facts.start);
+        let cut = |side: Side| {
+            let unseen = facts.nats.unseen[side];
+            unseen.hole || unseen.last_octets >= SHORTEST && unseen.last.is_some_and(near)
+        };
+        let cut_error = facts.nats.errors.iter().any(|e| near(e.mark) && e.text.ends_with(CUT));
+        late || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
+    }
+
+    /// How sure a rule may be that rests on no reason having been given.
+    #[must_use]
+    pub fn if_none_was_said(&self, confidence: f64) -> f64 {
+        if self.reason_unread() { confidence.min(UNREAD) } else { confidence }
+    }
+
+    /// Nothing of that end was captured, though it took part: what it did shows in the other one's segments alone.
+    #[must_use]
+    pub fn never_captured(&self, side: Side) -> bool {
+        !self.facts.frameless()
+            && self.facts.tcp[side].packets == 0
+            && matches!(self.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
+    }
+
+    /// The server let go of several clients about one a second, as in lame duck mode, and the INFO that would have announced it
+    /// may be what was not captured. A stop closes all within milliseconds.
+    #[must_use]
+    pub fn left_one_by_one(&self) -> bool {
+        let (facts, around) = (self.facts, self.around);
+        let midstream = facts.handshake == Handshake::Midstream;
+        self.ended_by(Side::Server)
+            && self.close.kind == Kind::Fin
+            && around.server_closed_others > 0
+            && around.server_closed_spread > Span::millis(400)
+            && (midstream || facts.nats.unseen.server.octets > 0 && self.age() > Span::secs(2))
+            && !self.reason_unread()
+            && !self.never_accepted()
+    }
+
+    /// An attempt that was not repeated, though TCP repeats a SYN after a second: its client gave up sooner, or the answer was
+    /// not captured. Silence is not shown.
+    #[must_use]
+    pub fn asked_once(&self) -> bool {
+        !self.facts.frameless() && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
+    }
+
+    /// The client's FIN was acknowledged and never answered by the server's own, though the capture goes on: the server's
+    /// process does not read any more, and no PING or PONG was captured that would say since when.
+    #[must_use]
+    pub fn left_unanswered(&self) -> bool {
+        self.close.detail == Some("half_closed")
+            && self.around.seen_until - self.ended_at() > Span::secs(1)
+            && !self.heard_whole(Side::Server)
     }
 
     /// TLS is up: what the ends say to each other can't be read.

@@ -67,6 +67,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         (false, false, false) if case.facts.unread() => 0.2,
         (false, false, false) => 0.45,
     };
+    if !(gone || restarted) {
+        confidence = case.if_none_was_said(confidence);
+    }
     if announced.is_some() {
         confidence = 0.97;
     }
@@ -136,6 +139,13 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
     // Its lame duck INFO may be among what was not captured.
     if nats.unseen.server.octets > 0 {
         limit = limit.min(0.75);
+    }
+    if case.left_one_by_one() {
+        limit = limit.min(0.45);
+    }
+    // Whether the client still read shows in its own segments.
+    if case.never_captured(Side::Client) && around.refused.is_none() {
+        limit = limit.min(0.35);
     }
     if case.close.kind == Kind::Rst && case.struggled() {
         limit = limit.min(0.3);

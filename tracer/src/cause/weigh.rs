@@ -28,7 +28,12 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             "observation began in the middle of the connection, its start was not seen",
         ),
         (facts.frameless(), 0.95, "only kernel records show this connection, no packets"),
-        (one_sided(case), 0.7, "only one direction of the connection was captured"),
+        (one_sided(case) && !case.went_silent(), 0.7, "only one direction of the connection was captured"),
+        (
+            one_sided(case) && case.went_silent(),
+            0.35,
+            "only one direction of the connection was captured: that there was no answer isn't seen",
+        ),
         (!facts.roles_certain, 0.85, "which end is the server is a guess"),
         (
             Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
@@ -58,9 +63,7 @@ fn hop_unseen(case: &Case<'_>) -> bool {
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.
 fn one_sided(case: &Case<'_>) -> bool {
-    !case.facts.frameless()
-        && matches!(case.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
-        && Side::BOTH.iter().any(|&s| case.facts.tcp[s].packets == 0)
+    Side::BOTH.iter().any(|&s| case.never_captured(s))
 }
 
 /// The confidence as it is reported: two digits, never certain, never none.

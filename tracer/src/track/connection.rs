@@ -677,7 +677,9 @@ impl Connection {
             unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
             // Octets before its goodbye that never came by here.
             let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
-            unseen.lost |= end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+            unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+            unseen.lost |= unseen.hole;
+            unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
         }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
         Facts {

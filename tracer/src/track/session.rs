@@ -90,6 +90,9 @@ impl Session {
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
         let unseen = &mut facts.unseen[from];
+        let more = u32::try_from(missing).unwrap_or(u32::MAX);
+        let together = unseen.last == Some(place.mark);
+        unseen.last_octets = if together { unseen.last_octets.saturating_add(more) } else { more };
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
         let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
