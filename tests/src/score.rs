@@ -194,6 +194,50 @@ impl Harder {
     }
 }
 
+/// What may be wrong, in doubt, of the closes told of one variant, and what must be right: of 1000.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Wrong at most.
+    pub wrong: usize,
+    /// Right at least: who says nothing is never wrong.
+    pub right: usize,
+}
+
+impl Budget {
+    /// Budgets by variant, a line each: wrong, right, name. `#` begins a comment.
+    ///
+    /// # Errors
+    /// Where a line is none.
+    pub fn table(text: &str) -> Result<BTreeMap<String, Self>> {
+        let lines = text.lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty());
+        let read = |line: &str| {
+            let mut words = line.split_whitespace();
+            let wrong = words.next()?.parse().ok()?;
+            let right = words.next()?.parse().ok()?;
+            Some((words.collect::<Vec<_>>().join(" "), Self { wrong, right }))
+        };
+        lines.map(|line| read(line).ok_or_else(|| anyhow!("no budget: {line}"))).collect()
+    }
+}
+
+impl Harder {
+    /// So many of 1000 closes.
+    fn share(&self, of: usize) -> f64 {
+        of as f64 * 1000.0 / self.closes.max(1) as f64
+    }
+
+    /// In what it exceeds or misses its budget.
+    #[must_use]
+    pub fn breaks(&self, budget: Budget) -> Option<String> {
+        let (wrong, right) = (self.share(self.doubtful.len()), self.share(self.right));
+        if wrong > budget.wrong as f64 {
+            return Some(format!("{wrong:.1} of 1000 closes are told wrong, {} at most", budget.wrong));
+        }
+        (right < budget.right as f64)
+            .then(|| format!("{right:.1} of 1000 closes are told right, {} at least", budget.right))
+    }
+}
+
 impl Display for Harder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { captures, closes, right, unknown, doubtful, alarms, firm } = self;
@@ -207,12 +251,13 @@ impl Display for Harder {
     }
 }
 
-/// Derives every variant of one recording and asks natstrace about each.
+/// Derives every variant of one recording, the `place`th of all, and asks natstrace about each.
 fn harden(
     binary: &Path,
     folder: &Path,
     truth: &Truth,
     vantage: &str,
+    place: usize,
 ) -> Result<Vec<(&'static Variant, Harder)>> {
     let examined = crate::check::examine(binary, folder, truth, vantage);
     let mut known: BTreeMap<Ends, BTreeSet<String>> = BTreeMap::new();
@@ -225,7 +270,7 @@ fn harden(
     let pcap = std::fs::read(folder.join(&wanted.capture))?;
     let scratch = tempfile::tempdir()?;
     let mut found = Vec::new();
-    for variant in variants::ALL {
+    for variant in variants::ALL.iter().filter(|v| place.is_multiple_of(v.every)) {
         let Some(file) = variant.of(&pcap)? else { continue };
         std::fs::write(scratch.path().join("harder.pcap"), file)?;
         let said = objects(&run(binary, scratch.path(), "harder.pcap", &truth.options, "json")?)?;
@@ -246,8 +291,10 @@ pub fn harder(folder: &Path) -> Result<BTreeMap<&'static str, Harder>> {
     let captures: Vec<_> = truths.iter().flat_map(|t| t.vantages.keys().map(move |v| (t, v))).collect();
     let (next, all, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
     let work = || {
-        while let Some((truth, vantage)) = captures.get(next.fetch_add(1, Ordering::Relaxed)) {
-            match (harden(&binary, folder, truth, vantage), all.lock(), errors.lock()) {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some((truth, vantage)) = captures.get(place) else { break };
+            match (harden(&binary, folder, truth, vantage, place), all.lock(), errors.lock()) {
                 (Ok(found), Ok(mut all), _) => {
                     for (variant, harder) in found {
                         all.entry(variant.name).or_insert_with(Harder::default).join(harder);

@@ -200,5 +200,8 @@ mod cases {
         || Scene::new().mute().ends_at(Kind::Fin, Party::Client, 5).fires(),
         || Scene::new().ends(Kind::Fin, Party::Server).silent(),
         || Scene::new().error("Authorization Violation").silent(),
+        // Right before it the server said something that nobody can read, long enough for a reason or not.
+        || Scene::new().with(|s| s.facts.nats.unseen.server = unseen(32, END - 3)).silent(),
+        || Scene::new().with(|s| s.facts.nats.unseen.server = unseen(6, END - 3)).fires(),
     ];
 }

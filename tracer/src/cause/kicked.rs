@@ -123,6 +123,15 @@ mod cases {
                 })
                 .silent()
         },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.around.server_serves_others = 4;
+                    s.facts.nats.unseen.server = unseen(32, END - 3);
+                })
+                .silent()
+        },
         || Scene::new().silent(),
     ];
 }

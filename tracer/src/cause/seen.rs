@@ -83,13 +83,15 @@ impl Case<'_> {
             return false;
         }
         let end = self.ended_at();
-        let near = |m: Mark| end - m.at < Span::secs(1);
-        let late = facts.handshake == Handshake::Midstream && near(facts.start);
+        let within = |m: Mark, span: Span| end - m.at < span;
+        let late = facts.handshake == Handshake::Midstream && within(facts.start, Span::millis(100));
         let cut = |side: Side| {
             let unseen = facts.nats.unseen[side];
-            unseen.hole || unseen.last_octets >= SHORTEST && unseen.last.is_some_and(near)
+            let last = unseen.last.is_some_and(|m| within(m, Span::millis(250)));
+            unseen.hole || unseen.last_octets >= SHORTEST && last
         };
-        let cut_error = facts.nats.errors.iter().any(|e| near(e.mark) && e.text.ends_with(CUT));
+        let cut_error =
+            facts.nats.errors.iter().any(|e| within(e.mark, Span::secs(1)) && e.text.ends_with(CUT));
         late || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
     }
 
@@ -104,7 +106,10 @@ impl Case<'_> {
     pub fn never_captured(&self, side: Side) -> bool {
         !self.facts.frameless()
             && self.facts.tcp[side].packets == 0
-            && matches!(self.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
+            && matches!(
+                self.facts.handshake,
+                Handshake::Complete | Handshake::Midstream | Handshake::Incomplete
+            )
     }
 
     /// The server let go of several clients about one a second, as in lame duck mode, and the INFO that would have announced it
@@ -117,7 +122,7 @@ impl Case<'_> {
             && self.close.kind == Kind::Fin
             && around.server_closed_others > 0
             && around.server_closed_spread > Span::millis(400)
-            && (midstream || facts.nats.unseen.server.octets > 0 && self.age() > Span::secs(2))
+            && (midstream || facts.nats.unseen.server.octets > 0 && self.age() > Span::secs(1))
             && !self.reason_unread()
             && !self.never_accepted()
     }
@@ -126,15 +131,22 @@ impl Case<'_> {
     /// not captured. Silence is not shown.
     #[must_use]
     pub fn asked_once(&self) -> bool {
-        !self.facts.frameless() && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
+        !self.facts.frameless()
+            && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
     }
 
-    /// The client's FIN was acknowledged and never answered by the server's own, though the capture goes on: the server's
-    /// process does not read any more, and no PING or PONG was captured that would say since when.
+    /// The client's FIN was acknowledged and not answered by the server's own, which a server that reads sends at once: its
+    /// process hangs, and no PING was read that would say since when.
     #[must_use]
     pub fn left_unanswered(&self) -> bool {
+        // Longer than an acknowledgement is held back (Linux: 40 ms at least) there is nothing to wait for.
+        let rtt = self.facts.rtt.map_or(0, |r| i64::try_from(r.max_us).unwrap_or(i64::MAX));
+        let patience = Span::micros(rtt.min(1_000_000) + 40_000);
+        let tcp = &self.facts.tcp;
         self.close.detail == Some("half_closed")
-            && self.around.seen_until - self.ended_at() > Span::secs(1)
+            && self.around.seen_until - self.ended_at() > patience
+            && tcp.client.retransmits + tcp.server.retransmits == 0
+            && !self.facts.frameless()
             && !self.heard_whole(Side::Server)
     }
 

@@ -125,7 +125,8 @@ pub fn meaning(text: &str) -> Option<(&'static str, Closes)> {
 
 /// What a text means of which only the beginning was captured: all that begin so must mean the same.
 fn meaning_of_cut(cut: &str) -> Option<(&'static str, Closes)> {
-    let mut fits = TEXTS.iter().filter(|(start, ..)| cut.starts_with(start) || cut.len() >= 4 && start.starts_with(cut));
+    let mut fits =
+        TEXTS.iter().filter(|(start, ..)| cut.starts_with(start) || cut.len() >= 4 && start.starts_with(cut));
     let &(_, code, closes) = fits.next()?;
     fits.all(|other| other.1 == code).then_some((code, closes))
 }
@@ -174,7 +175,10 @@ fn from_error(case: &Case<'_>) -> Option<Told> {
         if error.from == Side::Client && !case.is_server_link() {
             return None;
         }
-        let gap = end - error.mark.at;
+        // Of a FIN that was not captured only its acknowledgement tells the time, which may be late: its last words are its last.
+        let tcp = &case.facts.tcp[error.from];
+        let last = tcp.fin_unseen && tcp.last_data.is_none_or(|d| d.at <= error.mark.at);
+        let gap = if last { (end - error.mark.at).min(Span::secs(1)) } else { end - error.mark.at };
         if gap > Span::secs(1) || gap < Span::secs(-1) || never_arrived(case, error.from, error.mark.at) {
             return None;
         }

@@ -153,6 +153,31 @@ mod cases {
                 .fires()
         },
         || Scene::new().ends(Kind::Fin, Party::Server).silent(),
+        // One after another, and the INFO may be what was not captured; all at once; nothing was missed.
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.facts.nats.unseen.server = unseen(360, END - 12_000);
+                    (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1500));
+                })
+                .fires()
+        },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.facts.nats.unseen.server = unseen(360, END - 12_000);
+                    (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1));
+                })
+                .silent()
+        },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1500)))
+                .silent()
+        },
         || {
             Scene::new()
                 .ends(Kind::Fin, Party::Server)

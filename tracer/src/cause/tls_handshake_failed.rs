@@ -112,6 +112,11 @@ fn hidden(case: &Case<'_>, tls: &TlsFacts) -> Judgement {
         (true, _) if by_server && quick && few => (0.4, "the server closed right after it"),
         _ => return No,
     };
+    let mut confidence = case.if_none_was_said(confidence);
+    // Whether the handshake was done shows only in both directions together.
+    if Side::BOTH.iter().any(|&s| case.never_captured(s)) {
+        confidence = confidence.min(0.35);
+    }
     let mut finding = finish(case, confidence, say!(case, "TLS between {client} and {server} did not come about: {how}"))
         .because([Evidence::packet(hello, say!(case, "ClientHello{}", tls.sni.as_ref().map_or(String::new(), |s| say!(case, " for {s}"))))])
         .because(case.goodbye_evidence(if by_server { Side::Server } else { Side::Client }));

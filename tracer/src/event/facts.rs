@@ -303,7 +303,7 @@ pub struct Unseen {
     pub octets: u64,
     /// The last time some were stepped over.
     pub last: Option<Mark>,
-    /// How many it were that time.
+    /// How many it were that time; 0 where octets were read after them.
     pub last_octets: u32,
     /// Octets right before its goodbye never came by here.
     pub hole: bool,

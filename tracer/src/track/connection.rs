@@ -591,6 +591,7 @@ impl Connection {
     fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark, what: Feed) -> bool {
         let una = self.ends[from].snd_una;
         let stream = &mut self.ends[from].stream;
+        let since = stream.awaited_since();
         let session = match (&mut self.session, what) {
             (Some(session), _) => session,
             (none, Feed::Octets) => none.insert(Self::begin_session(self.opening)),
@@ -600,7 +601,11 @@ impl Connection {
         let place = Place { mark, end: seq.add(len), una };
         let mut give = |piece: Piece<'_>| match piece {
             Piece::Bytes(bytes) => session.bytes(from, bytes, place),
-            Piece::Gap(missing) => session.gap(from, missing, place),
+            Piece::Gap(missing) => {
+                // It was lost when it was acknowledged, though that shows only now.
+                let mark = since.map_or(mark, |at| Mark { at, ..mark });
+                session.gap(from, missing, Place { mark, ..place });
+            }
         };
         match what {
             Feed::Octets => stream.push(seq, bytes, len, &mut give),
@@ -608,7 +613,7 @@ impl Connection {
                 // The FIN takes a number but no octet.
                 let fin = self.ends[from].fin_end.is_some_and(|fin| fin == seq);
                 let until = if fin { seq.sub(1) } else { seq };
-                self.ends[from].stream.acked(until, &mut give);
+                self.ends[from].stream.acked(until, mark.at, &mut give);
                 false
             }
         }
@@ -673,7 +678,17 @@ impl Connection {
             None => NatsFacts::default(),
         };
         for side in Side::BOTH {
-            let (end, unseen) = (&self.ends[side], &mut nats.unseen[side]);
+            let end = &self.ends[side];
+            if let Some(at) = end.stream.awaited_since() {
+                // Acknowledged, and not captured to the end: a PONG may have been in it.
+                let (octets, unseen) = (end.stream.awaited(), &mut nats.unseen[side]);
+                unseen.octets += octets;
+                (unseen.last, unseen.last_octets) =
+                    (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
+                let ping = &mut nats.pings[side.other()];
+                (ping.unanswered, ping.first_unanswered) = (0, None);
+            }
+            let unseen = &mut nats.unseen[side];
             unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
             // Octets before its goodbye that never came by here.
             let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
@@ -722,7 +737,7 @@ impl Connection {
         let end = &self.ends[side];
         let mut facts = end.facts;
         facts.zero_window = end.zero_window(at);
-        facts.missing_bytes = end.stream.missing;
+        facts.missing_bytes = end.stream.missing + end.stream.awaited();
         let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
         if end.started
             && unacked > 0
@@ -883,6 +898,9 @@ impl Connection {
         let facts = self.session.as_ref()?.facts();
         let ping = &facts.pings[side];
         let first = ping.first_unanswered.filter(|_| ping.unanswered > 0 && !self.unheard(side.other()))?;
+        if self.ends[side.other()].stream.awaited() > 0 {
+            return None;
+        }
         // Two unanswered are allowed everywhere by default; the interval is the one seen, or the usual one.
         let interval = ping.interval.unwrap_or(Span::secs(120));
         Some((first.at + Span(interval.times(3).0.max(limits.idle_timeout.0)), Owed::Pong))
