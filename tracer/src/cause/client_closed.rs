@@ -67,7 +67,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     // What it said itself (drain, close frame, DISCONNECT) needs no silence of the server.
     if confidence < SAID {
         confidence = case.if_none_was_said(confidence);
-        if case.left_unanswered() {
+        let shaking = nats.tls.as_ref().is_some_and(|tls| tls.server_hello.is_some() && !tls.established);
+        if case.left_unanswered() || shaking {
             confidence = confidence.min(0.25);
         }
     }
@@ -127,7 +128,7 @@ fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
     }
     let summary = say!(case, "{} closed its connection to {}: it ended TLS first, the server's FIN answered", case.client(), case.server());
     Some(
-        Finding::new(0.92, summary)
+        Finding::new(case.if_none_was_said(0.92), summary)
             .because([Evidence::packet(mark, "a TLS record of close_notify's size from the client, right before the server's FIN")])
             .because(case.goodbye_evidence(Side::Server))
             .why_not("not the server: its FIN came in answer to the client's goodbye"),

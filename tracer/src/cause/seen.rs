@@ -92,7 +92,12 @@ impl Case<'_> {
         };
         let cut_error =
             facts.nats.errors.iter().any(|e| within(e.mark, Span::secs(1)) && e.text.ends_with(CUT));
-        late || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
+        // A server that closes right after the handshake does so upon what the client said.
+        let upon = self.closed_by() == Some(Side::Server)
+            && facts.handshake == Handshake::Complete
+            && self.age() < Span::secs(1)
+            && facts.nats.unseen.client.octets > 0;
+        late || upon || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
     }
 
     /// How sure a rule may be that rests on no reason having been given.
@@ -128,20 +133,20 @@ impl Case<'_> {
     }
 
     /// An attempt that was not repeated, though TCP repeats a SYN after a second: its client gave up sooner, or the answer was
-    /// not captured. Silence is not shown.
+    /// not captured, as nothing of this server was. Silence is not shown.
     #[must_use]
     pub fn asked_once(&self) -> bool {
-        !self.facts.frameless()
-            && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
+        self.around.server_unheard
+            || !self.facts.frameless()
+                && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
     }
 
     /// The client's FIN was acknowledged and not answered by the server's own, which a server that reads sends at once: its
     /// process hangs, and no PING was read that would say since when.
     #[must_use]
     pub fn left_unanswered(&self) -> bool {
-        // Longer than an acknowledgement is held back (Linux: 40 ms at least) there is nothing to wait for.
-        let rtt = self.facts.rtt.map_or(0, |r| i64::try_from(r.max_us).unwrap_or(i64::MAX));
-        let patience = Span::micros(rtt.min(1_000_000) + 40_000);
+        // As long as Linux holds an acknowledgement back for octets to go with; a FIN that is read is answered with it.
+        let patience = Span::millis(40);
         let tcp = &self.facts.tcp;
         self.close.detail == Some("half_closed")
             && self.around.seen_until - self.ended_at() > patience

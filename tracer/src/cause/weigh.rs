@@ -1,7 +1,7 @@
 //! What weakens every verdict alike, in one place.
 use super::Case;
 use crate::base::Side;
-use crate::event::Handshake;
+use crate::event::{Handshake, Owed, Unanswered};
 
 /// One weakness: what a verdict is multiplied by, and why.
 pub struct Weakness {
@@ -34,6 +34,11 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             0.35,
             "only one direction of the connection was captured: that there was no answer isn't seen",
         ),
+        (
+            unrepeated(case),
+            0.5,
+            "what was never answered was sent once: TCP would have repeated it, so the answer may not have been captured",
+        ),
         (!facts.roles_certain, 0.85, "which end is the server is a guess"),
         (
             Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
@@ -59,6 +64,12 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
 /// The goodbye on this leg may be that of what stands between; a server that says why has spoken itself.
 fn hop_unseen(case: &Case<'_>) -> bool {
     case.shows_hop() && case.around.other_leg.is_none() && case.closed_by().is_some() && !case.is_told()
+}
+
+/// Data without an answer that its sender never repeated, though the input went on for long.
+fn unrepeated(case: &Case<'_>) -> bool {
+    let once = |u: &Unanswered| u.owed == Owed::Data && u.repeats == 0;
+    case.went_silent() && !case.facts.frameless() && case.tcp_debt().is_some_and(|(_, u)| once(u))
 }
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn octets_may_come_behind_their_acknowledgement() {
         let (mut s, mut out) = (Stream::default(), Vec::new());
-        let mut acked = |s: &mut Stream, out: &mut Vec<u8>, ack: u32| {
+        let acked = |s: &mut Stream, out: &mut Vec<u8>, ack: u32| {
             s.acked(Seq(ack), Timestamp(0), &mut |p| match p {
                 Piece::Bytes(b) => out.extend_from_slice(b),
                 Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
