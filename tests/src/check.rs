@@ -1,6 +1,7 @@
 //! Runs natstrace on captures and holds what it says against their truth.
+use crate::each::{cores, each};
 use crate::score::Score;
-use crate::truth::{Expected, Truth, Who};
+use crate::truth::{Expected, Truth, Vantage, Who};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -72,20 +73,17 @@ pub fn objects(ndjson: &str) -> Result<Vec<Value>> {
     ndjson.lines().map(|line| serde_json::from_str(line).with_context(|| line.to_owned())).collect()
 }
 
-/// Lines in a stable form: without the time it took.
-///
-/// # Errors
-/// Where a line isn't JSON.
-pub fn frozen(ndjson: &str) -> Result<String> {
+/// Objects as lines in a stable form: without the time it took.
+#[must_use]
+pub fn frozen(said: &[Value]) -> String {
     let mut text = String::new();
-    for mut object in objects(ndjson)? {
+    for mut object in said.iter().cloned() {
         if let Some(map) = object.as_object_mut() {
             map.remove("elapsed_ms");
         }
-        text += &serde_json::to_string(&object)?;
-        text.push('\n');
+        text += &format!("{object}\n");
     }
-    Ok(text)
+    text
 }
 
 /// Text output without its summary sentence, which tells how long the run took.
@@ -154,13 +152,10 @@ fn client(close: &Value) -> String {
     )
 }
 
-/// Holds the output about one vantage against the truth.
-#[must_use]
-pub fn judge(truth: &Truth, vantage: &str, said: &[Value]) -> Vec<Row> {
-    let Some(wanted) = truth.vantages.get(vantage) else { return vec![] };
-    let capture = format!("{}.{vantage}", truth.scenario);
+/// Holds the output about one capture against the truth.
+fn judge(capture: &str, wanted: &Vantage, said: &[Value]) -> Vec<Row> {
     let row = |who: String, truth: String, verdict: String, right| Row {
-        capture: capture.clone(),
+        capture: capture.to_owned(),
         who,
         truth,
         verdict,
@@ -210,35 +205,61 @@ pub fn truths(folder: &Path) -> Result<Vec<Truth>> {
 }
 
 /// What natstrace said of one capture, and the rows that come of it.
-pub struct Examined {
-    /// Which recording.
-    pub vantage: String,
+pub struct Examined<'a> {
+    /// What was done.
+    pub truth: &'a Truth,
+    /// Which recording of it.
+    pub vantage: &'a str,
+    /// What is true there.
+    pub wanted: &'a Vantage,
     /// Every object it printed; none where it failed.
     pub said: Vec<Value>,
     /// Beside the truth.
     pub rows: Vec<Row>,
 }
 
-/// Runs natstrace on one capture of a truth, found in `folder`, and holds what it says against that.
-#[must_use]
-pub fn examine(binary: &Path, folder: &Path, truth: &Truth, vantage: &str) -> Examined {
-    let capture = truth.vantages.get(vantage).map_or("", |v| v.capture.as_str());
-    let vantage = vantage.to_owned();
-    match run(binary, folder, capture, &truth.options, "json").and_then(|t| objects(&t)) {
-        Ok(said) => Examined { rows: judge(truth, &vantage, &said), said, vantage },
-        Err(e) => {
-            let row = Row {
-                capture: format!("{}.{vantage}", truth.scenario),
+impl Examined<'_> {
+    /// Scenario and vantage.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.truth.scenario, self.vantage)
+    }
+
+    /// Runs natstrace on the capture and holds what it says against the truth.
+    fn run(mut self, binary: &Path, folder: &Path) -> Self {
+        let output = run(binary, folder, &self.wanted.capture, &self.truth.options, "json");
+        match output.and_then(|text| objects(&text)) {
+            Ok(said) => {
+                self.rows = judge(&self.name(), self.wanted, &said);
+                self.said = said;
+            }
+            Err(e) => self.rows.push(Row {
+                capture: self.name(),
                 who: "natstrace".to_owned(),
                 truth: "runs".to_owned(),
                 verdict: format!("{e:#}"),
                 right: false,
                 expected: None,
                 close: None,
-            };
-            Examined { vantage, said: vec![], rows: vec![row] }
+            }),
         }
+        self
     }
+}
+
+/// Runs natstrace on every capture of these truths, found in `folder`; by name.
+#[must_use]
+pub fn examine<'a>(binary: &Path, folder: &Path, truths: &'a [Truth]) -> Vec<Examined<'a>> {
+    let of = |truth: &'a Truth| truth.vantages.iter().map(move |(vantage, wanted)| (truth, vantage, wanted));
+    let captures: Vec<_> = truths.iter().flat_map(of).collect();
+    each(
+        &captures,
+        cores(),
+        |_| (),
+        |&(truth, vantage, wanted)| {
+            Examined { truth, vantage, wanted, said: vec![], rows: vec![] }.run(binary, folder)
+        },
+    )
 }
 
 /// Checks every capture of a folder, prints the tables, and returns how many rows are wrong.
@@ -246,17 +267,19 @@ pub fn examine(binary: &Path, folder: &Path, truth: &Truth, vantage: &str) -> Ex
 /// # Errors
 /// Where there is nothing to check.
 pub fn report(folder: &Path) -> Result<usize> {
-    let binary = natstrace()?;
+    Ok(tally(&examine(&natstrace()?, folder, &truths(folder)?)))
+}
+
+/// Prints the tables of what was said, and returns how many rows are wrong.
+#[must_use]
+pub fn tally(examined: &[Examined<'_>]) -> usize {
     let mut score = Score::default();
-    for truth in truths(folder)? {
-        for (vantage, wanted) in &truth.vantages {
-            let examined = examine(&binary, folder, &truth, vantage);
-            print(&examined.rows);
-            score.add(wanted, &examined);
-        }
+    for one in examined {
+        print(&one.rows);
+        score.add(one);
     }
     println!("{score}");
-    Ok(score.wrong())
+    score.wrong()
 }
 
 /// Prints rows, wrong ones marked.

@@ -4,6 +4,7 @@
 //! and the hammer, which feeds any octets.
 pub mod check;
 pub mod counting;
+pub mod each;
 pub mod generate;
 pub mod hammer;
 pub mod lab;

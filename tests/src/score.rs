@@ -1,15 +1,13 @@
 //! How right natstrace is over many captures: which cause is told for which true one, where, and how often healthy traffic is
 //! called ill; and on captures made harder, where it may say less, but nothing wrong with confidence.
-use crate::check::{Examined, natstrace, objects, run, truths, word};
-use crate::truth::{Truth, Vantage};
+use crate::check::{Examined, objects, run, word};
+use crate::each::{cores, each};
 use crate::variants::{self, Variant};
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// From this confidence on a cause is said firmly: who reads it acts on it.
 pub const FIRM: f64 = 0.8;
@@ -43,14 +41,14 @@ fn cause(close: &Value) -> Option<(&str, f64)> {
 
 impl Score {
     /// Adds what was said of one capture.
-    pub fn add(&mut self, wanted: &Vantage, examined: &Examined) {
-        let healthy = wanted.closes.iter().flat_map(|c| &c.cause).all(|c| in_order(c));
+    pub fn add(&mut self, examined: &Examined<'_>) {
+        let healthy = examined.wanted.closes.iter().flat_map(|c| &c.cause).all(|c| in_order(c));
         if healthy {
             let summary = examined.said.iter().find(|o| word(o, "/type") == "summary");
             let seen = summary.and_then(|s| s.pointer("/connections/seen")).and_then(Value::as_u64);
             self.healthy += seen.unwrap_or(0);
         }
-        let tally = self.vantages.entry(examined.vantage.clone()).or_default();
+        let tally = self.vantages.entry(examined.vantage.to_owned()).or_default();
         for row in &examined.rows {
             self.wrong += usize::from(!row.right);
             tally[0] += usize::from(row.right);
@@ -255,27 +253,24 @@ impl Display for Harder {
 fn harden(
     binary: &Path,
     folder: &Path,
-    truth: &Truth,
-    vantage: &str,
+    examined: &Examined<'_>,
     place: usize,
 ) -> Result<Vec<(&'static Variant, Harder)>> {
-    let examined = crate::check::examine(binary, folder, truth, vantage);
     let mut known: BTreeMap<Ends, BTreeSet<String>> = BTreeMap::new();
-    for row in examined.rows {
-        if let (Some(expected), Some(close)) = (row.expected, row.close) {
-            known.entry(ends(&close)).or_default().extend(expected.cause);
+    for row in &examined.rows {
+        if let (Some(expected), Some(close)) = (&row.expected, &row.close) {
+            known.entry(ends(close)).or_default().extend(expected.cause.iter().cloned());
         }
     }
-    let wanted = truth.vantages.get(vantage).ok_or_else(|| anyhow!("no such recording"))?;
-    let pcap = std::fs::read(folder.join(&wanted.capture))?;
+    let pcap = std::fs::read(folder.join(&examined.wanted.capture))?;
     let scratch = tempfile::tempdir()?;
     let mut found = Vec::new();
     for variant in variants::ALL.iter().filter(|v| place.is_multiple_of(v.every)) {
         let Some(file) = variant.of(&pcap)? else { continue };
         std::fs::write(scratch.path().join("harder.pcap"), file)?;
-        let said = objects(&run(binary, scratch.path(), "harder.pcap", &truth.options, "json")?)?;
+        let said = objects(&run(binary, scratch.path(), "harder.pcap", &examined.truth.options, "json")?)?;
         let mut harder = Harder::default();
-        harder.add(&format!("{}.{vantage}", truth.scenario), &known, &said);
+        harder.add(&examined.name(), &known, &said);
         found.push((variant, harder));
     }
     Ok(found)
@@ -285,29 +280,25 @@ fn harden(
 ///
 /// # Errors
 /// Where a capture can't be read or natstrace fails on one.
-pub fn harder(folder: &Path) -> Result<BTreeMap<&'static str, Harder>> {
-    let binary = natstrace()?;
-    let truths = truths(folder)?;
-    let captures: Vec<_> = truths.iter().flat_map(|t| t.vantages.keys().map(move |v| (t, v))).collect();
-    let (next, all, errors) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()), Mutex::new(Vec::new()));
-    let work = || {
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some((truth, vantage)) = captures.get(place) else { break };
-            match (harden(&binary, folder, truth, vantage, place), all.lock(), errors.lock()) {
-                (Ok(found), Ok(mut all), _) => {
-                    for (variant, harder) in found {
-                        all.entry(variant.name).or_insert_with(Harder::default).join(harder);
-                    }
-                }
-                (Err(e), _, Ok(mut errors)) => errors.push(format!("{}.{vantage}: {e:#}", truth.scenario)),
-                _ => {}
-            }
-        }
+pub fn harder(
+    binary: &Path,
+    folder: &Path,
+    examined: &[Examined<'_>],
+) -> Result<BTreeMap<&'static str, Harder>> {
+    let placed: Vec<_> = examined.iter().enumerate().collect();
+    let ask = |&(place, one): &(usize, &Examined<'_>)| {
+        harden(binary, folder, one, place).with_context(|| one.name())
     };
-    let jobs = std::thread::available_parallelism().map_or(2, usize::from);
-    std::thread::scope(|scope| (0..jobs).for_each(|_| drop(scope.spawn(work))));
-    let errors = errors.into_inner().unwrap_or_default();
+    let found = each(&placed, cores(), |_| (), ask);
+    let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
+    for one in found {
+        match one {
+            Ok(one) => one.into_iter().for_each(|(variant, harder)| {
+                all.entry(variant.name).or_insert_with(Harder::default).join(harder);
+            }),
+            Err(e) => errors.push(format!("{e:#}")),
+        }
+    }
     anyhow::ensure!(errors.is_empty(), "{}", errors.join("\n"));
-    Ok(all.into_inner().unwrap_or_default())
+    Ok(all)
 }

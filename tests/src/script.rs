@@ -94,12 +94,12 @@ pub fn run(arguments: &[String], live: bool, frames: &[Captured]) -> Result<Vec<
                     kernel::Said::Here(ends) => pipeline.set_host(host(ends)),
                     kernel::Said::Record(record) => pipeline.handle_kernel(record),
                     kernel::Said::Rule(rule) => pipeline.handle_rule(rule.clone()),
-                    kernel::Said::Log(line) => pipeline.handle_log(line),
+                    kernel::Said::Log(line) => pipeline.judge_mut().handle_log(line),
                     kernel::Said::Closed(list) => {
-                        pipeline.handle_closed_list(list.clone(), Timestamp(BEGIN + frame.at));
+                        pipeline.judge_mut().handle_closed_list(list.clone(), Timestamp(BEGIN + frame.at));
                     }
                     kernel::Said::Varz(varz) => {
-                        pipeline.handle_varz((**varz).clone(), Timestamp(BEGIN + frame.at));
+                        pipeline.judge_mut().handle_varz((**varz).clone(), Timestamp(BEGIN + frame.at));
                     }
                 }
                 continue;

@@ -1,22 +1,32 @@
 //! Every capture in `tests/captures`: what natstrace says against what is true, and against what it said before.
 //!
 //! The truth can't be blessed away: `UPDATE_GOLDEN=1` rewrites the snapshots only.
-use std::path::Path;
-use tests::{check, score, variants};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use tests::check::{self, Examined};
+use tests::truth::Truth;
+use tests::{score, variants};
 
-fn captures() -> std::path::PathBuf {
+static TRUTHS: LazyLock<Vec<Truth>> = LazyLock::new(|| check::truths(&captures()).expect("truths"));
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| check::natstrace().expect("natstrace builds"));
+/// What is said of each as it is.
+static EXAMINED: LazyLock<Vec<Examined<'_>>> =
+    LazyLock::new(|| check::examine(&BINARY, &captures(), &TRUTHS));
+
+fn captures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("captures")
 }
 
 #[test]
 fn verdicts_are_true() {
-    let wrong = check::report(&captures()).expect("the captures can be checked");
+    let wrong = check::tally(&EXAMINED);
     assert_eq!(wrong, 0, "verdicts differ from the truth: see the rows marked WRONG");
 }
 
 #[test]
 fn harder_captures_are_not_told_wrong_with_confidence() {
-    let harder = score::harder(&captures()).expect("every capture can be made harder and read");
+    let harder =
+        score::harder(&BINARY, &captures(), &EXAMINED).expect("every capture can be made harder and read");
     let budgets = score::Budget::table(include_str!("harder.txt")).expect("the table of budgets");
     let mut firm = 0;
     let mut broken = Vec::new();
@@ -39,21 +49,19 @@ fn harder_captures_are_not_told_wrong_with_confidence() {
 
 #[test]
 fn output_is_as_before() {
-    let (folder, binary) = (captures(), check::natstrace().expect("natstrace builds"));
+    let folder = captures();
     let mut changed = Vec::new();
-    for truth in check::truths(&folder).expect("truths") {
-        for (vantage, wanted) in &truth.vantages {
-            let name = format!("{}.{vantage}", truth.scenario);
-            let mut hold = |extension: &str, text: anyhow::Result<String>| {
-                let file = folder.join(format!("{name}.{extension}"));
-                if let Err(e) = text.and_then(|text| check::snapshot(&file, &text)) {
-                    changed.push(format!("{name}: {e:#}"));
-                }
-            };
-            let run = |format| check::run(&binary, &folder, &wanted.capture, &truth.options, format);
-            hold("ndjson", run("json").and_then(|t| check::frozen(&t)));
-            hold("txt", run("text").map(|t| check::steady(&t)));
-        }
+    for examined in EXAMINED.iter() {
+        let name = examined.name();
+        let mut hold = |extension: &str, text: anyhow::Result<String>| {
+            let file = folder.join(format!("{name}.{extension}"));
+            if let Err(e) = text.and_then(|text| check::snapshot(&file, &text)) {
+                changed.push(format!("{name}: {e:#}"));
+            }
+        };
+        hold("ndjson", Ok(check::frozen(&examined.said)));
+        let text = check::run(&BINARY, &folder, &examined.wanted.capture, &examined.truth.options, "text");
+        hold("txt", text.map(|t| check::steady(&t)));
     }
     assert!(changed.is_empty(), "output changed (UPDATE_GOLDEN=1 accepts it):\n{}", changed.join("\n"));
 }
@@ -61,10 +69,9 @@ fn output_is_as_before() {
 #[test]
 fn truths_are_complete() {
     let folder = captures();
-    let truths = check::truths(&folder).expect("truths");
-    assert!(truths.len() >= 34, "only {} scenarios are recorded", truths.len());
+    assert!(TRUTHS.len() >= 34, "only {} scenarios are recorded", TRUTHS.len());
     let known: Vec<_> = tests::lab::scenarios::all().iter().map(|s| s.name).collect();
-    for truth in truths {
+    for truth in TRUTHS.iter() {
         assert!(known.contains(&truth.scenario.as_str()), "{}: no such scenario any more", truth.scenario);
         assert!(!truth.vantages.is_empty(), "{}: no capture", truth.scenario);
         for wanted in truth.vantages.values() {

@@ -1,7 +1,6 @@
 //! What a connection costs in memory, whole core: the growth from one number of them to a larger one, by a counting allocator.
 //! The tests take turns, since the allocator sees every thread.
-use natstrace::base::{PortSet, Span, Timestamp};
-use natstrace::cause::Settings;
+use natstrace::base::Timestamp;
 use natstrace::event::Frame;
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::wire::LinkType;
@@ -27,16 +26,7 @@ struct Core {
 
 impl Core {
     fn new() -> Self {
-        let pipeline = Pipeline::new(Config {
-            ports: PortSet::default(),
-            idle_timeout: Span::secs(120),
-            settle: Span::secs(60),
-            offline: true,
-            headers_only: false,
-            max_connections: 1_000_000,
-            settings: Settings::default(),
-        });
-        Self { pipeline, number: 0 }
+        Self { pipeline: Pipeline::new(Config::default()), number: 0 }
     }
 
     fn take(&mut self, at: i64, bytes: &[u8]) -> bool {

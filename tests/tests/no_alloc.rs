@@ -1,7 +1,6 @@
 //! A frame costs no allocation once its connection is known. The counting allocator sees every thread, so the tests take
 //! turns.
-use natstrace::base::{PortSet, Span, Timestamp};
-use natstrace::cause::Settings;
+use natstrace::base::Timestamp;
 use natstrace::event::{Event, Frame};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::wire::LinkType;
@@ -39,15 +38,7 @@ fn held(sets: &[Set]) {
             frames.push((at, frame.to_vec()));
             frames.len() < WARM_UP + COUNTED
         });
-        let mut pipeline = Pipeline::new(Config {
-            ports: PortSet::default(),
-            idle_timeout: Span::secs(120),
-            settle: Span::secs(60),
-            offline: true,
-            headers_only: false,
-            max_connections: 1_000_000,
-            settings: Settings::default(),
-        });
+        let mut pipeline = Pipeline::new(Config::default());
         let mut before = 0;
         for (number, (at, bytes)) in (1..).zip(&frames) {
             if number == WARM_UP as u64 {

@@ -2,7 +2,6 @@
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use natstrace::base::{PortSet, Side, Span, Timestamp};
-use natstrace::cause::Settings;
 use natstrace::event::{Frame, FrameRef, Mark};
 use natstrace::nats::Conversation;
 use natstrace::pipeline::{Config, Pipeline};
@@ -131,15 +130,7 @@ fn pipeline(c: &mut Criterion) {
         group.throughput(throughput(&frames));
         group.bench_function(set.name(), |b| {
             b.iter(|| {
-                let mut pipeline = Pipeline::new(Config {
-                    ports: PortSet::default(),
-                    idle_timeout: Span::secs(120),
-                    settle: Span::secs(60),
-                    offline: true,
-                    headers_only: false,
-                    max_connections: 1_000_000,
-                    settings: Settings::default(),
-                });
+                let mut pipeline = Pipeline::new(Config::default());
                 for (number, (at, bytes)) in (1..).zip(&frames) {
                     let frame = Frame {
                         capture: 0,

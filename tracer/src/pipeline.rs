@@ -65,6 +65,28 @@ pub struct Config {
     pub settings: Settings,
 }
 
+/// What `--read` has by default.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ports: PortSet::default(),
+            idle_timeout: Span::secs(120),
+            settle: Span::secs(60),
+            offline: true,
+            headers_only: false,
+            max_connections: 1_000_000,
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// The stages before [`Judge`] for batches, with that many followers at most.
+#[must_use]
+pub fn stages(config: &Config, followers: usize) -> (Front, Vec<Follow>) {
+    let followers = Follow::all(config, followers);
+    (Front::new(config, followers.len()), followers)
+}
+
 /// A close that waits.
 struct Waiting {
     facts: Box<Facts>,
@@ -136,7 +158,9 @@ pub struct Judge {
 }
 
 impl Judge {
-    fn new(config: Config) -> Self {
+    /// Nothing has happened yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
         Self {
             folding: Folding::default(),
             lost: VecDeque::new(),
@@ -163,6 +187,11 @@ impl Judge {
             closes_by_client: BTreeMap::new(),
             storms: Storms::default(),
         }
+    }
+
+    /// Only these closes are shown: the others are counted and given without texts.
+    pub fn select(&mut self, selection: Selection) {
+        self.selection = selection;
     }
 
     /// What a batch tells, frame by frame.
@@ -247,22 +276,22 @@ impl Judge {
     }
 
     /// Closes wait for the word of a server that is asked as they come.
-    const fn wait_for_server(&mut self) {
+    pub const fn wait_for_server(&mut self) {
         self.asks_server = Some(false);
     }
 
     /// Whether closes have come since the last call: then a server should be asked.
-    fn asks_server(&mut self) -> bool {
+    pub fn asks_server(&mut self) -> bool {
         self.asks_server.as_mut().is_some_and(std::mem::take)
     }
 
     /// One line of a server's log.
-    fn handle_log(&mut self, line: &LogLine) {
+    pub fn handle_log(&mut self, line: &LogLine) {
         self.server_word.note_log(line);
     }
 
     /// A server's closed list, read at that time.
-    fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
+    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
         self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
@@ -273,7 +302,7 @@ impl Judge {
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
-    fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
+    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
         server_word::fill(&mut self.config.settings, &varz);
         self.server_word.note_varz(varz, at);
     }

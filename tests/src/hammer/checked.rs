@@ -1,7 +1,6 @@
 //! The core from frames to JSON, with claims that hold whatever comes.
 use super::Choices;
 use natstrace::base::{PortSet, Span};
-use natstrace::cause::Settings;
 use natstrace::event::{Event, Frame, NoticeCode, Summary};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::sink::{Json, Look, Sink as _, Text};
@@ -69,7 +68,7 @@ impl Checked {
             offline: kind & 16 == 0,
             headers_only: kind & 32 != 0,
             max_connections: if kind & 96 == 96 { 2 } else { 1_000_000 },
-            settings: Settings::default(),
+            ..Config::default()
         };
         Self { pipeline: Pipeline::new(config), told: Told::default() }
     }

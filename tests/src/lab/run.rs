@@ -2,11 +2,10 @@
 use super::stage::Stage;
 use super::tools::Tools;
 use super::{Scenario, net};
+use crate::each::each;
 use anyhow::{Context, Result, anyhow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What came of one scenario.
@@ -47,36 +46,12 @@ pub fn play_all(
     jobs: usize,
     done: impl Fn(&Outcome) + Sync,
 ) -> Vec<Outcome> {
+    net::sweep(false);
     each(scenarios, jobs, done, |scenario| {
         let start = Instant::now();
         let result = play(scenario, tools, folder).with_context(|| scenario.name.to_owned());
         Outcome { name: scenario.name, took: start.elapsed(), result }
     })
-}
-
-/// Does `work` with each, `jobs` at a time, taken in their order; tells `done` of each outcome as it comes.
-pub fn each<T: Sync, O: Send>(
-    items: &[T],
-    jobs: usize,
-    done: impl Fn(&O) + Sync,
-    work: impl Fn(&T) -> O + Sync,
-) -> Vec<O> {
-    net::sweep(false);
-    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = work(item);
-                    done(&outcome);
-                    if let Ok(mut all) = outcomes.lock() {
-                        all.push(outcome);
-                    }
-                }
-            });
-        }
-    });
-    outcomes.into_inner().unwrap_or_default()
 }
 
 /// Removes this process's hosts when it is told to end (SIGINT, SIGTERM), then ends it.

@@ -1,7 +1,8 @@
 //! Plays faults, several at a time, each on hosts of its own.
 use super::judge::Row;
 use super::{Fault, Scene};
-use crate::lab::run::each;
+use crate::each::each;
+use crate::lab::net;
 use crate::lab::tools::Tools;
 use anyhow::{Result, anyhow};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -62,5 +63,6 @@ pub fn play_all(
     jobs: usize,
     done: impl Fn(&Outcome) + Sync,
 ) -> Vec<Outcome> {
+    net::sweep(false);
     each(faults, jobs, done, |fault| play(fault, tools, binary))
 }

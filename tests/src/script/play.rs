@@ -11,6 +11,7 @@
 //! | `X > pub SUBJECT N`, `X > msg SUBJECT N` | one PUB or MSG with N octets of payload |
 //! | `R > icmp KIND of X[:Y]` | an ICMP error that quotes the last segment X sent (to Y): `frame::ERRORS` |
 //! | `tcp C[:S]`, `hello C[:S] [name= lang= version= user= id= server=]` | handshake; with INFO, CONNECT, PING, PONG |
+//! | `proxied C:S C2:S2` | the same by way of a proxy, whose ends are S and C2; both legs are captured |
 //! | `end`, `lost` | a stranger's frame; the capture says that it lost a frame |
 //! | `log "LINE"`, `connz "JSON"`, `varz "JSON"` | what a server's log or its monitoring says |
 //!
@@ -162,6 +163,7 @@ impl World {
             }
             ["tcp", who] => self.tcp(who),
             ["hello", who, rest @ ..] => self.hello(who, rest),
+            ["proxied", front, back] => self.proxied(front, back),
             [who, ">", "icmp", kind, "of", about] => self.icmp(who, kind, about),
             [who, ">", ..] => self.send(who, words.get(2..).unwrap_or_default()),
             _ => bail!("no such step: {}", bare.join(" ")),
@@ -228,13 +230,27 @@ impl World {
     }
 
     fn tcp(&mut self, who: &str) -> Result<()> {
-        let (client, server) = self.ends(who)?;
-        let (there, back) = (format!("{client}:{server}"), format!("{server}:{client}"));
+        let (there, back) = self.ways(who)?;
         self.send(&there, &[bare("S")])?;
         self.now += 200_000;
         self.send(&back, &[bare("SA")])?;
         self.now += 200_000;
         self.send(&there, &[bare("A")])
+    }
+
+    /// `C:S` and `S:C`.
+    fn ways(&mut self, who: &str) -> Result<(String, String)> {
+        let (client, server) = self.ends(who)?;
+        Ok((format!("{client}:{server}"), format!("{server}:{client}")))
+    }
+
+    /// Segments one after another: who, flags, octets.
+    fn exchange(&mut self, gap: i64, segments: &[(&str, &str, &str)]) -> Result<()> {
+        for (who, flags, octets) in segments {
+            self.now += gap;
+            self.send(who, &[bare(flags), Word::Quoted((*octets).into())])?;
+        }
+        Ok(())
     }
 
     fn hello(&mut self, who: &str, rest: &[&str]) -> Result<()> {
@@ -264,19 +280,37 @@ impl World {
             "CONNECT {{\"verbose\":false,\"protocol\":1,\"headers\":true,\"no_responders\":true,{told}}}\r\nPING\r\n"
         );
         self.tcp(who)?;
-        let (client, server) = self.ends(who)?;
-        let (there, back) = (format!("{client}:{server}"), format!("{server}:{client}"));
-        for (who, flags, octets) in [
-            (&back, "PA", info.as_str()),
+        let (there, back) = self.ways(who)?;
+        let told = [
+            (&*back, "PA", &*info),
             (&there, "A", ""),
-            (&there, "PA", connect.as_str()),
+            (&there, "PA", &connect),
             (&back, "PA", "PONG\r\n"),
             (&there, "A", ""),
-        ] {
-            self.now += 200_000;
-            self.send(who, &[bare(flags), Word::Quoted(octets.into())])?;
-        }
-        Ok(())
+        ];
+        self.exchange(200_000, &told)
+    }
+
+    fn proxied(&mut self, front: &str, back: &str) -> Result<()> {
+        self.tcp(front)?;
+        self.now += 500_000;
+        self.tcp(back)?;
+        let (dials, _) = self.ends(back)?;
+        let proxy = self.endpoint(&dials)?.addr;
+        let info = format!("INFO {{\"server_id\":\"NA\",\"client_id\":31,\"client_ip\":\"{proxy}\"}} \r\n");
+        let connect = "CONNECT {\"lang\":\"go\",\"name\":\"a\"}\r\nPING\r\n";
+        let ((there, from), (to, back)) = (self.ways(front)?, self.ways(back)?);
+        let told = [
+            (&*back, "PA", &*info),
+            (&from, "PA", &info),
+            (&there, "PA", connect),
+            (&to, "PA", connect),
+            (&back, "PA", "PONG\r\n"),
+            (&from, "PA", "PONG\r\n"),
+            (&there, "A", ""),
+            (&to, "A", ""),
+        ];
+        self.exchange(100_000, &told)
     }
 
     fn icmp(&mut self, who: &str, kind: &str, about: &str) -> Result<()> {

@@ -1,6 +1,6 @@
 //! A live trace: what the interfaces and the kernel give goes into the core in one thread, whatever comes out is written at
 //! once. Each [`Live::step`] waits for input at most [`WAIT`], takes what is there, and lets time pass.
-use super::output::{Output, core, stop_flag};
+use super::output::{Output, config, judge, stop_flag};
 use super::servers::Servers;
 use super::word::Word;
 use super::{Failure, say};
@@ -100,7 +100,7 @@ impl<'a> Live<'a> {
             inventory,
             word,
             servers,
-            pipeline: core(plan),
+            pipeline: Pipeline::with(config(plan), judge(plan)),
             out,
             host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
             any: (0..).zip(taps.iter().flat_map(Taps::taps)).find(|(_, t)| t.name() == ANY).map(|(n, _)| n),
@@ -117,7 +117,7 @@ impl<'a> Live<'a> {
             live.pipeline.name_iface(capture, 0, tap.name());
         }
         let Self { servers, pipeline, .. } = &mut live;
-        servers.start(plan, pipeline)?;
+        servers.start(plan, pipeline.judge_mut())?;
         live.look_at_host();
         for record in &standing {
             live.word.owned(record);
@@ -158,7 +158,7 @@ impl<'a> Live<'a> {
     /// What the kernel and the rule sets have said since.
     fn read_kernel(&mut self) {
         let Self { word, pipeline, host, inventory, servers, .. } = self;
-        servers.read(pipeline);
+        servers.read(pipeline.judge_mut());
         for record in inventory.news() {
             word.owned(&record);
             pipeline.handle_kernel(&record);

@@ -1,7 +1,7 @@
 //! `--read`: captures in, events out, in one thread or in stages; what leaves is the same.
 mod stages;
 
-use super::output::{Output, core, stop_flag};
+use super::output::{Output, config, judge, stop_flag};
 use super::{Failure, say, servers};
 use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
@@ -28,8 +28,8 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     };
     let source = open(files)?;
     let mut out = Output::open(plan)?;
-    let mut pipeline = core(plan);
-    servers::read_all(plan, &mut pipeline)?;
+    let (config, mut judge) = (config(plan), judge(plan));
+    servers::read_all(plan, &mut judge)?;
     let input = Input {
         bar: progress(&source),
         source,
@@ -41,9 +41,9 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     };
     let (read, mut summary) = match threads() {
         // Where to stop hangs on what the last stage says: no other may be ahead of it.
-        _ if plan.selection.count.is_some() => step_by_step(input, pipeline, &mut out)?,
-        1 => stages::run_alone(input, pipeline, &mut out)?,
-        cores => stages::run(input, pipeline, cores, &mut out)?,
+        _ if plan.selection.count.is_some() => step_by_step(input, Pipeline::with(config, judge), &mut out)?,
+        1 => stages::run_alone(input, &config, judge, &mut out)?,
+        cores => stages::run(input, &config, cores, judge, &mut out)?,
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if read.frames > 0 {
@@ -114,7 +114,7 @@ impl Input {
         if !self.advance() {
             return None;
         }
-        self.frame()
+        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
     }
 
     /// Goes to the next frame.
@@ -130,13 +130,7 @@ impl Input {
         }
     }
 
-    /// The frame that [`Input::advance`] went to, and whether the filter lets it pass.
-    #[inline]
-    fn frame(&mut self) -> Option<(Frame<'_>, bool)> {
-        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
-    }
-
-    /// As [`Input::frame`], with what it lies in if that is given away.
+    /// The frame that [`Input::advance`] went to, whether the filter lets it pass, and what it lies in if that is given away.
     #[inline]
     fn frame_in_block(&mut self) -> Option<(Frame<'_>, bool, &[u8])> {
         let frame = self.source.frame()?;

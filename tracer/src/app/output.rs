@@ -3,7 +3,7 @@ use super::{Failure, say};
 use crate::base::Span;
 use crate::cli::{Capture, Format, Plan, Settle};
 use crate::event::Event;
-use crate::pipeline::{Config, Pipeline};
+use crate::pipeline::{Config, Judge};
 use crate::sink::{Json, Redact, Select, Sink, Text};
 use std::fs::File;
 use std::io::{self, Write};
@@ -46,15 +46,15 @@ impl Output {
     }
 }
 
-/// The core, set up as the plan says.
-pub(super) fn core(plan: &Plan) -> Pipeline {
-    let mut pipeline = Pipeline::new(config(plan));
-    pipeline.select(plan.selection.clone());
-    pipeline
+/// The core's last stage, set up as the plan says.
+pub(super) fn judge(plan: &Plan) -> Judge {
+    let mut judge = Judge::new(config(plan));
+    judge.select(plan.selection.clone());
+    judge
 }
 
 /// The core's settings.
-fn config(plan: &Plan) -> Config {
+pub(super) fn config(plan: &Plan) -> Config {
     let settle = match plan.settle {
         Settle::For(span) => span,
         Settle::UntilKnown(most) => most,

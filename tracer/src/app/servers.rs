@@ -1,7 +1,7 @@
 //! The servers' own word: a log that is read or followed, monitoring that is asked, wired to the core.
 use super::{Failure, say};
 use crate::cli::{Monitor as Asked, Plan};
-use crate::pipeline::Pipeline;
+use crate::pipeline::Judge;
 use crate::source::monitor::{Answer, Monitor, Target, ask_once};
 use crate::source::server_log::{self, Tail};
 
@@ -26,24 +26,24 @@ impl Servers {
     ///
     /// # Errors
     /// Where no thread can be made.
-    pub fn start(&mut self, plan: &Plan, pipeline: &mut Pipeline) -> Result<(), Failure> {
+    pub fn start(&mut self, plan: &Plan, judge: &mut Judge) -> Result<(), Failure> {
         if let Some(target) = target(plan) {
             let monitor = Monitor::start(target)
                 .map_err(|e| Failure::Run(format!("asking the server's monitoring: {e}")))?;
             self.monitor = Some(monitor);
-            pipeline.wait_for_server();
+            judge.wait_for_server();
         }
         Ok(())
     }
 
     /// Takes in what was said since, and asks where closes have come.
-    pub fn read(&mut self, pipeline: &mut Pipeline) {
+    pub fn read(&mut self, judge: &mut Judge) {
         if let Some(log) = &mut self.log {
-            log.read(&mut |line| pipeline.handle_log(line));
+            log.read(&mut |line| judge.handle_log(line));
         }
-        let asks = pipeline.asks_server();
+        let asks = judge.asks_server();
         let Some(monitor) = &self.monitor else { return };
-        monitor.answers().for_each(|answer| take(pipeline, answer));
+        monitor.answers().for_each(|answer| take(judge, answer));
         if asks {
             monitor.ask();
         }
@@ -54,9 +54,9 @@ impl Servers {
 ///
 /// # Errors
 /// Where the log can't be read.
-pub fn read_all(plan: &Plan, pipeline: &mut Pipeline) -> Result<(), Failure> {
+pub fn read_all(plan: &Plan, judge: &mut Judge) -> Result<(), Failure> {
     if let Some(log) = &plan.server_log {
-        let lines = server_log::read(log, &mut |line| pipeline.handle_log(line))
+        let lines = server_log::read(log, &mut |line| judge.handle_log(line))
             .map_err(|e| Failure::Run(e.to_string()))?;
         if lines == 0 {
             say(&format!(
@@ -66,7 +66,7 @@ pub fn read_all(plan: &Plan, pipeline: &mut Pipeline) -> Result<(), Failure> {
         }
     }
     if let Some(target) = target(plan) {
-        ask_once(target).into_iter().for_each(|answer| take(pipeline, answer));
+        ask_once(target).into_iter().for_each(|answer| take(judge, answer));
     }
     Ok(())
 }
@@ -78,10 +78,10 @@ fn target(plan: &Plan) -> Option<Target> {
     })
 }
 
-fn take(pipeline: &mut Pipeline, answer: Answer) {
+fn take(judge: &mut Judge, answer: Answer) {
     match answer {
-        Answer::Varz(varz, at) => pipeline.handle_varz(*varz, at),
-        Answer::Closed(list, at) => pipeline.handle_closed_list(list, at),
+        Answer::Varz(varz, at) => judge.handle_varz(*varz, at),
+        Answer::Closed(list, at) => judge.handle_closed_list(list, at),
         Answer::Note(text) => say(&text),
     }
 }

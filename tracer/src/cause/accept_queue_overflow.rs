@@ -1,5 +1,5 @@
 //! `accept_queue_overflow`: SYNs or handshakes dropped since the server doesn't accept.
-use super::aftermath;
+use super::overload;
 use super::prelude::*;
 
 
@@ -85,7 +85,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if around.attempts_server_1s > 1 {
         finding = finding.because([Evidence::packets(say!(case, "{} attempts at this server in the second before", around.attempts_server_1s))]);
     }
-    finding = finding.because(aftermath::overload(case));
+    finding = finding.because(overload::evidence(case));
     if let Some(mark) = around.server_accepts_others {
         finding = finding.because([Evidence::packet(mark, "it answered others meanwhile")]);
     }

@@ -3,7 +3,7 @@
 use super::libraries::{Library, library};
 use super::{Case, known_bug, remedy};
 use crate::base::Span;
-use crate::event::{Cause, Evidence, Family, Handshake, Kind, Pace, Reconnect, Tried};
+use crate::event::{Cause, Family, Handshake, Kind, Pace, Reconnect, Tried};
 
 /// A loss that was noticed sooner needs no shorter PING interval.
 const SOON: Span = Span::secs(30);
@@ -59,9 +59,14 @@ fn announced(case: &Case<'_>) -> Option<String> {
     silent.then(|| format!("the address {} stands in connect_urls of INFO from {by}: the client may know it from there alone", case.facts.server))
 }
 
-fn advertise(case: &Case<'_>) -> String {
+/// The other way than the server's: the client leaves alone what INFO tells it, where its library can.
+fn or_ignore_discovered(case: &Case<'_>) -> String {
     let ignore = library(case.lang()).and_then(Library::ignore_discovered);
-    let ignore = ignore.map_or(String::new(), |words| format!("; or {words}"));
+    ignore.map_or(String::new(), |words| format!("; or {words}"))
+}
+
+fn advertise(case: &Case<'_>) -> String {
+    let ignore = or_ignore_discovered(case);
     format!(
         "if clients can't reach {} from where they are: set `client_advertise: \"HOST:PORT\"` in that server's nats-server.conf to \
          an address they reach, or `no_advertise: true` in its `cluster` block{ignore}",
@@ -82,8 +87,7 @@ fn unreachable(case: &Case<'_>, reconnect: &Reconnect) -> Option<String> {
     if in_vain.is_empty() || !worked {
         return None;
     }
-    let ignore = library(case.lang()).and_then(Library::ignore_discovered);
-    let ignore = ignore.map_or(String::new(), |words| format!("; or {words}"));
+    let ignore = or_ignore_discovered(case);
     Some(format!(
         "the client lost time on {}, learned from INFO (connect_urls) and not reachable from it: set `client_advertise: \
          \"HOST:PORT\"` in nats-server.conf there to an address it reaches, or `no_advertise: true` in the `cluster` block{ignore}",
@@ -126,46 +130,4 @@ fn other_wait(case: &Case<'_>, reconnect: &Reconnect) -> Option<String> {
         return None;
     };
     Some(format!("{words}look at {} in the client", own.wait_setting()))
-}
-
-/// The server answers late, on this connection and on its others: a process short of CPU, or stuck, and not the network.
-#[must_use]
-pub fn overload(case: &Case<'_>) -> Vec<Evidence> {
-    const LATE: Span = Span::millis(100);
-    let (nats, around) = (&case.facts.nats, case.around);
-    let mut found = Vec::new();
-    if !case.speaks {
-        return found;
-    }
-    if let (Some(slowest), Some(rtt)) = (nats.pings.client.slowest_pong, case.facts.rtt)
-        && slowest > LATE
-        && slowest.0 / 20_000 > i64::try_from(rtt.median_us).unwrap_or(i64::MAX)
-    {
-        let from = nats.pings.client.quickest_pong.filter(|q| *q < slowest);
-        let from = from.map_or(String::new(), |q| format!("{q} to "));
-        found.push(Evidence::packets(format!(
-            "PONGs took {from}{slowest}, TCP's acknowledgements {} (median): the server's process was late, not the network",
-            Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX))
-        )));
-    }
-    let told = [("INFO after accept", around.info_latency), ("PONG after PING", around.pong_latency)];
-    for (what, latency) in told {
-        let Some(latency) = latency.filter(|l| l.slowest > LATE) else { continue };
-        let grown = latency.earlier.is_none_or(|e| latency.slowest.0 > e.0.saturating_mul(4));
-        if !grown {
-            continue;
-        }
-        let earlier = latency.earlier.map_or(String::new(), |e| format!(", {e} before"));
-        found.push(Evidence::packets(format!(
-            "on its other connections {what} took {} (median of {}, up to {}){earlier}",
-            latency.recent, latency.count, latency.slowest
-        )));
-    }
-    if around.server_mute > 0 {
-        found.push(Evidence::packets(format!(
-            "{} more connections got a handshake from its kernel but no INFO from its process",
-            around.server_mute
-        )));
-    }
-    found
 }

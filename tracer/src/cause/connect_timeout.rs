@@ -1,6 +1,6 @@
 //! `connect_timeout`: the client left before the server could answer.
-use super::aftermath;
 use super::libraries::{Library, library, those};
+use super::overload;
 use super::prelude::*;
 
 
@@ -75,7 +75,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if !library.is_empty() {
         finding = finding.because([Evidence::packets(say!(case, "{waited} is the default connect timeout of {library}"))]);
     }
-    finding = finding.because(aftermath::overload(case));
+    finding = finding.because(overload::evidence(case));
     let server = case.facts.server;
     finding.fix = vec![
         say!(case, "is the server well: `curl {}/healthz`, its CPU, `too many open files` in its log (`LimitNOFILE=`)", remedy::monitor(case)),

@@ -1,18 +1,14 @@
 //! What lies between the ends: a proxy, a balancer, a NAT; and whether it, not an end, made the close.
 use super::Case;
 use crate::base::{Addr, Side, Span};
-use crate::event::{Evidence, Joint, Kind, Maker, Party};
+use crate::event::{Evidence, Joint, Maker};
 use std::net::IpAddr;
 
 impl Case<'_> {
     /// Who said the goodbye that decided, as far as this leg shows.
     #[must_use]
     pub fn closed_by(&self) -> Option<Side> {
-        match (self.close.kind, self.close.side) {
-            (Kind::Fin | Kind::Rst, Party::Client) => Some(Side::Client),
-            (Kind::Fin | Kind::Rst, Party::Server) => Some(Side::Server),
-            _ => None,
-        }
+        self.close.closed_by()
     }
 
     /// Both legs were seen, and the proxy between them closed: no end did.

@@ -11,6 +11,7 @@ mod aftermath;
 mod hops;
 mod idle_limits;
 pub mod libraries;
+mod overload;
 mod prelude;
 pub mod remedy;
 mod seen;

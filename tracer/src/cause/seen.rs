@@ -96,6 +96,7 @@ impl Case<'_> {
         let upon = self.closed_by() == Some(Side::Server)
             && facts.handshake == Handshake::Complete
             && self.age() < Span::secs(1)
+            && self.around.server_closed_others == 0
             && facts.nats.unseen.client.octets > 0;
         late || upon || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
     }
@@ -195,20 +196,10 @@ impl Case<'_> {
         self.facts.host.as_ref()?.ends[side].reset_sent.as_ref()?.1.as_deref()
     }
 
-    /// The first FIN or RST of that end.
-    #[must_use]
-    pub fn goodbye(&self, side: Side) -> Option<Mark> {
-        let tcp = &self.facts.tcp[side];
-        match (tcp.fin, tcp.rst.map(|r| r.mark)) {
-            (Some(f), Some(r)) => Some(if r.at < f.at { r } else { f }),
-            (f, r) => f.or(r),
-        }
-    }
-
     /// When the first goodbye was said, else the close's own time.
     #[must_use]
     pub fn ended_at(&self) -> Timestamp {
-        Side::BOTH.iter().filter_map(|&s| self.goodbye(s)).map(|m| m.at).min().unwrap_or(self.close.at)
+        self.facts.first_farewell().map_or(self.close.at, |(_, mark)| mark.at)
     }
 
     /// From the end of the handshake (else the first packet) to the end.
@@ -375,8 +366,8 @@ impl Case<'_> {
     /// Evidence for a FIN or RST of that end.
     #[must_use]
     pub fn goodbye_evidence(&self, side: Side) -> Option<Evidence> {
-        let mark = self.goodbye(side)?;
         let tcp = &self.facts.tcp[side];
+        let mark = tcp.farewell()?;
         let word = match tcp.fin.is_some_and(|f| f == mark) {
             true if tcp.fin_unseen => "acknowledgement of a FIN, that was not captured,",
             true => "FIN",

@@ -1,6 +1,6 @@
 //! `stale_server`: the client gave up on PONGs (the server hangs or is overloaded).
-use super::aftermath;
 use super::libraries::library;
+use super::overload;
 use super::prelude::*;
 
 
@@ -77,7 +77,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     finding = finding
         .because(timer(case))
         .because(case.goodbye_evidence(Side::Client))
-        .because(aftermath::overload(case))
+        .because(overload::evidence(case))
         .fix(say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
         .fix(say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
         .fix(say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))

@@ -1,6 +1,6 @@
 //! A close and its cause, in the words of the outside contract.
 use super::{Evidence, Facts, KnownClient, OtherLeg};
-use crate::base::{Endpoint, Span, Timestamp};
+use crate::base::{Endpoint, Side, Span, Timestamp};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -156,11 +156,11 @@ words! {
     }
 }
 
-impl From<crate::base::Side> for Party {
-    fn from(side: crate::base::Side) -> Self {
+impl From<Side> for Party {
+    fn from(side: Side) -> Self {
         match side {
-            crate::base::Side::Client => Self::Client,
-            crate::base::Side::Server => Self::Server,
+            Side::Client => Self::Client,
+            Side::Server => Self::Server,
         }
     }
 }
@@ -180,6 +180,18 @@ pub struct Close {
     pub at: Timestamp,
     /// What shows it.
     pub evidence: Vec<Evidence>,
+}
+
+impl Close {
+    /// Who said the goodbye that decided, where one did and an end said it.
+    #[must_use]
+    pub const fn closed_by(&self) -> Option<Side> {
+        match (self.kind, self.side) {
+            (Kind::Fin | Kind::Rst, Party::Client) => Some(Side::Client),
+            (Kind::Fin | Kind::Rst, Party::Server) => Some(Side::Server),
+            _ => None,
+        }
+    }
 }
 
 /// Why: `cause` in the contract.

@@ -176,6 +176,13 @@ impl TcpFacts {
     pub const fn fin_lost(&self) -> bool {
         !self.fin_answered && (self.fin_into_hole || self.fin_repeats > 0)
     }
+
+    /// Its first FIN or RST.
+    #[must_use]
+    pub fn farewell(&self) -> Option<Mark> {
+        let marks = [self.fin, self.rst.map(|r| r.mark)];
+        marks.into_iter().flatten().min_by_key(|mark| (mark.at, mark.frame.number))
+    }
 }
 
 /// Round-trip times seen from where the capture was taken.

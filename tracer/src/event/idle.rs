@@ -6,10 +6,7 @@ impl Facts {
     /// The first FIN or RST, and whose it was.
     #[must_use]
     pub fn first_farewell(&self) -> Option<(Side, Mark)> {
-        let marks = Side::BOTH.into_iter().flat_map(|side| {
-            let tcp = &self.tcp[side];
-            [tcp.fin, tcp.rst.map(|r| r.mark)].into_iter().flatten().map(move |mark| (side, mark))
-        });
+        let marks = Side::BOTH.into_iter().filter_map(|side| Some((side, self.tcp[side].farewell()?)));
         marks.min_by_key(|(side, mark)| (mark.at, mark.frame.number, *side == Side::Server))
     }
 

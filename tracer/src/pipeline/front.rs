@@ -4,7 +4,7 @@ use super::clocks::Clocks;
 use super::{Config, follow};
 use crate::base::{PortSet, Timestamp};
 use crate::event::{Frame, FrameRef, Mark};
-use crate::track::{Seen, TICK};
+use crate::track::{Seen, tick};
 use crate::wire::{Decoder, Packet};
 
 /// Decodes frames into batches.
@@ -80,7 +80,7 @@ impl Front {
     /// Every shard's timers run out at the same frame.
     #[cold]
     fn pass_tick(&mut self, batch: &mut Batch) {
-        self.tick = Timestamp(self.now.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK));
+        self.tick = Timestamp(tick(self.now));
         (0..self.shards).for_each(|shard| batch.push(shard, Item::Time));
     }
 }

@@ -55,13 +55,10 @@ impl Step {
 /// What is told of these segments.
 fn notices(steps: &[Step]) -> Vec<Notice> {
     let mut pipeline = Pipeline::new(Config {
-        ports: PortSet::default(),
         idle_timeout: Span::secs(60),
         settle: Span::secs(5),
-        offline: true,
-        headers_only: false,
         max_connections: 100,
-        settings: Settings::default(),
+        ..Config::default()
     });
     let mut told = Vec::new();
     let mut emit = |event| {

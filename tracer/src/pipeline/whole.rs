@@ -1,11 +1,9 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
 use super::clocks::Clocks;
-use super::{Config, Follow, Front, Judge, follow};
+use super::{Config, Judge, follow};
 use crate::base::Timestamp;
-use crate::event::{Event, Frame, FrameRef, Host, Mark, Selection, Summary};
+use crate::event::{Event, Frame, FrameRef, Host, Mark, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
-use crate::nats::connz::{ClosedList, Varz};
-use crate::nats::server_log::LogLine;
 use crate::track::{Seen, Tracked, Tracker};
 use crate::wire::{Decoder, Packet};
 
@@ -24,27 +22,27 @@ impl Pipeline {
     /// An empty core.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let judge = Judge::new(config.clone());
+        Self::with(config, judge)
+    }
+
+    /// The stages before this last one, which has seen no frame.
+    #[must_use]
+    pub fn with(config: Config, judge: Judge) -> Self {
         Self {
             decoder: Decoder::new(),
             clocks: Clocks::default(),
             ordinal: 0,
             tracker: follow::tracker(&config, config.max_connections),
             tracked: Vec::new(),
-            judge: Judge::new(config.clone()),
+            judge,
             config,
         }
     }
 
-    /// The same in stages for batches, with that many followers at most. Before the first frame.
-    #[must_use]
-    pub fn into_stages(self, followers: usize) -> (Front, Vec<Follow>, Judge) {
-        let followers = Follow::all(&self.config, followers);
-        (Front::new(&self.config, followers.len()), followers, self.judge)
-    }
-
-    /// Only these closes are shown: the others are counted and given without texts.
-    pub fn select(&mut self, selection: Selection) {
-        self.judge.selection = selection;
+    /// The last stage: for what servers say, and what is shown.
+    pub const fn judge_mut(&mut self) -> &mut Judge {
+        &mut self.judge
     }
 
     /// Names an interface of a capture.
@@ -100,31 +98,6 @@ impl Pipeline {
     pub fn handle_rule(&mut self, rule: FilterRule) {
         self.judge.handle_rule(&rule);
         self.tracker.handle_rule(rule);
-    }
-
-    /// Closes wait for the word of a server that is asked as they come.
-    pub const fn wait_for_server(&mut self) {
-        self.judge.wait_for_server();
-    }
-
-    /// Whether closes have come since the last call: then a server should be asked.
-    pub fn asks_server(&mut self) -> bool {
-        self.judge.asks_server()
-    }
-
-    /// One line of a server's log.
-    pub fn handle_log(&mut self, line: &LogLine) {
-        self.judge.handle_log(line);
-    }
-
-    /// A server's closed list, read at that time.
-    pub fn handle_closed_list(&mut self, list: ClosedList, at: Timestamp) {
-        self.judge.handle_closed_list(list, at);
-    }
-
-    /// A server's settings and counters, read at that time. What `--assume` told stays.
-    pub fn handle_varz(&mut self, varz: Varz, at: Timestamp) {
-        self.judge.handle_varz(varz, at);
     }
 
     /// Time passes without a frame (live).

@@ -72,7 +72,7 @@ impl MergedSource {
     /// From now on [`MergedSource::passed`] gives the frames' memory away, if there is one file only. Of several files
     /// the blocks end at different frames: theirs stay here.
     pub fn pass_on(&mut self) {
-        if let [only] = &mut self.sources[..] {
+        if let Some(only) = self.only() {
             only.pass_on();
         }
     }
@@ -90,24 +90,27 @@ impl MergedSource {
     /// The block of all frames since the last call but for the one gone to last, once it is used up.
     #[inline]
     pub fn passed(&mut self) -> Option<Vec<u8>> {
-        match &mut self.sources[..] {
-            [only] => only.passed(),
-            _ => None,
-        }
+        self.only()?.passed()
     }
 
     /// The block of all frames since the last call of [`MergedSource::passed`]. Nothing can be read after it.
     pub fn last_block(&mut self) -> Vec<u8> {
-        match &mut self.sources[..] {
-            [only] => only.last_block(),
-            _ => Vec::new(),
-        }
+        self.only().map_or_else(Vec::new, FileSource::last_block)
     }
 
     /// Takes back a block that was given away.
     pub fn give_back(&mut self, block: Vec<u8>) {
-        if let [only] = &mut self.sources[..] {
+        if let Some(only) = self.only() {
             only.give_back(block);
+        }
+    }
+
+    /// The one file, where there is one alone.
+    #[inline]
+    fn only(&mut self) -> Option<&mut FileSource> {
+        match &mut self.sources[..] {
+            [only] => Some(only),
+            _ => None,
         }
     }
 

@@ -1,4 +1,5 @@
 //! Network namespaces: entering the one to trace, and its number.
+use super::privileges::{Feature, setcap_command};
 use nix::sched::{CloneFlags, setns};
 use std::fs::{self, File};
 use std::io;
@@ -22,7 +23,8 @@ pub enum NetnsError {
     /// It may not be entered.
     #[error(
         "network namespace '{name}' may not be entered: {error}; run as root, or give the program CAP_SYS_ADMIN and \
-         CAP_SYS_PTRACE: setcap cap_net_raw,cap_bpf,cap_perfmon,cap_sys_admin,cap_sys_ptrace+ep \"$(command -v natstrace)\""
+         CAP_SYS_PTRACE: {}",
+        setcap_command(&[Feature::Namespaces, Feature::Owners])
     )]
     Denied {
         /// As it was typed.

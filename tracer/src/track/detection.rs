@@ -7,11 +7,7 @@ use crate::event::{Close, Facts, Handshake, Kind, Party};
 #[must_use]
 pub fn detected(facts: &Facts, close: &Close, first_attempt: Option<Timestamp>) -> Option<Span> {
     let (client, server) = (&facts.tcp.client, &facts.tcp.server);
-    let goodbye = |side: Side| {
-        let tcp = &facts.tcp[side];
-        let rst = tcp.rst.map(|r| r.mark.at);
-        [tcp.fin.map(|m| m.at), rst].into_iter().flatten().min()
-    };
+    let goodbye = |side: Side| facts.tcp[side].farewell().map(|mark| mark.at);
     let reacts_after = |from: Timestamp| {
         [goodbye(Side::Client), first_attempt].into_iter().flatten().filter(|&at| at >= from).min()
     };

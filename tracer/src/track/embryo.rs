@@ -214,10 +214,19 @@ impl<A> Default for Queue<A> {
     }
 }
 
+/// The piece that `place` lies in, and which of it; the first piece begins at `first`.
+const fn spot(place: u32, first: u32) -> (usize, usize) {
+    let at = place.wrapping_sub(first) as usize;
+    (at / PIECE, at % PIECE)
+}
+
+fn at<A>(pieces: &VecDeque<Vec<Embryo<A>>>, (piece, nth): (usize, usize)) -> Option<&Embryo<A>> {
+    pieces.get(piece)?.get(nth)
+}
+
 impl<A: Octets> Queue<A> {
     fn get(&self, place: u32) -> Option<&Embryo<A>> {
-        let at = place.wrapping_sub(self.first) as usize;
-        self.pieces.get(at / PIECE)?.get(at % PIECE)
+        at(&self.pieces, spot(place, self.first))
     }
 
     fn push(&mut self, embryo: Embryo<A>) {
@@ -229,11 +238,7 @@ impl<A: Octets> Queue<A> {
         let place = self.first.wrapping_add((before + piece.len()) as u32);
         piece.push(embryo);
         let (pieces, first, hasher) = (&self.pieces, self.first, &self.hasher);
-        let hash = |place: &u32| {
-            let at = place.wrapping_sub(first) as usize;
-            let found = pieces.get(at / PIECE).and_then(|piece| piece.get(at % PIECE));
-            found.map_or(0, |e| hasher.hash_one(e.key()))
-        };
+        let hash = |&place: &u32| at(pieces, spot(place, first)).map_or(0, |e| hasher.hash_one(e.key()));
         self.index.insert_unique(hash(&place), place, hash);
     }
 
@@ -243,13 +248,10 @@ impl<A: Octets> Queue<A> {
         }
         let hash = self.hasher.hash_one(key);
         let (pieces, first) = (&self.pieces, self.first);
-        let same = |place: &u32| {
-            let at = place.wrapping_sub(first) as usize;
-            pieces.get(at / PIECE).and_then(|piece| piece.get(at % PIECE)).is_some_and(|e| e.key() == key)
-        };
+        let same = |&place: &u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
         let (place, _) = self.index.find_entry(hash, same).ok()?.remove();
-        let at = place.wrapping_sub(self.first) as usize;
-        let embryo = self.pieces.get_mut(at / PIECE)?.get_mut(at % PIECE)?;
+        let (piece, nth) = spot(place, self.first);
+        let embryo = self.pieces.get_mut(piece)?.get_mut(nth)?;
         let taken = *embryo;
         embryo.bits |= GONE;
         self.pass();

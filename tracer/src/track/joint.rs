@@ -1,6 +1,6 @@
 //! Whose doing a close was where both legs of the connection were captured: the hop that said goodbye first.
 use crate::base::Side;
-use crate::event::{Around, Close, Evidence, Joint, Kind, Maker, OtherLeg, Party};
+use crate::event::{Around, Close, Evidence, Joint, Maker, OtherLeg};
 
 /// Adds what the other leg shows.
 pub fn join(around: &Around, close: &mut Close) {
@@ -17,19 +17,10 @@ pub fn join(around: &Around, close: &mut Close) {
         "{ends} is this same connection on the other side of a proxy: the same server_id and client_id in INFO"
     );
     close.evidence.push(Evidence::packet(other.shown, text));
-    let Some(by) = closed_by(close) else { return };
+    let Some(by) = close.closed_by() else { return };
     close.evidence.extend(said(other, by));
     if other.maker(by) == Maker::Joint {
         close.detail = Some("proxy");
-    }
-}
-
-/// Who said the goodbye that decided.
-fn closed_by(close: &Close) -> Option<Side> {
-    match (close.kind, close.side) {
-        (Kind::Fin | Kind::Rst, Party::Client) => Some(Side::Client),
-        (Kind::Fin | Kind::Rst, Party::Server) => Some(Side::Server),
-        _ => None,
     }
 }
 

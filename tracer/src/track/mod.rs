@@ -91,10 +91,11 @@ pub struct Tracker {
 }
 
 /// Timers run out only as time passes a multiple of this, in nanoseconds.
-pub const TICK: i64 = 250_000_000;
+const TICK: i64 = 250_000_000;
 
-/// Timers stand in ticks, one late rather than early.
-const fn tick(due: Timestamp) -> i64 {
+/// The first tick after `due`, in nanoseconds of the epoch: timers stand in ticks, one late rather than early.
+#[must_use]
+pub const fn tick(due: Timestamp) -> i64 {
     due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK)
 }
 

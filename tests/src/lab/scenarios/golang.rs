@@ -2,7 +2,7 @@
 use super::super::client::{Client, Lang};
 use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
-use crate::truth::{Expected, from, name};
+use crate::truth::{Expected, name};
 use anyhow::Result;
 
 /// What is here.
@@ -63,47 +63,19 @@ fn wrong_password(s: &mut Stage) -> Result<()> {
 }
 
 fn restart(s: &mut Stage) -> Result<()> {
-    let mut server = s.server("")?;
+    let server = s.server("")?;
     let c = go(s, "orders", "--reconnect --wait 0.5 --sub a")?;
-    pause(2500);
-    server.signal(libc::SIGTERM)?;
-    s.did("server: kill -TERM nats-server, started again 1.5 s later");
-    server.wait()?;
-    pause(1500);
-    let _again = s.server("")?;
-    c.expect("RECONNECTED")?;
-    s.all(&Expected::new(name("orders"), "fin", "server", "server_shutdown").then("reconnected"));
-    let refused = from(Host::Client.ip()).handshake("refused");
-    s.all(&Expected::new(refused, "rst", "server", "server_not_listening").times(1, 12));
-    s.open(1, 1);
-    s.stop()
+    super::stop::restarted(s, server, &[("orders", c)])
 }
 
 fn stale_server(s: &mut Stage) -> Result<()> {
-    let server = s.server("")?;
-    let c = go(s, "pinger", "--sub a --ping 1")?;
-    pause(500);
-    server.signal(libc::SIGSTOP)?;
-    s.did("server: kill -STOP nats-server (client: ping interval 1 s, 2 outstanding)");
-    c.expect("CLOSED")?;
-    pause(500);
-    s.all(&Expected::new(name("pinger"), "fin", "client", "stale_server"));
-    s.open(0, 0);
-    s.stop()
+    super::stale::server_hangs(s, Lang::Go)
 }
 
 fn stale_client(s: &mut Stage) -> Result<()> {
-    let server = s.server("ping_interval: \"1s\"\nping_max: 2")?;
+    let server = s.server(super::stale::QUICK)?;
     let c = go(s, "sleeper", "--sub a")?;
-    pause(500);
-    c.signal(libc::SIGSTOP)?;
-    s.did("client: kill -STOP the client (server: ping_interval 1s, ping_max 2)");
-    s.confirm(&server, "Stale Connection")?;
-    pause(300);
-    s.options("--assume ping_interval=1s,ping_max=2");
-    s.all(&Expected::new(name("sleeper"), "fin", "server", "stale_client"));
-    s.open(0, 0);
-    s.stop()
+    super::stale::client_hangs(s, &server, &c, 0)
 }
 
 fn slow_consumer(s: &mut Stage) -> Result<()> {

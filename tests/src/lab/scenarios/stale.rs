@@ -1,5 +1,6 @@
 //! PINGs without an answer: hanging clients, hanging servers.
-use super::super::client::Lang;
+use super::super::client::{Client, Lang};
+use super::super::server::Server;
 use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
 use crate::truth::{Expected, name, port};
@@ -45,38 +46,37 @@ pub const LIST: &[Scenario] = &[
     },
 ];
 
-const QUICK: &str = "ping_interval: \"1s\"\nping_max: 2";
+/// A server that soon gives up on PONGs.
+pub(super) const QUICK: &str = "ping_interval: \"1s\"\nping_max: 2";
+
+/// The client `sleeper` of a [`QUICK`] server hangs; so many others stay connected.
+pub(super) fn client_hangs(s: &mut Stage, server: &Server, c: &Client, others: u64) -> Result<()> {
+    pause(500);
+    c.signal(libc::SIGSTOP)?;
+    s.did("client: kill -STOP the client (server: ping_interval 1s, ping_max 2)");
+    s.confirm(server, "Stale Connection")?;
+    pause(300);
+    s.options("--assume ping_interval=1s,ping_max=2");
+    s.all(&Expected::new(name("sleeper"), "fin", "server", "stale_client"));
+    s.open(others, 0);
+    s.stop()
+}
 
 fn stale_client(s: &mut Stage) -> Result<()> {
     let server = s.server(QUICK)?;
     let c = s.py("sleeper", "--sub a")?;
     let _other = s.connected(Host::Other, Lang::Js, "awake", "--sub b")?;
-    pause(500);
-    c.signal(libc::SIGSTOP)?;
-    s.did("client: kill -STOP the client (server: ping_interval 1s, ping_max 2)");
-    s.confirm(&server, "Stale Connection")?;
-    pause(300);
-    s.options("--assume ping_interval=1s,ping_max=2");
-    s.all(&Expected::new(name("sleeper"), "fin", "server", "stale_client"));
-    s.open(1, 0);
-    s.stop()
+    client_hangs(s, &server, &c, 1)
 }
 
 fn stale_client_old(s: &mut Stage) -> Result<()> {
     let server = s.old_server(QUICK)?;
     let c = s.js("sleeper", "--sub a")?;
-    pause(500);
-    c.signal(libc::SIGSTOP)?;
-    s.did("client: kill -STOP the client (server: ping_interval 1s, ping_max 2)");
-    s.confirm(&server, "Stale Connection")?;
-    pause(300);
-    s.options("--assume ping_interval=1s,ping_max=2");
-    s.all(&Expected::new(name("sleeper"), "fin", "server", "stale_client"));
-    s.open(0, 0);
-    s.stop()
+    client_hangs(s, &server, &c, 0)
 }
 
-fn stale_server(s: &mut Stage, lang: Lang) -> Result<()> {
+/// The server hangs under a client in that language.
+pub(super) fn server_hangs(s: &mut Stage, lang: Lang) -> Result<()> {
     let server = s.server("")?;
     let c = s.connected(Host::Client, lang, "pinger", "--sub a --ping 1")?;
     pause(500);
@@ -90,11 +90,11 @@ fn stale_server(s: &mut Stage, lang: Lang) -> Result<()> {
 }
 
 fn stale_server_py(s: &mut Stage) -> Result<()> {
-    stale_server(s, Lang::Python)
+    server_hangs(s, Lang::Python)
 }
 
 fn stale_server_js(s: &mut Stage) -> Result<()> {
-    stale_server(s, Lang::Js)
+    server_hangs(s, Lang::Js)
 }
 
 fn no_info(s: &mut Stage) -> Result<()> {
@@ -124,7 +124,7 @@ fn mqtt_connect(id: &str, keepalive: u8) -> Vec<u8> {
     packet
 }
 
-fn mqtt(s: &mut Stage) -> Result<super::super::server::Server> {
+fn mqtt(s: &mut Stage) -> Result<Server> {
     let store = s.scratch().join("js");
     s.options("--port 1883");
     s.server(&format!("jetstream {{ store_dir: \"{}\" }}\nmqtt {{ port: 1883 }}", store.display()))

@@ -1,5 +1,6 @@
 //! Servers that end: in good order, killed, restarted, lame duck.
 use super::super::client::{Client, Lang};
+use super::super::server::Server;
 use super::super::stage::{config, pause};
 use super::super::{Host, Scenario, Stage};
 use crate::truth::{Expected, from, name, port};
@@ -168,23 +169,32 @@ fn sigkill_busy(s: &mut Stage) -> Result<()> {
 }
 
 fn restart(s: &mut Stage) -> Result<()> {
-    let mut server = s.server("")?;
-    let clients = [s.py("orders", "--reconnect --sub a")?, s.js("billing", "--reconnect --sub b")?];
+    let server = s.server("")?;
+    let clients = [
+        ("orders", s.py("orders", "--reconnect --sub a")?),
+        ("billing", s.js("billing", "--reconnect --sub b")?),
+    ];
+    restarted(s, server, &clients)
+}
+
+/// The server is stopped in good order and started again; these clients come back.
+pub(super) fn restarted(s: &mut Stage, mut server: Server, clients: &[(&str, Client)]) -> Result<()> {
     pause(2500);
     server.signal(libc::SIGTERM)?;
     s.did("server: kill -TERM nats-server, started again 1.5 s later");
     server.wait()?;
     pause(1500);
     let _again = s.server("")?;
-    for c in &clients {
+    for (_, c) in clients {
         c.expect("RECONNECTED")?;
     }
-    for who in ["orders", "billing"] {
+    for (who, _) in clients {
         s.all(&Expected::new(name(who), "fin", "server", "server_shutdown").then("reconnected"));
     }
     let refused = from(Host::Client.ip()).handshake("refused");
     s.all(&Expected::new(refused, "rst", "server", "server_not_listening").times(1, 12));
-    s.open(2, 2);
+    let open = clients.len() as u64;
+    s.open(open, open);
     s.stop()
 }
 

@@ -1,9 +1,10 @@
 //! Filters on the hosts themselves.
 use super::{SILENCE, attempt, attempts, close};
 use crate::lab::Host;
+use crate::lab::client::Client;
 use crate::lab::stage::pause;
 use crate::live::scene::{ANYHOW, CLIENT, EVERYWHERE, KERNEL, SERVER, WIRE};
-use crate::live::want::Want;
+use crate::live::want::{Owner, Want};
 use crate::live::{Fault, Mode, Scene};
 use crate::truth::Expected;
 use anyhow::Result;
@@ -60,17 +61,27 @@ fn nft_input(s: &mut Scene) -> Result<()> {
     s.watch("")?;
     let (victim, owner, _lucky) = s.two()?;
     nft(s, Host::Server, "input", "ip saddr 10.77.1.2 tcp dport 4222", "block nats")?;
-    let here = close(&victim, "firewall_drop", "server", "firewall_drop");
-    s.want(SERVER, KERNEL, &proven(here.clone(), &["block nats", "4222", "handle"]));
+    input_dropped(s, &victim, &owner, &["block nats", "4222", "handle"]);
+    Ok(())
+}
+
+/// The server's host drops what `victim` sends; its rule shows these words.
+fn input_dropped(s: &mut Scene, victim: &Client, owner: &Owner, rule: &[&str]) {
+    let here = close(victim, "firewall_drop", "server", "firewall_drop");
+    s.want(SERVER, KERNEL, &proven(here.clone(), rule));
     // It saw the packets arrive, and the host go on talking without them.
     s.want(SERVER, &[Mode::Packets], &here);
     // The server's messages still come, and what it is sent stays unanswered.
-    let there = close(&victim, "firewall_drop", "server|network", "firewall_drop|one_way_path");
-    s.want(CLIENT, WIRE, &there.by(&owner));
-    let guess = close(&victim, "timeout|firewall_drop", "server|network", SILENCE);
-    s.want(CLIENT, &[Mode::Probes], &guess.by(&owner));
+    let there = close(victim, "firewall_drop", "server|network", "firewall_drop|one_way_path");
+    s.want(CLIENT, WIRE, &there.by(owner));
+    let guess = close(victim, "timeout|firewall_drop", "server|network", SILENCE);
+    s.want(CLIENT, &[Mode::Probes], &guess.by(owner));
     s.done();
-    Ok(())
+}
+
+/// What is to be said of the attempts of [`attempt`].
+fn late(owner: &Owner, kind: &str, side: &str, cause: &str) -> Want {
+    Want::new(Expected::new(attempts(), kind, side, cause)).times(1, 3).by(owner)
 }
 
 fn nft_output(s: &mut Scene) -> Result<()> {
@@ -94,18 +105,15 @@ fn nft_syn(s: &mut Scene) -> Result<()> {
     let (_old, _, _lucky) = s.two()?;
     nft(s, Host::Server, "input", &format!("ip saddr 10.77.1.2 tcp dport 4222 {SYN}"), "no new clients")?;
     s.now();
-    let (late, owner) = attempt(&mut s.stage)?;
-    late.expect("FAILED")?;
-    let want = |kind: &str, side: &str, cause: &str| {
-        Want::new(Expected::new(attempts(), kind, side, cause)).times(1, 3).by(&owner)
-    };
-    let here = want("firewall_drop", "server", "firewall_drop");
+    let (client, owner) = attempt(&mut s.stage)?;
+    client.expect("FAILED")?;
+    let here = late(&owner, "firewall_drop", "server", "firewall_drop");
     s.want(SERVER, KERNEL, &proven(here.clone(), &["no new clients", "4222", "handle"]));
     s.want(SERVER, &[Mode::Packets], &here);
     // Its old connection lives meanwhile.
-    s.want(CLIENT, WIRE, &want("firewall_drop", "server|network", "firewall_drop"));
+    s.want(CLIENT, WIRE, &late(&owner, "firewall_drop", "server|network", "firewall_drop"));
     let guess = format!("{SILENCE}|connect_timeout");
-    s.want(CLIENT, &[Mode::Probes], &want("timeout|firewall_drop", "server|network", &guess));
+    s.want(CLIENT, &[Mode::Probes], &late(&owner, "timeout|firewall_drop", "server|network", &guess));
     s.done();
     Ok(())
 }
@@ -115,11 +123,11 @@ fn nft_syn_out(s: &mut Scene) -> Result<()> {
     s.watch("")?;
     nft(s, Host::Client, "output", &format!("tcp dport 4222 {SYN}"), "no nats out")?;
     s.now();
-    let (late, owner) = attempt(&mut s.stage)?;
-    late.expect("FAILED")?;
+    let (client, owner) = attempt(&mut s.stage)?;
+    client.expect("FAILED")?;
     // No packet leaves: nobody else has anything to tell.
-    let want = Want::new(Expected::new(attempts(), "firewall_drop", "client", "firewall_drop"));
-    let want = proven(want.times(1, 3).by(&owner), &["no nats out", "4222", "handle"]);
+    let here = late(&owner, "firewall_drop", "client", "firewall_drop");
+    let want = proven(here, &["no nats out", "4222", "handle"]);
     s.want(CLIENT, KERNEL, &want);
     s.done();
     Ok(())
@@ -133,14 +141,7 @@ fn iptables_input(s: &mut Scene) -> Result<()> {
     s.now();
     let rule = "iptables -A INPUT -s 10.77.1.2 -p tcp --dport 4222 -m comment --comment 'block nats' -j DROP";
     s.stage.fault(Host::Server, rule)?;
-    let here = close(&victim, "firewall_drop", "server", "firewall_drop");
-    s.want(SERVER, KERNEL, &proven(here.clone(), &["block nats", "4222", "INPUT"]));
-    s.want(SERVER, &[Mode::Packets], &here);
-    let there = close(&victim, "firewall_drop", "server|network", "firewall_drop|one_way_path");
-    s.want(CLIENT, WIRE, &there.by(&owner));
-    let guess = close(&victim, "timeout|firewall_drop", "server|network", SILENCE);
-    s.want(CLIENT, &[Mode::Probes], &guess.by(&owner));
-    s.done();
+    input_dropped(s, &victim, &owner, &["block nats", "4222", "INPUT"]);
     Ok(())
 }
 
@@ -176,18 +177,15 @@ fn reject_icmp(s: &mut Scene) -> Result<()> {
     let rule = "iptables -A INPUT -s 10.77.1.2 -p tcp --dport 4222 -m comment --comment 'go away' -j REJECT";
     s.stage.fault(Host::Server, rule)?;
     s.now();
-    let (late, owner) = attempt(&mut s.stage)?;
-    late.expect("FAILED")?;
-    let want = |kind: &str, side: &str, cause: &str| {
-        Want::new(Expected::new(attempts(), kind, side, cause)).times(1, 3).by(&owner)
-    };
-    let told = want("firewall_drop", "server", "firewall_reject");
+    let (client, owner) = attempt(&mut s.stage)?;
+    client.expect("FAILED")?;
+    let told = late(&owner, "firewall_drop", "server", "firewall_reject");
     s.want(EVERYWHERE, &[Mode::Packets], &told);
     s.want(CLIENT, &[Mode::Both], &told);
     s.want(SERVER, KERNEL, &told.says("kernel|host", &["go away", "4222", "INPUT"]));
     // Its kernel was told, by no reset: connection refused.
     let guess = "firewall_reject|server_not_listening|host_unreachable";
-    s.want(CLIENT, &[Mode::Probes], &want("firewall_drop|rst|timeout", "server|network", guess));
+    s.want(CLIENT, &[Mode::Probes], &late(&owner, "firewall_drop|rst|timeout", "server|network", guess));
     pause(100);
     s.done();
     Ok(())

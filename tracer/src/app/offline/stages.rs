@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::output::Output;
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Follow, Front, Judge, Pipeline, Share};
+use crate::pipeline::{Batch, Config, Follow, Front, Judge, Share, stages};
 use crate::track::Tracked;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -18,10 +18,11 @@ const LISTS: usize = 4;
 /// Reads `input` to its end, all stages in turns in this thread.
 pub(super) fn run_alone(
     input: Input,
-    pipeline: Pipeline,
+    config: &Config,
+    mut judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let (front, mut followers, mut judge) = pipeline.into_stages(1);
+    let (front, mut followers) = stages(config, 1);
     let mut batch = front.batch();
     let mut reader = Reader::new(input, front);
     let mut more = true;
@@ -41,11 +42,12 @@ pub(super) fn run_alone(
 /// writes. The system balances them over the cores.
 pub(super) fn run(
     input: Input,
-    pipeline: Pipeline,
+    config: &Config,
     followers: usize,
+    judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let (front, followers, judge) = pipeline.into_stages(followers);
+    let (front, followers) = stages(config, followers);
     thread::scope(|scope| {
         let (emptied, back) = sync_channel(BATCHES);
         let (told, lists) = sync_channel::<Vec<Event>>(LISTS);

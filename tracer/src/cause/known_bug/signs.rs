@@ -68,9 +68,8 @@ impl Sign {
             }
             Self::ProxyHeaderUnheeded => {
                 // What stands in the header's own segment is read with it: that password was never looked at.
-                let together = nats.proxied.zip(nats.connect.as_ref()).is_some_and(|((header, sign), (connect, _))| {
-                    sign == ProxySign::HeaderV1 && header.frame == connect.frame
-                });
+                let header = nats.proxied.zip(nats.connect.as_ref());
+                let together = header.is_some_and(|((header, _), (connect, _))| header.frame == connect.frame);
                 let deaf = told("auth_timeout")
                     || told("protocol_error")
                     || !case.is_told()

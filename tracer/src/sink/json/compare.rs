@@ -1,7 +1,8 @@
 //! A comparison as NDJSON: a `comparison` for each connection, a `comparison_summary` last.
 use super::write::Writer;
-use crate::base::{Endpoint, PerSide, Side};
+use crate::base::{Endpoint, PerSide, Side, Timestamp};
 use crate::pipeline::compare::{Comparison, Direction, Path};
+use crate::wire::Flags;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -136,11 +137,7 @@ fn listed(w: &mut Writer, d: &Direction) {
         w.array("losses");
         for loss in &d.losses {
             w.element();
-            w.time("ts", loss.at);
-            w.num("packet", loss.number);
-            w.num("seq", loss.seq.into());
-            w.num("bytes", loss.len.into());
-            w.str("flags", &loss.flags.to_string());
+            segment(w, (loss.at, loss.number), (loss.seq, loss.len), loss.flags);
             if let Some(number) = loss.after {
                 w.num("due_after_packet", number);
             }
@@ -152,11 +149,7 @@ fn listed(w: &mut Writer, d: &Direction) {
         w.array("births");
         for born in &d.births {
             w.element();
-            w.time("ts", born.at);
-            w.num("packet", born.number);
-            w.num("seq", born.seq.into());
-            w.num("bytes", born.len.into());
-            w.str("flags", &born.flags.to_string());
+            segment(w, (born.at, born.number), (born.seq, born.len), born.flags);
             w.num("ttl", born.ttl.0.into());
             if let Some(ttl) = born.ttl.1 {
                 w.num("usual_ttl", ttl.into());
@@ -168,6 +161,15 @@ fn listed(w: &mut Writer, d: &Direction) {
         }
         w.end_array();
     }
+}
+
+/// When it was seen as which frame, where it stands in its stream and how long it is.
+fn segment(w: &mut Writer, (at, number): (Timestamp, u64), (seq, len): (u32, u32), flags: Flags) {
+    w.time("ts", at);
+    w.num("packet", number);
+    w.num("seq", seq.into());
+    w.num("bytes", len.into());
+    w.str("flags", &flags.to_string());
 }
 
 fn summary(w: &mut Writer, found: &Comparison) {

@@ -25,3 +25,6 @@ pub use probes::Probes;
 pub use status::{ProbeOptions, ProbeState, ProbeStatus, ProbesError};
 #[cfg(not(all(feature = "ebpf", target_os = "linux")))]
 pub use without::Probes;
+
+/// Where tracefs is mounted by convention; the loading library looks in the same places.
+pub(super) const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];

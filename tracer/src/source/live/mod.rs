@@ -17,6 +17,7 @@ pub use pressure::{Pressure, Turn};
 pub use tap::{ANY, Tap};
 
 use super::hosts::{self, Interface};
+use super::privileges::setcap_command;
 use crate::base::Timestamp;
 use crate::event::Frame;
 use crate::wire::LinkType;
@@ -61,10 +62,7 @@ pub enum OpenError {
         there: Vec<String>,
     },
     /// Capturing takes a privilege.
-    #[error(
-        "capturing on {name} takes CAP_NET_RAW: run with sudo, or once: \
-         sudo setcap cap_net_raw,cap_bpf,cap_perfmon+ep \"$(command -v natstrace)\""
-    )]
+    #[error("capturing on {name} takes CAP_NET_RAW: run with sudo, or once: {}", setcap_command(&[]))]
     Privilege {
         /// The interface.
         name: String,

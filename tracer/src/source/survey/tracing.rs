@@ -1,6 +1,7 @@
 //! What the kernel probes take: BTF, tracefs, symbols.
 use super::capabilities::NO_PROBES;
 use super::{Area, Check, Status};
+use crate::source::ebpf::TRACEFS;
 use crate::source::privileges::{self, Feature};
 use caps::CapsHashSet;
 use std::fs;
@@ -11,8 +12,6 @@ use std::path::Path;
 const SYMBOLS: u64 = 1 << 16;
 /// Types of the running kernel.
 const BTF: &str = "/sys/kernel/btf/vmlinux";
-/// Where tracefs is mounted by custom.
-const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
 pub(super) fn checks(held: &CapsHashSet) -> Vec<Check> {
     vec![btf(), tracefs(held), symbols(), compiler()]
