@@ -389,9 +389,10 @@ impl Judge {
                         *asks = true;
                         since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
                     }
-                    let place = self
-                        .waiting
-                        .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
+                    // What waits has left the caches: its facts are looked at only where the times are the same.
+                    let place = self.waiting.partition_point(|w| {
+                        w.since < since || w.since == since && w.facts.first_frame <= facts.first_frame
+                    });
                     self.waiting.insert(place, Waiting { facts, since, unasked });
                 }
                 Tracked::Open { .. } => {

@@ -110,39 +110,51 @@ impl Info {
     /// Reads the JSON of an INFO line; `None` where it is no JSON object.
     #[must_use]
     pub fn decode(json: &[u8]) -> Option<Self> {
+        Self::read(json, |_, _| {})
+    }
+
+    /// The same; `look` sees every member, too.
+    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
         let mut info = Self::default();
-        json::object(json, |key, value| match key {
-            b"server_id" => info.server_id = read(value),
-            b"server_name" => info.server_name = read(value),
-            b"version" => info.version = read(value),
-            b"go" => info.go = read(value),
-            b"proto" => info.proto = read(value),
-            b"host" => info.host = read(value),
-            b"port" => info.port = read(value),
-            b"max_payload" => info.max_payload = read(value),
-            b"auth_required" => info.auth_required = read(value),
-            b"tls_required" => info.tls_required = read(value),
-            b"tls_verify" => info.tls_verify = read(value),
-            b"tls_available" => info.tls_available = read(value),
-            b"client_id" => info.client_id = read(value),
-            b"client_ip" => info.client_ip = read(value),
-            b"headers" => info.headers = read(value),
-            b"jetstream" => info.jetstream = read(value),
-            b"cluster" => info.cluster = read(value),
-            b"connect_urls" => info.connect_urls = read(value),
-            b"ldm" => info.ldm = read(value),
-            b"gateway" => info.gateway = read(value),
-            b"leafnode_urls" => info.leafnode_urls = read(value),
-            b"lnoc" => info.lnoc = read(value),
-            b"route_pool_size" => info.route_pool_size = read(value),
-            b"compression" => info.compression = read(value),
-            b"remote_account" => info.remote_account = read(value),
-            b"connect_info" => info.connect_info = read(value),
-            b"info_on_connect" => info.info_on_connect = read(value),
-            b"nonce" => info.nonce = present(value),
-            _ => {}
+        json::object(json, |key, value| {
+            look(key, value);
+            info.take(key, value);
         })?;
         Some(info)
+    }
+
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
+        match key {
+            b"server_id" => self.server_id = read(value),
+            b"server_name" => self.server_name = read(value),
+            b"version" => self.version = read(value),
+            b"go" => self.go = read(value),
+            b"proto" => self.proto = read(value),
+            b"host" => self.host = read(value),
+            b"port" => self.port = read(value),
+            b"max_payload" => self.max_payload = read(value),
+            b"auth_required" => self.auth_required = read(value),
+            b"tls_required" => self.tls_required = read(value),
+            b"tls_verify" => self.tls_verify = read(value),
+            b"tls_available" => self.tls_available = read(value),
+            b"client_id" => self.client_id = read(value),
+            b"client_ip" => self.client_ip = read(value),
+            b"headers" => self.headers = read(value),
+            b"jetstream" => self.jetstream = read(value),
+            b"cluster" => self.cluster = read(value),
+            b"connect_urls" => self.connect_urls = read(value),
+            b"ldm" => self.ldm = read(value),
+            b"gateway" => self.gateway = read(value),
+            b"leafnode_urls" => self.leafnode_urls = read(value),
+            b"lnoc" => self.lnoc = read(value),
+            b"route_pool_size" => self.route_pool_size = read(value),
+            b"compression" => self.compression = read(value),
+            b"remote_account" => self.remote_account = read(value),
+            b"connect_info" => self.connect_info = read(value),
+            b"info_on_connect" => self.info_on_connect = read(value),
+            b"nonce" => self.nonce = present(value),
+            _ => {}
+        }
     }
 }
 
@@ -150,29 +162,41 @@ impl Connect {
     /// Reads the JSON of a CONNECT line; `None` where it is no JSON object.
     #[must_use]
     pub fn decode(json: &[u8]) -> Option<Self> {
+        Self::read(json, |_, _| {})
+    }
+
+    /// The same; `look` sees every member, too.
+    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
         let mut connect = Self::default();
-        json::object(json, |key, value| match key {
-            b"name" => connect.name = read(value),
-            b"lang" => connect.lang = read(value),
-            b"version" => connect.version = read(value),
-            b"user" => connect.user = read(value),
-            b"nkey" => connect.nkey = read(value),
-            b"verbose" => connect.verbose = read(value),
-            b"pedantic" => connect.pedantic = read(value),
-            b"tls_required" => connect.tls_required = read(value),
-            b"protocol" => connect.protocol = read(value),
-            b"headers" => connect.headers = read(value),
-            b"no_responders" => connect.no_responders = read(value),
-            b"cluster" => connect.cluster = read(value),
-            b"gateway" => connect.gateway = read(value),
-            b"server_id" => connect.server_id = read(value),
-            b"pass" => connect.has_password = present(value),
-            b"auth_token" => connect.has_token = present(value),
-            b"jwt" => connect.has_jwt = present(value),
-            b"sig" => connect.has_signature = present(value),
-            _ => {}
+        json::object(json, |key, value| {
+            look(key, value);
+            connect.take(key, value);
         })?;
         Some(connect)
+    }
+
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
+        match key {
+            b"name" => self.name = read(value),
+            b"lang" => self.lang = read(value),
+            b"version" => self.version = read(value),
+            b"user" => self.user = read(value),
+            b"nkey" => self.nkey = read(value),
+            b"verbose" => self.verbose = read(value),
+            b"pedantic" => self.pedantic = read(value),
+            b"tls_required" => self.tls_required = read(value),
+            b"protocol" => self.protocol = read(value),
+            b"headers" => self.headers = read(value),
+            b"no_responders" => self.no_responders = read(value),
+            b"cluster" => self.cluster = read(value),
+            b"gateway" => self.gateway = read(value),
+            b"server_id" => self.server_id = read(value),
+            b"pass" => self.has_password = present(value),
+            b"auth_token" => self.has_token = present(value),
+            b"jwt" => self.has_jwt = present(value),
+            b"sig" => self.has_signature = present(value),
+            _ => {}
+        }
     }
 }
 

@@ -154,9 +154,9 @@ fn other<'a>(
     } else if is(b"UNSUB") {
         unsub(args)
     } else if is(b"INFO") {
-        Ok(Op::Info { json: args.trim_ascii() })
+        Ok(Op::Info { json: args.trim_ascii(), said: None })
     } else if is(b"CONNECT") {
-        Ok(Op::Connect { json: args.trim_ascii() })
+        Ok(Op::Connect { json: args.trim_ascii(), said: None })
     } else if is(b"-ERR") {
         Ok(Op::Err { text: unquote(args.trim_ascii()) })
     } else if is(b"RMSG") {
@@ -188,7 +188,9 @@ pub(super) fn is_certain(line: &[u8], op: &Op<'_>) -> bool {
             Op::Pong => text == b"PONG",
             Op::Ok => text == b"+OK",
             Op::Err { .. } => text.starts_with(b"-ERR '") && text.ends_with(b"'"),
-            Op::Info { json } | Op::Connect { json } => json.starts_with(b"{\"") && json.ends_with(b"}"),
+            Op::Info { json, .. } | Op::Connect { json, .. } => {
+                json.starts_with(b"{\"") && json.ends_with(b"}")
+            }
             Op::Pub { header, total, .. }
             | Op::Msg { header, total, .. }
             | Op::Routed { header, total, .. } => sizes(header, total),

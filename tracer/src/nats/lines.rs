@@ -105,6 +105,7 @@ impl Lines {
         if missing == 0 {
             return;
         }
+        self.cut_error(from, emit);
         self.held = Vec::new();
         self.status_room = 0;
         let left = match self.step {
@@ -131,6 +132,25 @@ impl Lines {
                 self.lose();
             }
         }
+    }
+
+    /// Tells an error whose text a snap length cut: why the server closes stands in its first words. What it quotes is left
+    /// out, since a name that is cut can't be told from its text any more.
+    #[cold]
+    fn cut_error<F: FnMut(Side, Op<'_>) + ?Sized>(&self, from: Side, emit: &mut F) {
+        const BEGIN: &[u8] = b"-ERR '";
+        let sure = match self.step {
+            Step::Line => 2,
+            Step::Lost => BEGIN.len(),
+            Step::Payload | Step::Cr | Step::Lf => return,
+        };
+        if self.held.len() < sure || !self.held.iter().zip(BEGIN).all(|(a, b)| a == b) {
+            return;
+        }
+        let shown = self.held.get(BEGIN.len()..).unwrap_or_default().split(|&b| b == b'"').next();
+        let mut text = shown.unwrap_or_default().to_vec();
+        text.extend_from_slice(super::CUT.encode_utf8(&mut [0; 4]).as_bytes());
+        emit(from, Op::Err { text: &text });
     }
 
     /// Gives up the place; a certain line is sought from here.
@@ -170,12 +190,18 @@ impl Lines {
     where
         F: FnMut(Side, Op<'_>) + ?Sized,
     {
-        if session.is_open() || matches!(op, Op::Info { .. } | Op::Connect { .. } | Op::LinkSub { .. }) {
-            session.learn(from, &op);
-        }
-        emit(from, op);
-        if matches!(op, Op::Info { .. }) && session.tls_mismatch() {
-            emit(Side::Client, Op::Foreign(super::Foreign::Tls));
+        match op {
+            Op::Info { json, .. } => introduce_server(json, session, from, emit),
+            Op::Connect { json, .. } => {
+                let said = session.connect(json);
+                emit(from, Op::Connect { json, said: said.as_ref() });
+            }
+            _ => {
+                if session.is_open() || matches!(op, Op::LinkSub { .. }) {
+                    session.learn(&op);
+                }
+                emit(from, op);
+            }
         }
         if self.trust < TRUSTED {
             self.trust += 1;
@@ -340,6 +366,19 @@ impl Lines {
             }
             rest = after;
         }
+    }
+}
+
+/// Tells an INFO, and whether TLS went to a listener that does not speak it.
+#[cold]
+fn introduce_server<F>(json: &[u8], session: &mut Session, from: Side, emit: &mut F)
+where
+    F: FnMut(Side, Op<'_>) + ?Sized,
+{
+    let said = session.info(from, json);
+    emit(from, Op::Info { json, said: said.as_ref() });
+    if session.tls_mismatch() {
+        emit(Side::Client, Op::Foreign(super::Foreign::Tls));
     }
 }
 

@@ -1,7 +1,7 @@
 //! What both directions of a connection know together: which protocol it is, who offered TLS.
-use super::Protocol;
-use super::json::{self, Value};
+use super::json::Value;
 use super::op::{LinkVerb, Op};
+use super::{Connect, Info, Protocol};
 use crate::base::{PerSide, Side};
 use serde::{Deserialize, Serialize};
 
@@ -44,24 +44,20 @@ struct InfoShape {
 }
 
 impl InfoShape {
-    fn of(json: &[u8]) -> Option<Self> {
-        let mut shape = Self::default();
-        json::object(json, |key, value| {
-            let there = !matches!(value, Value::Null);
-            match key {
-                b"server_id" => shape.no_server_id = matches!(value, Value::Text(id) if id.is_empty()),
-                b"gateway" => shape.gateway = there,
-                b"leafnode_urls" => shape.leafnode_urls = there,
-                b"lnoc" => shape.lnoc = there,
-                b"route_pool_size" => shape.route_pool_size = there,
-                b"info_on_connect" => shape.info_on_connect = there,
-                b"client_id" => shape.client_id = there,
-                b"route_account" => shape.route_account = there,
-                b"tls_required" | b"tls_available" => shape.offers_tls |= matches!(value, Value::Bool(true)),
-                _ => {}
-            }
-        })?;
-        Some(shape)
+    fn note(&mut self, key: &[u8], value: Value<'_>) {
+        let there = !matches!(value, Value::Null);
+        match key {
+            b"server_id" => self.no_server_id = matches!(value, Value::Text(id) if id.is_empty()),
+            b"gateway" => self.gateway = there,
+            b"leafnode_urls" => self.leafnode_urls = there,
+            b"lnoc" => self.lnoc = there,
+            b"route_pool_size" => self.route_pool_size = there,
+            b"info_on_connect" => self.info_on_connect = there,
+            b"client_id" => self.client_id = there,
+            b"route_account" => self.route_account = there,
+            b"tls_required" | b"tls_available" => self.offers_tls |= matches!(value, Value::Bool(true)),
+            _ => {}
+        }
     }
 }
 
@@ -75,19 +71,15 @@ struct ConnectShape {
 }
 
 impl ConnectShape {
-    fn of(json: &[u8]) -> Option<Self> {
-        let mut shape = Self::default();
-        json::object(json, |key, value| {
-            let there = !matches!(value, Value::Null);
-            match key {
-                b"lang" => shape.lang = matches!(value, Value::Text(lang) if !lang.is_empty()),
-                b"cluster" => shape.cluster = there,
-                b"gateway" => shape.gateway = there,
-                b"server_id" | b"compress_mode" | b"is_hub" => shape.leafnode |= there,
-                _ => {}
-            }
-        })?;
-        Some(shape)
+    fn note(&mut self, key: &[u8], value: Value<'_>) {
+        let there = !matches!(value, Value::Null);
+        match key {
+            b"lang" => self.lang = matches!(value, Value::Text(lang) if !lang.is_empty()),
+            b"cluster" => self.cluster = there,
+            b"gateway" => self.gateway = there,
+            b"server_id" | b"compress_mode" | b"is_hub" => self.leafnode |= there,
+            _ => {}
+        }
     }
 }
 
@@ -144,12 +136,28 @@ impl Session {
         self.refresh();
     }
 
-    /// Learns from one operation. Called for those that can tell something, and for all while nothing is known.
+    /// Reads an INFO, and learns from it.
+    pub fn info(&mut self, from: Side, json: &[u8]) -> Option<Info> {
+        let mut shape = InfoShape::default();
+        let info = Info::read(json, |key, value| shape.note(key, value))?;
+        self.learn_info(from, &shape);
+        self.refresh();
+        Some(info)
+    }
+
+    /// Reads a CONNECT, and learns from it.
+    pub fn connect(&mut self, json: &[u8]) -> Option<Connect> {
+        let mut shape = ConnectShape::default();
+        let connect = Connect::read(json, |key, value| shape.note(key, value))?;
+        self.learn_connect(&shape);
+        self.refresh();
+        Some(connect)
+    }
+
+    /// Learns from any other operation. Called for those that can tell something, and for all while nothing is known.
     #[cold]
-    pub fn learn(&mut self, from: Side, op: &Op<'_>) {
+    pub fn learn(&mut self, op: &Op<'_>) {
         match op {
-            Op::Info { json } => self.learn_info(from, json),
-            Op::Connect { json } => self.learn_connect(json),
             Op::Pub { .. } | Op::Msg { .. } | Op::Sub { .. } | Op::Unsub { .. } => {
                 self.by_verb = Some(Protocol::Client);
             }
@@ -169,8 +177,7 @@ impl Session {
         self.refresh();
     }
 
-    fn learn_info(&mut self, from: Side, json: &[u8]) {
-        let Some(shape) = InfoShape::of(json) else { return };
+    fn learn_info(&mut self, from: Side, shape: &InfoShape) {
         self.tls_offered |= shape.offers_tls;
         self.dedicated |= shape.route_account;
         let route = shape.lnoc || shape.route_pool_size;
@@ -191,8 +198,7 @@ impl Session {
         self.by_info[from].get_or_insert(protocol);
     }
 
-    fn learn_connect(&mut self, json: &[u8]) {
-        let Some(shape) = ConnectShape::of(json) else { return };
+    fn learn_connect(&mut self, shape: &ConnectShape) {
         let protocol = if shape.lang {
             Protocol::Client
         } else if shape.gateway {

@@ -271,9 +271,8 @@ impl Clients {
             worked: None,
         });
         // The end may show later than the client noticed: what it tried since belongs here.
-        for recent in
-            host.recent.iter_mut().filter(|r| r.at >= lost_at && r.chain.is_none() && r.id != ending.id)
-        {
+        let since = host.recent.partition_point(|r| r.at < lost_at);
+        for recent in host.recent.range_mut(since..).filter(|r| r.chain.is_none() && r.id != ending.id) {
             let fits = match &recent.accepted {
                 Some((other, _)) => other.is_none() || who.is_none() || *other == who,
                 None => true,

@@ -81,6 +81,7 @@ impl Session {
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
         let Self { conversation, facts, risk, drain, weights, ping_times, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
+        facts.unseen[from].last_octets = 0;
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
@@ -100,6 +101,8 @@ impl Session {
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
         let unseen = &mut facts.unseen[from];
+        let more = u32::try_from(missing).unwrap_or(u32::MAX);
+        unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
         let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
@@ -187,8 +190,8 @@ impl Reading<'_> {
                 self.risk.ok(*self.verbose && self.facts.pubs > 0);
             }
             Op::Err { text } => self.error(side, text),
-            Op::Info { json } => self.info(side, json),
-            Op::Connect { json } => self.connect(json),
+            Op::Info { said, .. } => self.info(side, said),
+            Op::Connect { said, .. } => self.connect(said),
             Op::Sub { .. } => {
                 self.facts.subs += 1;
                 self.before_connect();
@@ -367,8 +370,8 @@ impl Reading<'_> {
         errors.push(ErrorText { mark: self.place.mark, from, text: printable(text, TEXT_MAX) });
     }
 
-    fn info(&mut self, side: Side, json: &[u8]) {
-        let Some(info) = Info::decode(json) else { return };
+    fn info(&mut self, side: Side, said: Option<&Info>) {
+        let Some(info) = said else { return };
         let mark = self.place.mark;
         let facts = &mut *self.facts;
         facts.infos += 1;
@@ -380,27 +383,26 @@ impl Reading<'_> {
             {
                 self.news.swapped = true;
             }
-            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info)));
+            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info.clone())));
             return;
         }
         if info.ldm && facts.lame_duck.is_none() {
             facts.lame_duck = Some(mark);
             self.news.lame_duck = true;
         }
-        let connect_info = info.connect_info;
         if facts.info.is_none() {
-            facts.info = Some((mark, Arc::new(info)));
+            facts.info = Some((mark, Arc::new(info.clone())));
             self.news.info = true;
         } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
             facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
-        if connect_info {
+        if info.connect_info {
             self.accepted();
         }
     }
 
-    fn connect(&mut self, json: &[u8]) {
-        match Connect::decode(json) {
+    fn connect(&mut self, said: Option<&Connect>) {
+        match said.cloned() {
             Some(mut connect) => {
                 for text in [&mut connect.name, &mut connect.lang, &mut connect.version, &mut connect.user] {
                     truncate(text, TEXT_MAX);
