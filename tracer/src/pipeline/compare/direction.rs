@@ -116,22 +116,32 @@ impl Course<'_> {
         arrivals
     }
 
+    /// Positions near the sender that the receiver acknowledged, by the capture near the sender (a number's distance to its own
+    /// is 0) or near the receiver; and when.
+    fn acks(&self, at_receiver: bool) -> impl Iterator<Item = (Timestamp, i64)> + '_ {
+        let last = self.near.segs.iter().rev().find(|s| !s.flags.rst());
+        let (stream, minus) = if at_receiver { (self.back.1, self.frame.seq) } else { (self.back.0, 0) };
+        // A reset that answers acknowledges what it answers; but only near the receiver it is certainly the receiver's.
+        let says = move |s: &&Seg| s.flags.ack() && (at_receiver || !s.flags.rst());
+        stream.segs.iter().filter(says).filter_map(move |s| {
+            let last = last?;
+            Some((s.at, last.pos.saturating_add(s.ack.sub(minus).diff(last.seq).into())))
+        })
+    }
+
     /// The highest position near the sender that the receiver acknowledged, in either capture.
     fn acked(&self) -> Option<i64> {
-        let last = self.near.segs.iter().rev().find(|s| !s.flags.rst())?;
-        let end =
-            self.near.segs.iter().filter(|s| !s.flags.rst()).map(|s| s.pos.saturating_add(s.span())).max()?;
-        let acks = |stream: &Stream, minus: u32| {
-            stream
-                .segs
-                .iter()
-                .filter(|s| s.flags.ack() && !s.flags.rst())
-                .map(|s| last.pos.saturating_add(s.ack.sub(minus).diff(last.seq).into()))
-                // Beyond the end: of an earlier time, or of what is not kept.
-                .filter(|&pos| pos <= end)
-                .max()
-        };
-        acks(self.back.0, 0).max(acks(self.back.1, self.frame.seq))
+        let ends = self.near.segs.iter().filter(|s| !s.flags.rst()).map(|s| s.pos.saturating_add(s.span()));
+        let end = ends.max()?;
+        // Beyond the end: of an earlier time, or of what is not kept.
+        self.acks(false).chain(self.acks(true)).map(|(_, pos)| pos).filter(|&pos| pos <= end).max()
+    }
+
+    /// The receiver had what was sent after these octets, and acknowledged none of them then: they are lost for certain, whatever
+    /// the capture near it may have missed.
+    fn is_proven(&self, (start, end): (i64, i64), m: &Matching) -> bool {
+        let later = self.far.segs.iter().find(|s| s.span() > 0 && s.pos.wrapping_sub(m.place) >= end);
+        later.is_some_and(|later| self.acks(true).any(|(at, pos)| at > later.at && pos <= start))
     }
 
     /// Whether the capture near the receiver must have segment `i` if it arrived.
@@ -158,6 +168,9 @@ impl Course<'_> {
         for s in self.near.segs.iter().filter(|s| s.span() > 0) {
             *copies.entry(s.pos).or_default() += 1;
         }
+        // It shows nothing of this direction, though some of it was acknowledged: what it lacks says nothing.
+        let blind = first_pair.is_none()
+            && acked.is_some_and(|acked| self.near.segs.iter().any(|s| s.span() > 0 && s.pos < acked));
         let mut after = None;
         let mut fates = Vec::with_capacity(self.near.segs.len());
         for (i, (s, arrived)) in self.near.segs.iter().zip(&m.arrived).enumerate() {
@@ -167,7 +180,7 @@ impl Course<'_> {
             }
             let fate = if arrived.is_some() && gaps.is_none() {
                 Fate::Arrived
-            } else if !self.comparable(i, s, first_pair) {
+            } else if !self.comparable(i, s, first_pair) || blind && s.span() == 0 {
                 Fate::Undecided
             } else if s.span() == 0 {
                 if tail(s) && self.frame.clock.is_some() { Fate::Undecided } else { Fate::Lost }
@@ -178,13 +191,17 @@ impl Course<'_> {
                     Fate::Lost
                 } else if acked.is_some_and(|acked| acked >= end) {
                     Fate::NotCaptured
-                } else if tail(s) && copies.get(&s.pos).is_none_or(|&n| n < 2) {
+                } else if blind || tail(s) && copies.get(&s.pos).is_none_or(|&n| n < 2) {
                     Fate::Undecided
                 } else {
                     Fate::Lost
                 }
             };
             d.lost_outside += u64::from(fate == Fate::Lost && self.is_outside(s, late));
+            if fate == Fate::Lost && s.span() > 0 && !d.proven && d.losses.len() < TOLD {
+                let whole = (s.pos, s.pos.saturating_add(s.span()));
+                d.proven = self.is_proven(gaps.and_then(|gaps| gaps.first().copied()).unwrap_or(whole), m);
+            }
             self.count(s, fate, gaps, after, d);
             fates.push(fate);
         }
@@ -357,6 +374,11 @@ impl Course<'_> {
 
     /// The oldest octets the receiver never acknowledged, where they arrived and were repeated.
     fn unanswered(&self, m: &Matching) -> Option<(u64, u64)> {
+        // Who acknowledges or resets was answered, though neither capture shows it.
+        let answered = |s: &Seg| s.flags.ack() || s.flags.rst();
+        if self.back.0.seen + self.back.1.seen == 0 && self.near.segs.iter().any(answered) {
+            return None;
+        }
         let acked = self.acked();
         let waits =
             |s: &&Seg| s.span() > 0 && acked.is_none_or(|acked| s.pos.saturating_add(s.span()) > acked);
@@ -366,7 +388,7 @@ impl Course<'_> {
             .segs
             .iter()
             .zip(&m.arrived)
-            .filter(|(s, arrived)| s.pos == first.pos && arrived.is_some());
+            .filter(|(s, arrived)| s.pos == first.pos && s.span() > 0 && arrived.is_some());
         let last = copies.clone().next_back()?.0;
         let sent = copies.clone().count() as u64;
         let from = copies.next()?.0;

@@ -17,15 +17,15 @@ pub(super) fn doubts(
     ends: (Option<&Connection>, Option<&Connection>),
     directions: &PerSide<Direction>,
 ) -> Vec<Doubt> {
-    let sum = |of: fn(&Direction) -> u64| Side::BOTH.iter().map(|&side| of(&directions[side])).sum::<u64>();
-    let (missed, arrived) = (sum(|d| d.not_captured + d.not_captured_near), sum(|d| d.arrived));
+    let missed = |d: &Direction| d.not_captured + d.not_captured_near;
+    let often = Side::BOTH.iter().map(|&s| &directions[s]).any(|d| missed(d) * OFTEN > d.arrived);
+    let missed = Side::BOTH.iter().any(|&s| missed(&directions[s]) > 0);
     let either = |says: fn(&Recording) -> bool| says(both.a) || says(both.b);
     let one_sided = matches!(verdict, Verdict::OnlyClientSide | Verdict::OnlyServerSide);
-    let often = missed * OFTEN > arrived;
     [
         (either(|r| r.lost_frames > 0), 0.85, "a capture itself lost packets"),
-        (missed > 0 && often, 0.8, "the captures miss many segments that did arrive"),
-        (missed > 0 && !often, 0.95, "the captures miss some segments that did arrive"),
+        (often, 0.8, "the captures miss many segments that did arrive"),
+        (missed && !often, 0.95, "the captures miss some segments that did arrive"),
         (
             begun_before(ends),
             0.95,
@@ -36,6 +36,11 @@ pub(super) fn doubts(
             0.7,
             "what is missing was sent before the first or after the last packet of the other capture, which may not have run \
              then",
+        ),
+        (
+            verdict != Verdict::Clean && one_way(both.a) != one_way(both.b),
+            0.7,
+            "one of the captures shows one direction only, of every connection; the other shows both",
         ),
         (both.clock.is_none() && verdict != Verdict::Proxied, 0.8, "no segment was seen at both sides: the clocks can't be aligned"),
         (
@@ -71,4 +76,10 @@ fn outside(verdict: Verdict, directions: &PerSide<Direction>) -> bool {
     }
     let lost = |d: &Direction| d.lost + d.lost_acks;
     all.iter().any(|d| lost(d) > 0) && all.iter().all(|d| d.lost_outside == lost(d))
+}
+
+/// It has nothing from any client, or nothing from any server.
+fn one_way(recording: &Recording) -> bool {
+    let sees = |side: Side| recording.connections.iter().any(|c| c.streams[side].seen > 0);
+    sees(Side::Client) != sees(Side::Server)
 }

@@ -114,6 +114,8 @@ pub struct Direction {
     pub lost: u64,
     /// Their octets.
     pub lost_bytes: u64,
+    /// Of one of them at least the receiver's acknowledgements say that it had not come, while later ones had.
+    pub proven: bool,
     /// Bare acknowledgements lost between the points.
     pub lost_acks: u64,
     /// Of both, those sent before the first or after the last packet of the capture near the receiver.

@@ -157,6 +157,7 @@ fn large(case: &Case<'_>) -> Option<Words> {
 
 fn died(case: &Case<'_>) -> Option<Words> {
     let all = directions(case);
+    let sure = |side: Side, died: &Died| for_good(&case.judged[side].direction, died);
     let dead = || all.iter().filter_map(|(side, d)| d.died.map(|died| (*side, died)));
     // Where the other capture may have ended, only the direction whose end shows within it is called dead.
     let (side, died) = dead().find(|(_, died)| died.is_seen()).or_else(|| dead().next())?;
@@ -169,7 +170,7 @@ fn died(case: &Case<'_>) -> Option<Words> {
             let _ = write!(summary, "; {}", told(&other, far, near));
             (
                 Verdict::PathDied,
-                for_good(died.sent_after.min(other.sent_after)),
+                sure(side, &died).min(sure(side.other(), &other)),
                 format!("The path between the two points is gone both ways: ask who runs it ({BETWEEN})."),
             )
         }
@@ -183,7 +184,7 @@ fn died(case: &Case<'_>) -> Option<Words> {
             let alone = if died.other_went_on > 0 { 1.0 } else { 0.85 };
             (
                 Verdict::DirectionDied,
-                for_good(died.sent_after) * alone,
+                sure(side, &died) * alone,
                 format!(
                     "The path from {near} to {far} is broken between the two points, the way back is not: a route or \
                      filter that holds for one direction, on {BETWEEN}."
@@ -194,9 +195,16 @@ fn died(case: &Case<'_>) -> Option<Words> {
     Some(Words { verdict, summary, advice, confidence })
 }
 
-/// How sure it is that a direction died, by the segments that were lost since.
-const fn for_good(lost: u64) -> f64 {
-    if lost >= 4 { 0.95 } else { 0.85 }
+/// How sure it is that a direction died, by the segments lost since: a path that lost many before loses some in a row by chance.
+fn for_good(d: &Direction, died: &Died) -> f64 {
+    let before = (d.lost + d.lost_acks).saturating_sub(died.sent_after);
+    let rate = before as f64 / d.sent.saturating_sub(died.sent_after).max(1) as f64;
+    let chance = rate.powf(died.sent_after as f64);
+    match died.sent_after {
+        _ if chance > 0.001 => 0.75,
+        4.. => 0.95,
+        _ => 0.85,
+    }
 }
 
 fn told(died: &Died, near: &str, far: &str) -> String {
@@ -254,17 +262,25 @@ fn loss(case: &Case<'_>) -> Option<Words> {
     if parts.is_empty() {
         return None;
     }
-    // Nothing repeats an acknowledgement: whether it was lost or missed by the capture, only its absence says.
-    let carried = all.iter().any(|(_, d)| d.lost > 0);
     Some(Words {
         verdict: Verdict::Loss,
-        confidence: if carried { 0.95 } else { 0.7 },
+        confidence: all.iter().map(|(_, d)| gone(d)).fold(0.0, f64::max),
         summary: parts.join("; "),
         advice: format!(
             "The connection survived it. What is lost is lost between the two points: ask who runs that path for drops and \
              errors on its links ({BETWEEN})."
         ),
     })
+}
+
+/// How sure it is that segments were lost, and not missed by the capture near the receiver: a few that nothing but their
+/// absence tells of may be either.
+const fn gone(d: &Direction) -> f64 {
+    match d.lost {
+        _ if d.proven => 0.95,
+        3.. => 0.85,
+        _ => 0.7,
+    }
 }
 
 fn first(loss: &Loss, near: &str, far: &str) -> String {

@@ -94,3 +94,97 @@ fn a_reset_that_one_capture_may_have_missed() {
     assert!(reset(64, true) >= FIRM);
     assert!(reset(128, false) > reset(64, true));
 }
+
+#[test]
+fn a_loss_is_proven_by_the_receiver() {
+    let lost = |gap_is_told: bool| {
+        let mut lab = Lab::new();
+        lab.shake_hands().talk(3);
+        let hole = lab.lose(Side::Client, ACK, b"PUB a 1\r\nx\r\n");
+        if gap_is_told {
+            let heard = lab.heard;
+            lab.later(1_000).send(Side::Client, ACK, b"PUB b 1\r\ny\r\n");
+            // Its acknowledgement stays before the hole.
+            lab.heard = heard;
+            lab.later(1_000).send(Side::Server, ACK, b"");
+        }
+        lab.later(200_000).again(Side::Client, &hole, true);
+        lab.later(1_000).talk(2);
+        let path = lab.path();
+        assert_eq!(path.verdict, Verdict::Loss, "{}", path.summary);
+        path.confidence
+    };
+    assert!(lost(true) >= 0.9 && lost(false) < FIRM, "{} {}", lost(true), lost(false));
+}
+
+#[test]
+fn what_a_capture_of_one_direction_lacks_is_not_lost() {
+    let mut lab = Lab::new();
+    lab.shake_hands().talk(3);
+    lab.b.retain(|(_, seg)| seg.src == SERVER);
+    let path = lab.path();
+    assert_eq!(path.verdict, Verdict::Clean, "{}", path.summary);
+    assert!(path.directions.client.lost == 0 && path.directions.client.lost_acks == 0);
+}
+
+#[test]
+fn an_acknowledgement_is_no_copy_of_what_follows_it() {
+    let mut lab = Lab::new();
+    lab.shake_hands().talk(2);
+    lab.later(10_000).send(Side::Client, ACK, b"");
+    // The captures end before it is acknowledged.
+    lab.later(600_000).send(Side::Client, ACK, b"PING\r\n");
+    let path = lab.path();
+    assert_eq!(path.verdict, Verdict::Clean, "{}", path.summary);
+}
+
+#[test]
+fn answers_that_neither_capture_shows() {
+    let mut lab = Lab::new();
+    let syn = lab.send(Side::Client, SYN, b"");
+    lab.later(1_000_000).again(Side::Client, &syn, true);
+    lab.send(Side::Server, SYN | ACK, b"");
+    lab.send(Side::Client, ACK, b"");
+    lab.talk(2);
+    lab.a.retain(|(_, seg)| seg.dst == SERVER);
+    lab.b.retain(|(_, seg)| seg.dst == SERVER);
+    let path = lab.path();
+    assert_eq!(path.verdict, Verdict::Clean, "{}", path.summary);
+}
+
+#[test]
+fn a_path_that_loses_much_is_not_soon_called_dead() {
+    let mut lab = Lab::new();
+    lab.shake_hands();
+    for _ in 0..10 {
+        lab.talk(1);
+        let hole = lab.lose(Side::Server, ACK, b"MSG a 1 0\r\n\r\n");
+        lab.later(200_000).again(Side::Server, &hole, true);
+        lab.send(Side::Client, ACK, b"");
+    }
+    let last = lab.lose(Side::Server, ACK, b"MSG b 1 0\r\n\r\n");
+    for _ in 0..3 {
+        lab.later(200_000).again(Side::Server, &last, false);
+        lab.send(Side::Client, ACK, b"PING\r\n");
+    }
+    let path = lab.path();
+    assert_eq!(path.verdict, Verdict::DirectionDied, "{}", path.summary);
+    assert!(path.confidence < FIRM, "{}", path.confidence);
+}
+
+#[test]
+fn a_refusal_acknowledges_the_syn() {
+    let mut lab = Lab::new();
+    lab.shake_hands().talk(2);
+    lab.client = ([10, 0, 1, 7], 51235);
+    lab.outside = lab.client;
+    (lab.next, lab.heard) = ([500, 0], [500, 0]);
+    lab.send(Side::Client, SYN, b"");
+    lab.send(Side::Server, RST | ACK, b"");
+    // The capture at the server's side missed the SYN.
+    let syn = lab.b.iter().rposition(|(_, seg)| seg.flags == SYN).unwrap();
+    lab.b.remove(syn);
+    let found = lab.compared();
+    assert_eq!(found.paths[1].verdict, Verdict::Clean, "{}", found.paths[1].summary);
+    assert_eq!(found.paths[1].directions.client.not_captured, 1);
+}
