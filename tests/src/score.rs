@@ -214,7 +214,7 @@ impl Budget {
             let right = words.next()?.parse().ok()?;
             Some((words.collect::<Vec<_>>().join(" "), Self { wrong, right }))
         };
-        lines.map(|line| read(line).ok_or_else(|| anyhow!("no budget: {line}"))).collect()
+        lines.map(|line| read(line).ok_or_else(|| anyhow::anyhow!("no budget: {line}"))).collect()
     }
 }
 
