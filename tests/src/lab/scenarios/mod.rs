@@ -13,7 +13,7 @@ mod refuse;
 mod slow;
 mod stale;
 mod stop;
-pub(crate) mod tls;
+pub mod tls;
 
 use super::Scenario;
 
