@@ -692,7 +692,7 @@ impl Connection {
         let mut nats = match &self.session {
             Some(session) => {
                 let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
-                session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
+                session.finish(self.acked_until(Side::Client), self.acked_until(Side::Server), unacked, left)
             }
             None => NatsFacts::default(),
         };
@@ -757,7 +757,7 @@ impl Connection {
         let mut facts = end.facts;
         facts.zero_window = end.zero_window(at);
         facts.missing_bytes = end.stream.missing + end.stream.awaited();
-        let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
+        let mut unacked = end.snd_nxt.diff(self.acked_until(side)).max(0).unsigned_abs();
         if end.started
             && unacked > 0
             && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn)
@@ -910,6 +910,13 @@ impl Connection {
     /// Nothing of that end was captured although it took part: the capture holds one direction only, and what answers isn't seen.
     fn unheard(&self, side: Side) -> bool {
         self.opening != Opening::Syn && self.ends[side].facts.packets == 0
+    }
+
+    /// Up to where the octets of that end are known to have arrived, or can't be called lost: where nothing of the peer was
+    /// captured, what is repeated at growing gaps alone shows that it did not acknowledge.
+    fn acked_until(&self, side: Side) -> Seq {
+        let end = &self.ends[side];
+        if self.unheard(side.other()) && !end.is_stuck() { end.snd_nxt } else { end.snd_una }
     }
 
     /// A PING of `side` is unanswered past its own limit.
