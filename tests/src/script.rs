@@ -36,6 +36,9 @@ use serde_json::Value;
 
 pub use play::{Captured, Variant};
 
+/// A table of so many connections is one, not divided into shards.
+const ONE_TRACKER: usize = 10_000;
+
 /// When every script begins: 2026-11-22T12:00:00Z.
 pub const BEGIN: i64 = 1_795_348_800_000_000_000;
 
@@ -86,14 +89,22 @@ pub fn run(arguments: &[String], live: bool, frames: &[Captured]) -> Result<Vec<
                 written = json.event(&event);
             }
         };
-        let mut pipeline = Pipeline::new(config(arguments, live)?);
+        let mut config = config(arguments, live)?;
+        let from_host = |said: &kernel::Said| {
+            matches!(said, kernel::Said::Here(_) | kernel::Said::Record(_) | kernel::Said::Rule(_))
+        };
+        if frames.iter().any(|frame| frame.said.as_ref().is_some_and(from_host)) {
+            // What the kernel says goes to one tracker, as a live trace has it; large offline tables have several.
+            config.max_connections = config.max_connections.min(ONE_TRACKER);
+        }
+        let mut pipeline = Pipeline::new(config);
         for (number, frame) in (1..).zip(frames) {
             if let Some(said) = &frame.said {
                 pipeline.advance(Timestamp(BEGIN + frame.at), &mut write);
                 match said {
-                    kernel::Said::Here(ends) => pipeline.set_host(host(ends)),
+                    kernel::Said::Here(ends) => pipeline.set_host(&host(ends)),
                     kernel::Said::Record(record) => pipeline.handle_kernel(record),
-                    kernel::Said::Rule(rule) => pipeline.handle_rule(rule.clone()),
+                    kernel::Said::Rule(rule) => pipeline.handle_rule(rule),
                     kernel::Said::Log(line) => pipeline.judge_mut().handle_log(line),
                     kernel::Said::Closed(list) => {
                         pipeline.judge_mut().handle_closed_list(list.clone(), Timestamp(BEGIN + frame.at));

@@ -36,11 +36,13 @@ use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Latencies, Legs, Neighbours, Restart, Tracked, Tracker, questions,
 };
+use ecow::EcoString;
 use flows::Flows;
 use folding::Folding;
+use hashbrown::HashMap;
 use merged::Merged;
 use server_word::ServerWord;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use storm::Storms;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
@@ -106,6 +108,8 @@ struct Lost {
     announced: Vec<String>,
 }
 
+/// Clients whose closes are counted.
+const CLIENTS_MAX: usize = 10_000;
 /// Questions to the rule sets that wait to be taken away.
 const QUESTIONS_MAX: usize = 256;
 /// A close waits so long for the answer.
@@ -140,7 +144,8 @@ pub struct Judge {
     /// Nothing is to be done before, unless the tracker tells something.
     next_look: Timestamp,
     summary: Summary,
-    closes_by_client: BTreeMap<String, u64>,
+    /// By address and name.
+    closes_by_client: HashMap<(Addr, EcoString), u64, foldhash::fast::RandomState>,
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
@@ -184,7 +189,7 @@ impl Judge {
             next_prune: Timestamp(i64::MIN),
             next_look: Timestamp(i64::MIN),
             summary: Summary::default(),
-            closes_by_client: BTreeMap::new(),
+            closes_by_client: HashMap::default(),
             storms: Storms::default(),
         }
     }
@@ -312,28 +317,24 @@ impl Judge {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
         summary.open = open;
-        summary.clients = busiest(&self.closes_by_client);
+        summary.clients = busiest(self.closes_by_client.iter());
         summary
     }
 
-    /// The input is over, `last` is what the followers had left to tell: what settles is judged, then the summary is given.
-    pub fn finish_batches(&mut self, mut last: Vec<Tracked>, emit: &mut impl FnMut(Event)) -> Summary {
+    /// The input is over, `last` is what the trackers had left to tell: what settles is judged, then the summary is given.
+    /// `tracker`, live, knows of this host's processes.
+    pub fn finish(
+        &mut self,
+        mut last: Vec<Tracked>,
+        tracker: Option<&Tracker>,
+        emit: &mut impl FnMut(Event),
+    ) -> Summary {
         last.sort_by_key(|tracked| match tracked {
             Tracked::Closed(facts) => facts.first_frame,
             Tracked::Open { id } => *id,
             _ => 0,
         });
-        self.finish(last.into_iter(), None, emit)
-    }
-
-    /// The same, where one tracker told `last`.
-    fn finish(
-        &mut self,
-        last: impl Iterator<Item = Tracked>,
-        tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
-    ) -> Summary {
-        self.digest(last, emit);
+        self.digest(last.into_iter(), emit);
         while let Some(waiting) = self.waiting.pop_front() {
             self.judge(waiting.facts, true, tracker, emit);
         }
@@ -388,9 +389,10 @@ impl Judge {
                         *asks = true;
                         since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
                     }
-                    let place = self
-                        .waiting
-                        .partition_point(|w| (w.since, w.facts.first_frame) <= (since, facts.first_frame));
+                    // What waits has left the caches: its facts are looked at only where the times are the same.
+                    let place = self.waiting.partition_point(|w| {
+                        w.since < since || w.since == since && w.facts.first_frame <= facts.first_frame
+                    });
                     self.waiting.insert(place, Waiting { facts, since, unasked });
                 }
                 Tracked::Open { .. } => {
@@ -609,23 +611,20 @@ impl Judge {
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let (mut around, mut reconnect) = self.neighbourhood(&mut facts);
+        let mut around = self.neighbourhood(&mut facts);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
-        around.reconnect.clone_from(&reconnect);
         let close = decide(&facts, &around);
         self.far_neighbours(&mut facts, &close, &mut around);
-        if let Some(reconnect) = &mut reconnect {
+        if let Some(reconnect) = &mut around.reconnect {
             self.add_reaction(&facts, &close, reconnect);
-            around.reconnect = Some(reconnect.clone());
         }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
-        let case = Case::new(&facts, &close, &around, &self.config.settings);
-        let verdict = cause::weigh(&case);
+        let verdict = cause::weigh(&Case::new(&facts, &close, &around, &self.config.settings));
         let flow = self.flows.get(id).unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
-        let known = reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
+        let known = around.reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
         let twice = around.other_leg.is_some_and(|other| other.joint == Joint::Nat);
         let again = self.legs.echo_of(id).is_some();
         if self.config.offline || input_ended || failed || known {
@@ -650,21 +649,25 @@ impl Judge {
         if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
             self.flows.remove(id);
         }
+        self.count(&facts, &close, verdict.code());
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
-            return self.count(&facts, &close, verdict.code());
+            return;
         }
-        let told = self.selection.wants(close.kind, close.side, verdict.code());
-        let mut cause = if told { verdict.say(&case) } else { verdict.mute() };
-        if told {
+        let cause = if self.selection.wants(close.kind, close.side, verdict.code()) {
+            if verdict.tells_of_a_crowd() {
+                self.add_crowd(&mut facts, &mut around);
+            }
+            let mut cause = verdict.say(&Case::new(&facts, &close, &around, &self.config.settings));
             word.complete(&mut cause);
+            cause
+        } else {
+            verdict.mute()
+        };
+        let mut reconnect = around.reconnect.take();
+        if let Some(reconnect) = &mut reconnect {
+            reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
         }
-        self.count(&facts, &close, cause.code);
-        let reconnect = reconnect.map(|mut r| {
-            r.flow = r.flow.and_then(|id| self.flows.get(id));
-            r
-        });
-        let other_leg = around.other_leg;
-        let known = around.client;
+        let (other_leg, known) = (around.other_leg, around.client);
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
     }
 
@@ -674,12 +677,10 @@ impl Judge {
         *summary.kinds.entry(close.kind.name()).or_default() += 1;
         *summary.sides.entry(close.side.name()).or_default() += 1;
         *summary.causes.entry(code).or_default() += 1;
-        let label = match &facts.nats.connect {
-            Some((_, c)) if !c.name.is_empty() => format!("{} {}", facts.client.addr, c.name),
-            _ => facts.client.addr.to_string(),
-        };
-        if self.closes_by_client.len() < 10_000 || self.closes_by_client.contains_key(&label) {
-            *self.closes_by_client.entry(label).or_default() += 1;
+        let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone()).unwrap_or_default();
+        let client = (facts.client.addr, name);
+        if self.closes_by_client.len() < CLIENTS_MAX || self.closes_by_client.contains_key(&client) {
+            *self.closes_by_client.entry(client).or_default() += 1;
         }
     }
 }
@@ -691,10 +692,13 @@ fn held_before(facts: &Facts) -> Option<u64> {
 }
 
 /// The ten with most closes, most first.
-fn busiest(closes: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
-    let mut clients: Vec<(&String, &u64)> = closes.iter().collect();
-    clients.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
-    clients.into_iter().take(10).map(|(client, n)| (client.clone(), *n)).collect()
+fn busiest<'a>(closes: impl Iterator<Item = (&'a (Addr, EcoString), &'a u64)>) -> Vec<(String, u64)> {
+    let label =
+        |addr: &Addr, name: &str| if name.is_empty() { addr.to_string() } else { format!("{addr} {name}") };
+    let mut clients: Vec<(String, u64)> = closes.map(|((addr, name), n)| (label(addr, name), *n)).collect();
+    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    clients.truncate(10);
+    clients
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

@@ -52,8 +52,8 @@ pub fn nats(data: &[u8]) {
     let mut conversation = Conversation::new();
     let mut emit = |_: Side, op: Op<'_>| {
         match op {
-            Op::Info { json } => drop(Info::decode(json)),
-            Op::Connect { json } => drop(Connect::decode(json)),
+            Op::Info { json, .. } => drop(Info::decode(json)),
+            Op::Connect { json, .. } => drop(Connect::decode(json)),
             _ => {}
         }
         let _ = format!("{op:?}");

@@ -3,7 +3,7 @@ use super::{Failure, say};
 use crate::base::PortSet;
 use crate::cli::{ColorChoice, Format, Surroundings};
 use crate::pipeline::compare::{Recording, compare};
-use crate::sink::{Look, compare_json, compare_text};
+use crate::sink::{Look, compare_json, compare_text, redacted};
 use crate::source::FileSource;
 use std::io::Write;
 use std::path::Path;
@@ -14,6 +14,8 @@ pub struct Writing {
     pub format: Format,
     /// Colours in text.
     pub color: ColorChoice,
+    /// Addresses leave as tokens.
+    pub redact: bool,
 }
 
 /// Compares the capture at the client's side with that at the server's side.
@@ -35,6 +37,7 @@ pub fn run(
     let (client_side, server_side) = (recordings.next(), recordings.next());
     let Some((client_side, server_side)) = client_side.zip(server_side) else { return Ok(()) };
     let found = compare(client_side, server_side);
+    let found = if writing.redact { redacted(&found) } else { found };
     match writing.format {
         Format::Json => {
             compare_json(out, &found)?;

@@ -100,7 +100,7 @@ impl<'a> Live<'a> {
             inventory,
             word,
             servers,
-            pipeline: Pipeline::with(config(plan), judge(plan)),
+            pipeline: Pipeline::with(&config(plan), judge(plan)),
             out,
             host: Host { addresses: Vec::new(), netns, probes: Coverage::default() },
             any: (0..).zip(taps.iter().flat_map(Taps::taps)).find(|(_, t)| t.name() == ANY).map(|(n, _)| n),
@@ -165,7 +165,7 @@ impl<'a> Live<'a> {
         }
         word.read(host, &mut |record| pipeline.handle_kernel(record));
         for rule in word.answers() {
-            pipeline.handle_rule(rule);
+            pipeline.handle_rule(&rule);
         }
         word.ask(pipeline.questions());
     }
@@ -274,7 +274,7 @@ impl<'a> Live<'a> {
         let probes = self.word.coverage();
         if self.host.addresses != addresses || self.host.probes != probes {
             (self.host.addresses, self.host.probes) = (addresses, probes);
-            self.pipeline.set_host(self.host.clone());
+            self.pipeline.set_host(&self.host);
         }
     }
 

@@ -80,8 +80,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Some(Command::Completions { shell }) => Ok(cli::completions(*shell, &mut out)?),
         Some(Command::Man) => Ok(cli::man(&mut out)?),
         Some(Command::Doctor { format }) => doctor::run(*format, &mut out),
-        Some(Command::Compare { client_side, server_side, format, port }) => {
-            let writing = compare::Writing { format: *format, color: args.color };
+        Some(Command::Compare { client_side, server_side, format, port, redact }) => {
+            let writing = compare::Writing { format: *format, color: args.color, redact: *redact };
             compare::run([client_side, server_side], port, &writing, &mut out)
         }
     }

@@ -41,8 +41,9 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     };
     let (read, mut summary) = match threads() {
         // Where to stop hangs on what the last stage says: no other may be ahead of it.
-        _ if plan.selection.count.is_some() => step_by_step(input, Pipeline::with(config, judge), &mut out)?,
-        1 => stages::run_alone(input, &config, judge, &mut out)?,
+        cores if cores == 1 || plan.selection.count.is_some() => {
+            step_by_step(input, Pipeline::with(&config, judge), &mut out)?
+        }
         cores => stages::run(input, &config, cores, judge, &mut out)?,
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -109,7 +110,7 @@ struct Read {
 
 impl Input {
     /// The next frame, and whether the filter lets it pass; `None` at the end or where the plan says stop.
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<(Frame<'_>, bool)> {
         if !self.advance() {
             return None;
@@ -131,7 +132,7 @@ impl Input {
     }
 
     /// The frame that [`Input::advance`] went to, whether the filter lets it pass, and what it lies in if that is given away.
-    #[inline]
+    #[inline(always)]
     fn frame_in_block(&mut self) -> Option<(Frame<'_>, bool, &[u8])> {
         let frame = self.source.frame()?;
         if let Some(duration) = self.duration

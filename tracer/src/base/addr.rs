@@ -4,8 +4,21 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 or IPv6 address. IPv4 is kept IPv4-mapped (`::ffff:a.b.c.d`), hence `::ffff:1.2.3.4` seen in IPv6 equals 1.2.3.4.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Addr(pub [u8; 16]);
+
+impl Ord for Addr {
+    /// As the octets compare, but in a register: each frame asks.
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Addr {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Addr {
     /// From four octets.
@@ -63,7 +76,51 @@ impl From<Ipv4Addr> for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.ip().fmt(f)
+        match self.ip() {
+            IpAddr::V4(v4) => {
+                let mut text = Text::default();
+                text.v4(v4);
+                f.pad(text.as_str())
+            }
+            IpAddr::V6(v6) => v6.fmt(f),
+        }
+    }
+}
+
+/// Room for an IPv4 endpoint's text: a capture's worth of them is written, which the general way takes long for.
+#[derive(Default)]
+struct Text {
+    octets: [u8; 21],
+    len: usize,
+}
+
+impl Text {
+    fn push(&mut self, octet: u8) {
+        if let Some(place) = self.octets.get_mut(self.len) {
+            *place = octet;
+            self.len += 1;
+        }
+    }
+
+    fn number(&mut self, n: u16) {
+        for power in [10_000, 1_000, 100, 10, 1] {
+            if n >= power || power == 1 {
+                self.push(b'0' + (n / power % 10) as u8);
+            }
+        }
+    }
+
+    fn v4(&mut self, addr: Ipv4Addr) {
+        for (i, octet) in addr.octets().into_iter().enumerate() {
+            if i > 0 {
+                self.push(b'.');
+            }
+            self.number(octet.into());
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        self.octets.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -86,7 +143,13 @@ impl fmt::Display for Endpoint {
     /// `10.0.0.7:4222`, `[2001:db8::1]:4222`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.addr.ip() {
-            IpAddr::V4(v4) => write!(f, "{v4}:{}", self.port),
+            IpAddr::V4(v4) => {
+                let mut text = Text::default();
+                text.v4(v4);
+                text.push(b':');
+                text.number(self.port);
+                f.write_str(text.as_str())
+            }
             IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
         }
     }
@@ -101,6 +164,21 @@ impl fmt::Debug for Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn as_the_standard_library_writes_them() {
+        for octets in [[0, 0, 0, 0], [255, 255, 255, 255], [10, 0, 109, 9], [1, 20, 100, 99]] {
+            let ip = Ipv4Addr::from(octets);
+            for port in [0, 9, 10, 99, 100, 4222, 9_999, 10_000, 65_535] {
+                let end = Endpoint { addr: ip.into(), port };
+                assert_eq!(end.to_string(), format!("{ip}:{port}"));
+            }
+            assert_eq!(
+                format!("{:<18}|{:>20}", Addr::from(ip), Addr::from(ip)),
+                format!("{ip:<18}|{ip:>20}")
+            );
+        }
+    }
 
     #[test]
     fn mapped_is_ipv4() {

@@ -6,25 +6,27 @@ use sha1::{Digest as _, Sha1};
 /// `1:` and the base64 SHA-1 of seed 0, the ordered endpoints and protocol 6 (TCP).
 #[must_use]
 pub fn community_id(a: Endpoint, b: Endpoint) -> String {
-    let (low, high) = if octets(a) <= octets(b) { (a, b) } else { (b, a) };
+    let (room_a, room_b) = (&mut [0; 18], &mut [0; 18]);
+    let (a, b) = (octets(a, room_a), octets(b, room_b));
+    let (low, high) = if a <= b { (a, b) } else { (b, a) };
+    let (low, low_port) = low.split_at(low.len() - 2);
+    let (high, high_port) = high.split_at(high.len() - 2);
     let mut hash = Sha1::new();
-    hash.update([0, 0]);
-    hash.update(&octets(low)[..octets(low).len() - 2]);
-    hash.update(&octets(high)[..octets(high).len() - 2]);
-    hash.update([6, 0]);
-    hash.update(low.port.to_be_bytes());
-    hash.update(high.port.to_be_bytes());
-    format!("1:{}", base64::engine::general_purpose::STANDARD.encode(hash.finalize()))
+    for part in [&[0, 0], low, high, &[6, 0], low_port, high_port] {
+        hash.update(part);
+    }
+    let mut id = String::with_capacity(30);
+    id.push_str("1:");
+    base64::engine::general_purpose::STANDARD.encode_string(hash.finalize(), &mut id);
+    id
 }
 
 /// Address octets in their own family's length, then the port: the order the specification sorts by.
-fn octets(end: Endpoint) -> Vec<u8> {
-    let mut out = match end.addr.ip() {
-        std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-        std::net::IpAddr::V6(v6) => v6.octets().to_vec(),
-    };
-    out.extend(end.port.to_be_bytes());
-    out
+fn octets(end: Endpoint, room: &mut [u8; 18]) -> &[u8] {
+    let (addr, port) = room.split_at_mut(16);
+    addr.copy_from_slice(&end.addr.0);
+    port.copy_from_slice(&end.port.to_be_bytes());
+    room.get(if end.addr.is_v4() { 12.. } else { 0.. }).unwrap_or_default()
 }
 
 #[cfg(test)]

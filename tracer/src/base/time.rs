@@ -67,8 +67,14 @@ impl fmt::Display for Span {
         }
         match ns {
             0..1_000_000 => write!(f, "{} µs", ns / 1_000),
-            1_000_000..1_000_000_000 => write!(f, "{:.1} ms", ns as f64 / 1e6),
-            1_000_000_000..60_000_000_000 => write!(f, "{:.1} s", ns as f64 / 1e9),
+            1_000_000..1_000_000_000 => {
+                tenths(f, ns, 1_000_000)?;
+                f.write_str(" ms")
+            }
+            1_000_000_000..60_000_000_000 => {
+                tenths(f, ns, 1_000_000_000)?;
+                f.write_str(" s")
+            }
             60_000_000_000..3_600_000_000_000 => {
                 let s = ns / 1_000_000_000;
                 write!(f, "{} min {} s", s / 60, s % 60)
@@ -79,6 +85,16 @@ impl fmt::Display for Span {
             }
         }
     }
+}
+
+/// `ns / unit` as `{:.1}` writes it, without the long way of floating point. In the middle of two tenths that way alone knows
+/// which is nearer.
+fn tenths(f: &mut fmt::Formatter<'_>, ns: u64, unit: u64) -> fmt::Result {
+    if ns % (unit / 10) == unit / 20 {
+        return write!(f, "{:.1}", ns as f64 / unit as f64);
+    }
+    let tenths = (ns + unit / 20) / (unit / 10);
+    write!(f, "{}.{}", tenths / 10, tenths % 10)
 }
 
 /// Text that is no duration.
@@ -178,6 +194,20 @@ mod tests {
         assert_eq!(Timestamp(951_782_400_000_000_001).to_string(), "2000-02-29T00:00:00.000000001Z");
         assert_eq!(Timestamp(1_795_348_994_120_456_000).to_string(), "2026-11-22T12:03:14.120456Z");
         assert_eq!(Timestamp(-1_000_000_000).to_string(), "1969-12-31T23:59:59.000000Z");
+    }
+
+    #[test]
+    fn tenths_as_floating_point_has_them() {
+        for ns in
+            (1_000_000..1_000_000_000).step_by(49_999).chain((1_050_000..1_000_000_000).step_by(100_000))
+        {
+            assert_eq!(Span(ns).to_string(), format!("{:.1} ms", ns as f64 / 1e6));
+            let s = ns * 1000;
+            if s < 60_000_000_000 {
+                assert_eq!(Span(s).to_string(), format!("{:.1} s", s as f64 / 1e9));
+            }
+        }
+        assert_eq!(Span(999_999_999).to_string(), "1000.0 ms");
     }
 
     #[test]

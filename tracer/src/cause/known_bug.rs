@@ -130,7 +130,7 @@ fn found<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Affected<'a>> {
     let server = case.facts.nats.info.as_ref().and_then(|(_, info)| parsed(&info.version));
     let client = case.library_version().and_then(parsed);
     BUGS.iter().filter_map(move |bug| {
-        let (text, version) = match bug.who().1 {
+        let (text, version) = match bug.side() {
             Side::Server => server?,
             Side::Client => client.filter(|_| case.lang() == bug.product)?,
         };
@@ -150,10 +150,15 @@ pub fn hints(case: &Case<'_>) -> Vec<String> {
 }
 
 impl Bug {
+    fn side(&self) -> Side {
+        if self.product == "nats-server" { Side::Server } else { Side::Client }
+    }
+
     fn who(&self) -> (&str, Side) {
-        match self.product.as_str() {
-            "nats-server" => ("nats-server", Side::Server),
-            lang => (library(lang).map_or(lang, |l| l.package), Side::Client),
+        let product = self.product.as_str();
+        match self.side() {
+            Side::Server => (product, Side::Server),
+            Side::Client => (library(product).map_or(product, |l| l.package), Side::Client),
         }
     }
 

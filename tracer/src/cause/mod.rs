@@ -27,6 +27,7 @@ use crate::base::{Side, Span};
 use crate::event::{Around, Close, Evidence, Facts, Family};
 
 pub use verdict::{Verdict, judge, weigh};
+pub use weigh::reported;
 
 macro_rules! rules {
     ($($name:ident),+ $(,)?) => {

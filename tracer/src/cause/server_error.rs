@@ -157,8 +157,12 @@ pub fn reason_of(case: &Case<'_>) -> Option<Told> {
 }
 
 fn from_error(case: &Case<'_>) -> Option<Told> {
+    let errors = &case.facts.nats.errors;
+    if errors.is_empty() {
+        return None;
+    }
     let end = case.ended_at();
-    case.facts.nats.errors.iter().rev().find_map(|error| {
+    errors.iter().rev().find_map(|error| {
         let (code, closes) = meaning(&error.text)?;
         if error.from == Side::Client && !case.is_server_link() {
             return None;

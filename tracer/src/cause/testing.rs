@@ -1,5 +1,5 @@
 //! Finished cases made by hand: a healthy session of a Go client, bent by each rule's cases into what they need.
-use super::{Case, Judgement, RULES, Settings, judge};
+use super::{Case, Judgement, RULES, Settings, judge, weigh};
 pub use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 pub use crate::event::*;
 pub use crate::nats::{Connect, Info};
@@ -434,6 +434,7 @@ fn every_rule_fires_and_stays_silent() {
             }
             sound(&cause, rule.code);
             weighs_as_it_speaks(&case);
+            weighs_without_the_crowd(&case);
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -449,6 +450,22 @@ fn weighs_as_it_speaks(case: &Case<'_>) {
     for rule in RULES {
         assert_eq!(found(&silent, rule), found(case, rule), "{}", rule.code);
     }
+}
+
+/// What others met at the same time weighs nothing, and is told by those verdicts alone that say so.
+fn weighs_without_the_crowd(case: &Case<'_>) {
+    let second = Span::secs(1);
+    let late = Some(Latency { recent: second, count: 9, earlier: None, slowest: second });
+    let herd = Some(Herd { clients: 40, delay: (second, second, second), half_within: second });
+    let around = Around { herd, info_latency: late, pong_latency: late, ..case.around.clone() };
+    let crowded = Case { around: &around, ..*case };
+    let verdict = weigh(&crowded);
+    if !verdict.tells_of_a_crowd() {
+        return assert_eq!(format!("{:?}", verdict.say(&crowded)), format!("{:?}", judge(case)));
+    }
+    let alone = weigh(case);
+    assert_eq!(verdict.code(), alone.code());
+    assert_eq!(verdict.mute().confidence, alone.mute().confidence);
 }
 
 /// What holds for every verdict.

@@ -13,6 +13,10 @@ const ALSO: usize = 4;
 /// How much evidence is told.
 const EVIDENCE: usize = 6;
 
+/// Causes whose words tell of others at the same time.
+const TELL_OF_A_CROWD: [&str; 4] =
+    ["stale_server", "accept_queue_overflow", "connect_timeout", "reconnect_storm"];
+
 /// Which cause it is, and how sure: what can be counted and chosen by before a word is said.
 pub struct Verdict {
     rule: &'static Rule,
@@ -58,6 +62,13 @@ impl Verdict {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.rule.code
+    }
+
+    /// Whether its words tell of others at the same time: how late the server answers them (`Around::info_latency`,
+    /// `pong_latency`), or that they came together (`Around::herd`). Neither is weighed, so both are found for these alone.
+    #[must_use]
+    pub fn tells_of_a_crowd(&self) -> bool {
+        TELL_OF_A_CROWD.contains(&self.rule.code)
     }
 
     /// A cause that nobody reads.

@@ -58,6 +58,9 @@ pub enum Command {
         /// Server ports
         #[arg(short = 'p', long, default_value = "4222", value_name = "PORTS")]
         port: PortSet,
+        /// Replace addresses by stable tokens
+        #[arg(long)]
+        redact: bool,
     },
     /// Completions for a shell, on standard output
     Completions {

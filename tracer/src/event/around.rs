@@ -2,6 +2,7 @@
 //! neighbours after the merge by time, read by `cause`.
 use super::{Mark, Reconnect};
 use crate::base::{Endpoint, PerSide, Side, Span, Timestamp};
+use ecow::EcoString;
 
 /// Neighbourhood of one close.
 #[derive(Clone, Debug, Default)]
@@ -163,13 +164,13 @@ impl OtherLeg {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownClient {
     /// Name of its CONNECT.
-    pub name: String,
+    pub name: EcoString,
     /// Library language.
-    pub lang: String,
+    pub lang: EcoString,
     /// Library version.
-    pub version: String,
+    pub version: EcoString,
     /// User of its CONNECT.
-    pub user: String,
+    pub user: EcoString,
 }
 
 /// Many clients that lost their connections within a few seconds, and their first attempts at one server.

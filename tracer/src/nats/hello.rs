@@ -1,154 +1,108 @@
 //! The two JSON lines that introduce the ends: INFO (server) and CONNECT (client). Unknown fields are passed over,
 //! fields of the wrong type count as absent, secrets are noted as present and dropped.
-use serde::{Deserialize, Deserializer, Serialize};
+use super::json::{self, Value};
+use ecow::EcoString;
+use serde::{Deserialize, Serialize};
 
 /// What an INFO says (fields and releases: nats-server `server/server.go`, `Info`).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
 pub struct Info {
     /// New at every server start.
-    #[serde(deserialize_with = "lenient")]
-    pub server_id: String,
+    pub server_id: EcoString,
     /// Configured name; the id where none is.
-    #[serde(deserialize_with = "lenient")]
-    pub server_name: String,
+    pub server_name: EcoString,
     /// Server version.
-    #[serde(deserialize_with = "lenient")]
-    pub version: String,
+    pub version: EcoString,
     /// Go version the server was built with; empty on gateway INFO.
-    #[serde(deserialize_with = "lenient")]
-    pub go: String,
+    pub go: EcoString,
     /// Protocol level.
-    #[serde(deserialize_with = "lenient")]
     pub proto: i64,
     /// Listen address.
-    #[serde(deserialize_with = "lenient")]
-    pub host: String,
+    pub host: EcoString,
     /// Listen port.
-    #[serde(deserialize_with = "lenient")]
     pub port: u16,
     /// Largest message in bytes, headers included; 0 where absent.
-    #[serde(deserialize_with = "lenient")]
     pub max_payload: i64,
     /// Credentials are wanted.
-    #[serde(deserialize_with = "lenient")]
     pub auth_required: bool,
     /// TLS must follow.
-    #[serde(deserialize_with = "lenient")]
     pub tls_required: bool,
     /// A client certificate is wanted.
-    #[serde(deserialize_with = "lenient")]
     pub tls_verify: bool,
     /// TLS may follow.
-    #[serde(deserialize_with = "lenient")]
     pub tls_available: bool,
     /// The `cid` of logs and /connz; 0 where absent.
-    #[serde(deserialize_with = "lenient")]
     pub client_id: u64,
     /// The client's address as the server sees it.
-    #[serde(deserialize_with = "lenient")]
-    pub client_ip: String,
+    pub client_ip: EcoString,
     /// Headers are supported.
-    #[serde(deserialize_with = "lenient")]
     pub headers: bool,
     /// JetStream is on.
-    #[serde(deserialize_with = "lenient")]
     pub jetstream: bool,
     /// Cluster name.
-    #[serde(deserialize_with = "lenient")]
-    pub cluster: String,
+    pub cluster: EcoString,
     /// Where clients can connect: the cluster's nodes.
-    #[serde(deserialize_with = "lenient")]
     pub connect_urls: Vec<String>,
     /// Lame duck mode is announced.
-    #[serde(deserialize_with = "lenient")]
     pub ldm: bool,
     /// Gateway name: this is a gateway port.
-    #[serde(deserialize_with = "lenient")]
-    pub gateway: String,
+    pub gateway: EcoString,
     /// Present on leafnode ports.
-    #[serde(deserialize_with = "lenient")]
     pub leafnode_urls: Vec<String>,
     /// Present on route ports.
-    #[serde(deserialize_with = "lenient")]
     pub lnoc: bool,
     /// Route pool size: a route port (2.10 on).
-    #[serde(deserialize_with = "lenient")]
     pub route_pool_size: i64,
     /// Compression offered on routes and leafs.
-    #[serde(deserialize_with = "lenient")]
-    pub compression: String,
+    pub compression: EcoString,
     /// The account a client landed in (second INFO, 2.12 on).
-    #[serde(deserialize_with = "lenient")]
-    pub remote_account: String,
+    pub remote_account: EcoString,
     /// Marks the second INFO, sent right after the first PONG (2.12 on): the CONNECT was accepted.
-    #[serde(deserialize_with = "lenient")]
     pub connect_info: bool,
     /// A server-made challenge is present.
-    #[serde(deserialize_with = "present")]
     pub nonce: bool,
     /// This INFO comes from a leaf or asks for info on connect.
-    #[serde(deserialize_with = "lenient")]
     pub info_on_connect: bool,
 }
 
 /// What a CONNECT says (nats-server `server/client.go`, `ClientOpts`), without its secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
 pub struct Connect {
     /// Client name.
-    #[serde(deserialize_with = "lenient")]
-    pub name: String,
+    pub name: EcoString,
     /// Library language.
-    #[serde(deserialize_with = "lenient")]
-    pub lang: String,
+    pub lang: EcoString,
     /// Library version.
-    #[serde(deserialize_with = "lenient")]
-    pub version: String,
+    pub version: EcoString,
     /// User name; a name is no secret. Nkey users: the public key.
-    #[serde(deserialize_with = "lenient")]
-    pub user: String,
+    pub user: EcoString,
     /// Public nkey.
-    #[serde(deserialize_with = "lenient")]
-    pub nkey: String,
+    pub nkey: EcoString,
     /// +OK wanted; the server's default is true.
-    #[serde(deserialize_with = "lenient")]
     pub verbose: bool,
     /// Strict subject checks.
-    #[serde(deserialize_with = "lenient")]
     pub pedantic: bool,
     /// The client insists on TLS.
-    #[serde(deserialize_with = "lenient")]
     pub tls_required: bool,
     /// 1: understands asynchronous INFO.
-    #[serde(deserialize_with = "lenient")]
     pub protocol: i64,
     /// Headers understood.
-    #[serde(deserialize_with = "lenient")]
     pub headers: bool,
     /// Wants 503 where nobody listens.
-    #[serde(deserialize_with = "lenient")]
     pub no_responders: bool,
     /// Route dialling: its cluster.
-    #[serde(deserialize_with = "lenient")]
-    pub cluster: String,
+    pub cluster: EcoString,
     /// Gateway dialling: its name.
-    #[serde(deserialize_with = "lenient")]
-    pub gateway: String,
+    pub gateway: EcoString,
     /// Leaf dialling: its server id.
-    #[serde(deserialize_with = "lenient")]
-    pub server_id: String,
+    pub server_id: EcoString,
     /// A password came along.
-    #[serde(deserialize_with = "present", rename = "pass")]
     pub has_password: bool,
     /// A token came along.
-    #[serde(deserialize_with = "present", rename = "auth_token")]
     pub has_token: bool,
     /// A JWT came along.
-    #[serde(deserialize_with = "present", rename = "jwt")]
     pub has_jwt: bool,
     /// A signature came along.
-    #[serde(deserialize_with = "present", rename = "sig")]
     pub has_signature: bool,
 }
 
@@ -156,7 +110,51 @@ impl Info {
     /// Reads the JSON of an INFO line; `None` where it is no JSON object.
     #[must_use]
     pub fn decode(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+        Self::read(json, |_, _| {})
+    }
+
+    /// The same; `look` sees every member, too.
+    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
+        let mut info = Self::default();
+        json::object(json, |key, value| {
+            look(key, value);
+            info.take(key, value);
+        })?;
+        Some(info)
+    }
+
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
+        match key {
+            b"server_id" => self.server_id = read(value),
+            b"server_name" => self.server_name = read(value),
+            b"version" => self.version = read(value),
+            b"go" => self.go = read(value),
+            b"proto" => self.proto = read(value),
+            b"host" => self.host = read(value),
+            b"port" => self.port = read(value),
+            b"max_payload" => self.max_payload = read(value),
+            b"auth_required" => self.auth_required = read(value),
+            b"tls_required" => self.tls_required = read(value),
+            b"tls_verify" => self.tls_verify = read(value),
+            b"tls_available" => self.tls_available = read(value),
+            b"client_id" => self.client_id = read(value),
+            b"client_ip" => self.client_ip = read(value),
+            b"headers" => self.headers = read(value),
+            b"jetstream" => self.jetstream = read(value),
+            b"cluster" => self.cluster = read(value),
+            b"connect_urls" => self.connect_urls = read(value),
+            b"ldm" => self.ldm = read(value),
+            b"gateway" => self.gateway = read(value),
+            b"leafnode_urls" => self.leafnode_urls = read(value),
+            b"lnoc" => self.lnoc = read(value),
+            b"route_pool_size" => self.route_pool_size = read(value),
+            b"compression" => self.compression = read(value),
+            b"remote_account" => self.remote_account = read(value),
+            b"connect_info" => self.connect_info = read(value),
+            b"info_on_connect" => self.info_on_connect = read(value),
+            b"nonce" => self.nonce = present(value),
+            _ => {}
+        }
     }
 }
 
@@ -164,26 +162,92 @@ impl Connect {
     /// Reads the JSON of a CONNECT line; `None` where it is no JSON object.
     #[must_use]
     pub fn decode(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+        Self::read(json, |_, _| {})
+    }
+
+    /// The same; `look` sees every member, too.
+    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
+        let mut connect = Self::default();
+        json::object(json, |key, value| {
+            look(key, value);
+            connect.take(key, value);
+        })?;
+        Some(connect)
+    }
+
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
+        match key {
+            b"name" => self.name = read(value),
+            b"lang" => self.lang = read(value),
+            b"version" => self.version = read(value),
+            b"user" => self.user = read(value),
+            b"nkey" => self.nkey = read(value),
+            b"verbose" => self.verbose = read(value),
+            b"pedantic" => self.pedantic = read(value),
+            b"tls_required" => self.tls_required = read(value),
+            b"protocol" => self.protocol = read(value),
+            b"headers" => self.headers = read(value),
+            b"no_responders" => self.no_responders = read(value),
+            b"cluster" => self.cluster = read(value),
+            b"gateway" => self.gateway = read(value),
+            b"server_id" => self.server_id = read(value),
+            b"pass" => self.has_password = present(value),
+            b"auth_token" => self.has_token = present(value),
+            b"jwt" => self.has_jwt = present(value),
+            b"sig" => self.has_signature = present(value),
+            _ => {}
+        }
     }
 }
 
-/// A value of the wrong type is as good as none: a passive reader has nobody to complain to.
-fn lenient<'de, D: Deserializer<'de>, T: Default + serde::de::DeserializeOwned>(d: D) -> Result<T, D::Error> {
-    if !d.is_human_readable() {
-        return T::deserialize(d);
+/// What a field can be made of.
+trait Field: Default {
+    /// `None`: the value is of another type.
+    fn of(value: Value<'_>) -> Option<Self>;
+}
+
+impl Field for EcoString {
+    fn of(value: Value<'_>) -> Option<Self> {
+        if let Value::Text(text) = value { Some((&*text.get()).into()) } else { None }
     }
-    let value = serde_json::Value::deserialize(d)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
+}
+
+impl Field for bool {
+    fn of(value: Value<'_>) -> Option<Self> {
+        if let Value::Bool(on) = value { Some(on) } else { None }
+    }
+}
+
+impl Field for Vec<String> {
+    fn of(value: Value<'_>) -> Option<Self> {
+        if let Value::List(list) = value { json::texts(list) } else { None }
+    }
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty),+) => {
+        $(impl Field for $number {
+            fn of(value: Value<'_>) -> Option<Self> {
+                if let Value::Number(octets) = value { str::from_utf8(octets).ok()?.parse().ok() } else { None }
+            }
+        })+
+    };
+}
+
+whole_numbers!(u16, i64, u64);
+
+/// A value of the wrong type is as good as none: a passive reader has nobody to complain to.
+fn read<T: Field>(value: Value<'_>) -> T {
+    T::of(value).unwrap_or_default()
 }
 
 /// Whether a secret is there and not empty; the secret itself is dropped here.
-fn present<'de, D: Deserializer<'de>>(d: D) -> Result<bool, D::Error> {
-    if !d.is_human_readable() {
-        return bool::deserialize(d);
+fn present(value: Value<'_>) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Text(text) => !text.is_empty(),
+        _ => true,
     }
-    let value = serde_json::Value::deserialize(d)?;
-    Ok(!value.is_null() && value.as_str() != Some(""))
 }
 
 #[cfg(test)]
@@ -198,6 +262,7 @@ mod tests {
         assert!(connect.has_password && !connect.has_jwt && connect.protocol == 0);
         assert!(!format!("{connect:?}").contains("s3cr3t"));
         assert_eq!(Connect::decode(b"[1"), None);
+        assert_eq!(Connect::decode(b"{\"lang\":\"go\""), None);
     }
 
     #[test]
@@ -207,5 +272,13 @@ mod tests {
         )
         .unwrap();
         assert!(info.ldm && info.nonce && info.connect_urls == ["a:1"] && info.max_payload == 0);
+    }
+
+    #[test]
+    fn wrong_types_count_as_absent() {
+        let info = Info::decode(
+            br#"{"server_id":7,"port":65536,"proto":1.0,"client_id":-1,"ldm":"true","connect_urls":["a",1],"nonce":""}"#,
+        );
+        assert_eq!(info, Some(Info::default()));
     }
 }

@@ -38,6 +38,90 @@ pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Re
     }
 }
 
+/// The two operations that make up nearly all of a stream, as servers and libraries write them: `MSG` or `PUB` in capitals, one
+/// space between words, CRLF. `bytes` go on behind the line; what follows it comes back with the operation. Anything else is
+/// `None` and for [`parse`], which says the same of these: a property test holds the two equal.
+#[inline(always)]
+pub(super) fn plain(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let (verb, args) = bytes.split_first_chunk::<4>()?;
+    let (subject, rest) = word(args)?;
+    match verb {
+        b"MSG " => {
+            let (sid, rest) = word(rest)?;
+            let (third, rest) = last_or_word(rest)?;
+            let (reply, (total, after)) = match rest {
+                Behind::Line(after) => (None, (third, after)),
+                Behind::Space(rest) => (Some(third), last(rest)?),
+            };
+            Some((Op::Msg { subject, sid, reply, header: 0, total: number(total)? }, after))
+        }
+        b"PUB " => {
+            let (second, rest) = last_or_word(rest)?;
+            let (reply, (total, after)) = match rest {
+                Behind::Line(after) => (None, (second, after)),
+                Behind::Space(rest) => (Some(second), last(rest)?),
+            };
+            let line = length(args).saturating_sub(length(after)).saturating_sub(2);
+            Some((Op::Pub { subject, reply, header: 0, total: number(total)?, line }, after))
+        }
+        _ => None,
+    }
+}
+
+/// What stands behind a word.
+enum Behind<'a> {
+    /// One space, then this.
+    Space(&'a [u8]),
+    /// CRLF, then this.
+    Line(&'a [u8]),
+}
+
+/// A word and one space, and what comes then.
+#[inline(always)]
+fn word(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match last_or_word(bytes)? {
+        (word, Behind::Space(rest)) => Some((word, rest)),
+        _ => None,
+    }
+}
+
+/// A word and CRLF, and what comes then.
+#[inline(always)]
+fn last(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    match last_or_word(bytes)? {
+        (word, Behind::Line(rest)) => Some((word, rest)),
+        _ => None,
+    }
+}
+
+#[inline(always)]
+fn last_or_word(bytes: &[u8]) -> Option<(&[u8], Behind<'_>)> {
+    let (word, rest) = bytes.split_at_checked(blank(bytes)?)?;
+    match rest {
+        _ if word.is_empty() => None,
+        [b' ', rest @ ..] => Some((word, Behind::Space(rest))),
+        [b'\r', b'\n', rest @ ..] => Some((word, Behind::Line(rest))),
+        _ => None,
+    }
+}
+
+/// Where the first space or control character is.
+#[inline(always)]
+fn blank(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::MAX / 0xff;
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let eight = u64::from_le_bytes(*eight);
+        // The highest bit of each octet below 0x21; the first of them is exact, those behind it may be false.
+        let low = eight.wrapping_sub(ONES * 0x21) & !eight & (ONES * 0x80);
+        if low != 0 {
+            return Some(at + low.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    bytes.get(at..)?.iter().position(|&b| b <= b' ').map(|n| at + n)
+}
+
 /// Everything that is not the data path, and its unusual spellings.
 fn other<'a>(
     line: &'a [u8],
@@ -70,9 +154,9 @@ fn other<'a>(
     } else if is(b"UNSUB") {
         unsub(args)
     } else if is(b"INFO") {
-        Ok(Op::Info { json: args.trim_ascii() })
+        Ok(Op::Info { json: args.trim_ascii(), said: None })
     } else if is(b"CONNECT") {
-        Ok(Op::Connect { json: args.trim_ascii() })
+        Ok(Op::Connect { json: args.trim_ascii(), said: None })
     } else if is(b"-ERR") {
         Ok(Op::Err { text: unquote(args.trim_ascii()) })
     } else if is(b"RMSG") {
@@ -104,7 +188,9 @@ pub(super) fn is_certain(line: &[u8], op: &Op<'_>) -> bool {
             Op::Pong => text == b"PONG",
             Op::Ok => text == b"+OK",
             Op::Err { .. } => text.starts_with(b"-ERR '") && text.ends_with(b"'"),
-            Op::Info { json } | Op::Connect { json } => json.starts_with(b"{\"") && json.ends_with(b"}"),
+            Op::Info { json, .. } | Op::Connect { json, .. } => {
+                json.starts_with(b"{\"") && json.ends_with(b"}")
+            }
             Op::Pub { header, total, .. }
             | Op::Msg { header, total, .. }
             | Op::Routed { header, total, .. } => sizes(header, total),
@@ -297,4 +383,37 @@ fn unquote(text: &[u8]) -> &[u8] {
 
 fn length(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn both_ways(line: &[u8]) -> (Option<Op<'_>>, Result<Op<'_>, Fault>) {
+        let dialect = || Dialect { protocol: Protocol::Client, dedicated: false, from: Side::Client };
+        let end = line.iter().position(|&b| b == b'\n').unwrap_or(line.len());
+        (plain(line).map(|(op, _)| op), parse(line.get(..end).unwrap_or(line), dialect))
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_says_the_same(
+            words in proptest::collection::vec("(PUB|MSG|pub|[a-z.\\x01\\r]{1,18}|[0-9]{1,11}|)", 1..7),
+            gap in "( |  |\t)", end in "(\r\n|\n|\r\r\n|)", behind in "[a-z ]{0,9}",
+        ) {
+            let line = [words.join(&gap), end, behind].concat();
+            let (short, long) = both_ways(line.as_bytes());
+            prop_assert!(short.is_none() || short == long.ok(), "{line:?}: {short:?}");
+        }
+
+        #[test]
+        fn the_short_way_takes_what_servers_write(
+            verb in "(PUB|MSG)", words in proptest::collection::vec("[!-~]{1,40}", 1..4), total in 0u32..1_000_000_000,
+        ) {
+            let line = format!("{verb} {} {total}\r\n", words.join(" "));
+            let (short, long) = both_ways(line.as_bytes());
+            prop_assert_eq!(short, long.ok());
+        }
+    }
 }

@@ -57,6 +57,10 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
+                    if let Some((op, after)) = line::plain(rest) {
+                        rest = self.accept(op, session, from, after, emit);
+                        continue;
+                    }
                     let Some((line, after)) = cut(rest) else {
                         return self.hold(from, rest, emit);
                     };
@@ -166,12 +170,18 @@ impl Lines {
     where
         F: FnMut(Side, Op<'_>) + ?Sized,
     {
-        if session.is_open() || matches!(op, Op::Info { .. } | Op::Connect { .. } | Op::LinkSub { .. }) {
-            session.learn(from, &op);
-        }
-        emit(from, op);
-        if matches!(op, Op::Info { .. }) && session.tls_mismatch() {
-            emit(Side::Client, Op::Foreign(super::Foreign::Tls));
+        match op {
+            Op::Info { json, .. } => introduce_server(json, session, from, emit),
+            Op::Connect { json, .. } => {
+                let said = session.connect(json);
+                emit(from, Op::Connect { json, said: said.as_ref() });
+            }
+            _ => {
+                if session.is_open() || matches!(op, Op::LinkSub { .. }) {
+                    session.learn(&op);
+                }
+                emit(from, op);
+            }
         }
         if self.trust < TRUSTED {
             self.trust += 1;
@@ -336,6 +346,19 @@ impl Lines {
             }
             rest = after;
         }
+    }
+}
+
+/// Tells an INFO, and whether TLS went to a listener that does not speak it.
+#[cold]
+fn introduce_server<F>(json: &[u8], session: &mut Session, from: Side, emit: &mut F)
+where
+    F: FnMut(Side, Op<'_>) + ?Sized,
+{
+    let said = session.info(from, json);
+    emit(from, Op::Info { json, said: said.as_ref() });
+    if session.tls_mismatch() {
+        emit(Side::Client, Op::Foreign(super::Foreign::Tls));
     }
 }
 

@@ -4,6 +4,7 @@ mod conversation;
 mod hello;
 mod http;
 mod jetstream;
+mod json;
 mod line;
 mod lines;
 mod mqtt;

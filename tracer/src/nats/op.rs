@@ -1,20 +1,24 @@
 //! What the decoder tells: operations, borrowed from the bytes they were read from.
-use super::Foreign;
+use super::{Connect, Foreign, Info};
 use crate::base::Endpoint;
 use std::fmt;
 
 /// One thing an end said. Borrowed slices are as they were sent: no UTF-8 is promised. Payload never shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Op<'a> {
-    /// `INFO`; [`super::Info`] reads it.
+    /// `INFO`.
     Info {
         /// The JSON object.
         json: &'a [u8],
+        /// What it says; none where it is no JSON object.
+        said: Option<&'a Info>,
     },
-    /// `CONNECT`; [`super::Connect`] reads it and drops the secrets. Never to be shown as it is.
+    /// `CONNECT`. Never to be shown as it is.
     Connect {
-        /// The JSON object.
+        /// The JSON object, with its secrets.
         json: &'a [u8],
+        /// What it says, without them; none where it is no JSON object.
+        said: Option<&'a Connect>,
     },
     /// `PUB` or `HPUB`.
     Pub {

@@ -1,10 +1,9 @@
 //! What both directions of a connection know together: which protocol it is, who offered TLS.
-use super::Protocol;
+use super::json::Value;
 use super::op::{LinkVerb, Op};
+use super::{Connect, Info, Protocol};
 use crate::base::{PerSide, Side};
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Shared by both directions. Every clue is kept, so that exchanged roles can be judged anew.
 #[derive(Default, Serialize, Deserialize)]
@@ -30,32 +29,58 @@ pub(super) struct Session {
     pub midstream: bool,
 }
 
-/// Keys of an INFO that tell ports apart.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+/// Keys of an INFO that tell ports apart: which are there, and what some say.
+#[derive(Default)]
 struct InfoShape {
-    server_id: Option<Value>,
-    gateway: Option<IgnoredAny>,
-    leafnode_urls: Option<IgnoredAny>,
-    lnoc: Option<IgnoredAny>,
-    route_pool_size: Option<IgnoredAny>,
-    info_on_connect: Option<IgnoredAny>,
-    client_id: Option<IgnoredAny>,
-    route_account: Option<IgnoredAny>,
-    tls_required: Option<Value>,
-    tls_available: Option<Value>,
+    gateway: bool,
+    leafnode_urls: bool,
+    lnoc: bool,
+    route_pool_size: bool,
+    info_on_connect: bool,
+    client_id: bool,
+    route_account: bool,
+    no_server_id: bool,
+    offers_tls: bool,
+}
+
+impl InfoShape {
+    fn note(&mut self, key: &[u8], value: Value<'_>) {
+        let there = !matches!(value, Value::Null);
+        match key {
+            b"server_id" => self.no_server_id = matches!(value, Value::Text(id) if id.is_empty()),
+            b"gateway" => self.gateway = there,
+            b"leafnode_urls" => self.leafnode_urls = there,
+            b"lnoc" => self.lnoc = there,
+            b"route_pool_size" => self.route_pool_size = there,
+            b"info_on_connect" => self.info_on_connect = there,
+            b"client_id" => self.client_id = there,
+            b"route_account" => self.route_account = there,
+            b"tls_required" | b"tls_available" => self.offers_tls |= matches!(value, Value::Bool(true)),
+            _ => {}
+        }
+    }
 }
 
 /// Keys of a CONNECT that tell who dials.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 struct ConnectShape {
-    lang: Option<Value>,
-    cluster: Option<IgnoredAny>,
-    gateway: Option<IgnoredAny>,
-    server_id: Option<IgnoredAny>,
-    compress_mode: Option<IgnoredAny>,
-    is_hub: Option<IgnoredAny>,
+    lang: bool,
+    cluster: bool,
+    gateway: bool,
+    leafnode: bool,
+}
+
+impl ConnectShape {
+    fn note(&mut self, key: &[u8], value: Value<'_>) {
+        let there = !matches!(value, Value::Null);
+        match key {
+            b"lang" => self.lang = matches!(value, Value::Text(lang) if !lang.is_empty()),
+            b"cluster" => self.cluster = there,
+            b"gateway" => self.gateway = there,
+            b"server_id" | b"compress_mode" | b"is_hub" => self.leafnode |= there,
+            _ => {}
+        }
+    }
 }
 
 impl Session {
@@ -111,12 +136,28 @@ impl Session {
         self.refresh();
     }
 
-    /// Learns from one operation. Called for those that can tell something, and for all while nothing is known.
+    /// Reads an INFO, and learns from it.
+    pub fn info(&mut self, from: Side, json: &[u8]) -> Option<Info> {
+        let mut shape = InfoShape::default();
+        let info = Info::read(json, |key, value| shape.note(key, value))?;
+        self.learn_info(from, &shape);
+        self.refresh();
+        Some(info)
+    }
+
+    /// Reads a CONNECT, and learns from it.
+    pub fn connect(&mut self, json: &[u8]) -> Option<Connect> {
+        let mut shape = ConnectShape::default();
+        let connect = Connect::read(json, |key, value| shape.note(key, value))?;
+        self.learn_connect(&shape);
+        self.refresh();
+        Some(connect)
+    }
+
+    /// Learns from any other operation. Called for those that can tell something, and for all while nothing is known.
     #[cold]
-    pub fn learn(&mut self, from: Side, op: &Op<'_>) {
+    pub fn learn(&mut self, op: &Op<'_>) {
         match op {
-            Op::Info { json } => self.learn_info(from, json),
-            Op::Connect { json } => self.learn_connect(json),
             Op::Pub { .. } | Op::Msg { .. } | Op::Sub { .. } | Op::Unsub { .. } => {
                 self.by_verb = Some(Protocol::Client);
             }
@@ -136,21 +177,19 @@ impl Session {
         self.refresh();
     }
 
-    fn learn_info(&mut self, from: Side, json: &[u8]) {
-        let Ok(shape) = serde_json::from_slice::<InfoShape>(json) else { return };
-        self.tls_offered |=
-            shape.tls_required == Some(Value::Bool(true)) || shape.tls_available == Some(Value::Bool(true));
-        self.dedicated |= shape.route_account.is_some();
-        let route = shape.lnoc.is_some() || shape.route_pool_size.is_some();
-        let protocol = if shape.gateway.is_some() {
+    fn learn_info(&mut self, from: Side, shape: &InfoShape) {
+        self.tls_offered |= shape.offers_tls;
+        self.dedicated |= shape.route_account;
+        let route = shape.lnoc || shape.route_pool_size;
+        let protocol = if shape.gateway {
             Protocol::Gateway
-        } else if route && shape.client_id.is_none() {
+        } else if route && !shape.client_id {
             Protocol::Route
-        } else if shape.leafnode_urls.is_some() || shape.info_on_connect.is_some() {
+        } else if shape.leafnode_urls || shape.info_on_connect {
             Protocol::Leafnode
         } else if route {
             Protocol::Route
-        } else if shape.server_id.is_some_and(|id| id == "") {
+        } else if shape.no_server_id {
             // The dialling leaf's short INFO that asks for compression.
             Protocol::Leafnode
         } else {
@@ -159,16 +198,14 @@ impl Session {
         self.by_info[from].get_or_insert(protocol);
     }
 
-    fn learn_connect(&mut self, json: &[u8]) {
-        let Ok(shape) = serde_json::from_slice::<ConnectShape>(json) else { return };
-        let has_lang = shape.lang.is_some_and(|l| l.as_str().is_some_and(|l| !l.is_empty()));
-        let protocol = if has_lang {
+    fn learn_connect(&mut self, shape: &ConnectShape) {
+        let protocol = if shape.lang {
             Protocol::Client
-        } else if shape.gateway.is_some() {
+        } else if shape.gateway {
             Protocol::Gateway
-        } else if shape.server_id.is_some() || shape.compress_mode.is_some() || shape.is_hub.is_some() {
+        } else if shape.leafnode {
             Protocol::Leafnode
-        } else if shape.cluster.is_some() {
+        } else if shape.cluster {
             Protocol::Route
         } else {
             Protocol::Client

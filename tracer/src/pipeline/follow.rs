@@ -1,7 +1,7 @@
 //! The second stage: connections are followed, each by the tracker of its shard. How many shards there are hangs on nothing but
 //! the settings, so that any number of followers tells the same.
 use super::Config;
-use super::batch::{Batch, Item, Part, Share, Stretch, Work};
+use super::batch::{Item, Share, Stretch, Work};
 use crate::base::{Endpoint, Span};
 use crate::track::{Limits, TrackConfig, Tracked, Tracker};
 use std::collections::BTreeMap;
@@ -32,16 +32,7 @@ impl Follow {
 
     /// Adds to a share what its frames make the trackers tell.
     pub fn handle_share(&mut self, share: &mut Share) {
-        self.handle(&share.stretch, &mut share.part);
-    }
-
-    /// As [`Follow::handle_share`], where nobody else follows.
-    pub fn handle_batch(&mut self, batch: &mut Batch) {
-        let Batch { stretch, parts, .. } = batch;
-        parts.iter_mut().for_each(|part| self.handle(stretch, part));
-    }
-
-    fn handle(&mut self, stretch: &Stretch, part: &mut Part) {
+        let Share { stretch, part } = share;
         for (tracker, work) in self.trackers.iter_mut().zip(&mut part.works) {
             follow(tracker, stretch, work);
         }
@@ -89,9 +80,9 @@ fn follow(tracker: &mut Tracker, stretch: &Stretch, work: &mut Work) {
     }
 }
 
-/// Shards of a table of this size.
+/// Shards of a table of this size. A live trace has one.
 pub(super) const fn shards(config: &Config) -> usize {
-    if config.max_connections >= LARGE { SHARDS } else { 1 }
+    if config.offline && config.max_connections >= LARGE { SHARDS } else { 1 }
 }
 
 /// Whose connection this is, by both ends in either order. `shards` is a power of two.

@@ -1,7 +1,7 @@
 //! What happened around a close, gathered once for its verdict; a connection that a NAT or a proxy shows twice has one
 //! neighbourhood.
 use super::{Judge, held_before};
-use crate::base::{Addr, Side};
+use crate::base::{Addr, Endpoint, Side};
 use crate::event::{Around, Close, Facts, Handshake, Joint, Maker, Party, Reconnect};
 use crate::track::ConnId;
 use crate::track::clients::mark_announced;
@@ -15,21 +15,29 @@ impl Judge {
     }
 
     /// What happened around a close. The second sight of a connection that a NAT shows twice has that of the first.
-    pub(super) fn neighbourhood(&self, facts: &mut Facts) -> (Around, Option<Reconnect>) {
-        let own = (facts.first_frame, facts.client, facts.server);
-        let echo = self.legs.echo_of(own.0);
-        (facts.first_frame, facts.client, facts.server) = echo.unwrap_or(own);
-        let mut around = self.neighbours.around(facts, self.now);
-        let reconnect = self.clients.reconnect(facts.first_frame, facts.client.addr, self.now);
-        self.add_client_history(facts, &mut around, reconnect.as_ref());
-        self.latencies.around(facts, &mut around);
-        (facts.first_frame, facts.client, facts.server) = own;
+    pub(super) fn neighbourhood(&self, facts: &mut Facts) -> Around {
+        let id = facts.first_frame;
+        let echo = self.legs.echo_of(id);
+        let mut around = seen_as(facts, echo, |facts| {
+            let mut around = self.neighbours.around(facts, self.now);
+            around.reconnect = self.clients.reconnect(facts.first_frame, facts.client.addr, self.now);
+            self.add_client_history(facts, &mut around);
+            around
+        });
         if echo.is_some() {
             // Told of the other side of the NAT.
             (around.server_ttl, around.vantage) = (None, None);
         }
-        around.other_leg = self.legs.other(own.0).copied();
-        (around, reconnect)
+        around.other_leg = self.legs.other(id).copied();
+        around
+    }
+
+    /// How late the server answers others, and who came to it with this client: costly to find, told by few verdicts.
+    pub(super) fn add_crowd(&self, facts: &mut Facts, around: &mut Around) {
+        seen_as(facts, self.legs.echo_of(facts.first_frame), |facts| {
+            self.latencies.around(facts, around);
+            around.herd = self.clients.herd(facts.server, facts.ended);
+        });
     }
 
     /// Where the server closed and a proxy passed that on, the server's neighbourhood counts, not the proxy's.
@@ -39,10 +47,9 @@ impl Judge {
         };
         let passed_on = close.side == Party::Server && other.maker(Side::Server) == Maker::FarEnd;
         let Some(id) = self.legs.other_id(facts.first_frame).filter(|_| passed_on) else { return };
-        let own = (facts.first_frame, facts.client, facts.server);
-        (facts.first_frame, facts.client, facts.server) = (id, other.client, other.server);
-        let far = self.neighbours.around(facts, self.now);
-        (facts.first_frame, facts.client, facts.server) = own;
+        let far = seen_as(facts, Some((id, other.client, other.server)), |facts| {
+            self.neighbours.around(facts, self.now)
+        });
         around.server_closed_others = far.server_closed_others;
         around.server_closed_spread = far.server_closed_spread;
         around.server_serves_others = far.server_serves_others;
@@ -52,11 +59,11 @@ impl Judge {
         around.lame_duck = far.lame_duck;
     }
 
-    fn add_client_history(&self, facts: &Facts, around: &mut Around, reconnect: Option<&Reconnect>) {
-        self.clients.around(facts.first_frame, (facts.client, facts.server), facts.ended, around);
+    fn add_client_history(&self, facts: &Facts, around: &mut Around) {
+        self.clients.around(facts.first_frame, (facts.client, facts.server), around);
         let failed = matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered)
             || facts.nats.accepted.is_none();
-        if failed && reconnect.is_none() && self.now > facts.ended {
+        if failed && around.reconnect.is_none() && self.now > facts.ended {
             around.quiet_after = Some(self.now - facts.ended);
         }
     }
@@ -70,4 +77,17 @@ impl Judge {
         let after = self.clients.came_back(id, client).and_then(|n| n.held);
         reconnect.subscriptions = before.zip(after);
     }
+}
+
+/// Looks at a connection by another name and between other ends, those of its other leg.
+fn seen_as<T>(
+    facts: &mut Facts,
+    leg: Option<(ConnId, Endpoint, Endpoint)>,
+    look: impl FnOnce(&Facts) -> T,
+) -> T {
+    let own = (facts.first_frame, facts.client, facts.server);
+    (facts.first_frame, facts.client, facts.server) = leg.unwrap_or(own);
+    let seen = look(facts);
+    (facts.first_frame, facts.client, facts.server) = own;
+    seen
 }

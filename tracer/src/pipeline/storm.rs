@@ -33,19 +33,10 @@ impl Storms {
     ) -> Option<Notice> {
         let by_client = neighbours.attempts(server, Some(client.addr), mark.at, CLIENT_SPAN);
         let by_all = neighbours.attempts(server, None, mark.at, Span::secs(1));
-        let (who, message) = if by_client >= BY_CLIENT {
-            (
-                Some(client.addr),
-                format!("{} tried to connect to {server} {by_client} times in 10 s", client.addr),
-            )
-        } else if by_all >= BY_ALL {
-            let mut message = format!("{by_all} attempts to connect to {server} within a second");
-            if let Some(herd) = clients.herd(server, mark.at) {
-                message.push_str(&format!("; {}", herd.in_words()));
-            }
-            (None, message)
-        } else {
-            return None;
+        let who = match (by_client >= BY_CLIENT, by_all >= BY_ALL) {
+            (true, _) => Some(client.addr),
+            (false, true) => None,
+            (false, false) => return None,
         };
         let last = self.told.entry((server, who)).or_insert(Timestamp(i64::MIN / 2));
         if mark.at - *last < AGAIN {
@@ -55,6 +46,14 @@ impl Storms {
         if self.told.len() > TOLD_MAX {
             self.told.clear();
         }
+        let message = match who {
+            Some(addr) => format!("{addr} tried to connect to {server} {by_client} times in 10 s"),
+            None => {
+                let herd =
+                    clients.herd(server, mark.at).map_or(String::new(), |h| format!("; {}", h.in_words()));
+                format!("{by_all} attempts to connect to {server} within a second{herd}")
+            }
+        };
         Some(Notice {
             client: who.map(|addr| Endpoint { addr, port: client.port }),
             server: Some(server),

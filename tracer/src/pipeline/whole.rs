@@ -1,19 +1,17 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
-use super::clocks::Clocks;
-use super::{Config, Judge, follow};
+use super::front::seen;
+use super::{Config, Front, Judge, follow};
 use crate::base::Timestamp;
-use crate::event::{Event, Frame, FrameRef, Host, Mark, Summary};
+use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
-use crate::track::{Seen, Tracked, Tracker};
-use crate::wire::{Decoder, Packet};
+use crate::track::{Tracked, Tracker};
+use crate::wire::Packet;
 
 /// The core from frames to events.
 pub struct Pipeline {
-    config: Config,
-    decoder: Decoder,
-    clocks: Clocks,
-    ordinal: u64,
-    tracker: Tracker,
+    front: Front,
+    /// One for each shard; a live trace has one, which takes what the kernel says of any connection.
+    trackers: Vec<Tracker>,
     tracked: Vec<Tracked>,
     judge: Judge,
 }
@@ -22,21 +20,19 @@ impl Pipeline {
     /// An empty core.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let judge = Judge::new(config.clone());
-        Self::with(config, judge)
+        let front = config.clone();
+        Self::with(&front, Judge::new(config))
     }
 
     /// The stages before this last one, which has seen no frame.
     #[must_use]
-    pub fn with(config: Config, judge: Judge) -> Self {
+    pub fn with(config: &Config, judge: Judge) -> Self {
+        let shards = follow::shards(config);
         Self {
-            decoder: Decoder::new(),
-            clocks: Clocks::default(),
-            ordinal: 0,
-            tracker: follow::tracker(&config, config.max_connections),
+            front: Front::new(config, 1),
+            trackers: (0..shards).map(|_| follow::tracker(config, config.max_connections / shards)).collect(),
             tracked: Vec::new(),
             judge,
-            config,
         }
     }
 
@@ -47,27 +43,35 @@ impl Pipeline {
 
     /// Names an interface of a capture.
     pub fn name_iface(&mut self, capture: u32, iface: u32, name: &str) {
-        self.tracker.name_iface((capture, iface), name);
+        self.trackers.iter_mut().for_each(|tracker| tracker.name_iface((capture, iface), name));
     }
 
     /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
-        self.ordinal += 1;
-        self.judge.note_frame(frame);
-        if let Some(notice) = self.clocks.note(frame) {
+        let Self { front, trackers, tracked, judge } = self;
+        judge.note_frame(frame);
+        let step = front.step(frame);
+        let Front { decoder, clocks, sieve, .. } = front;
+        if let Some(notice) = clocks.note(frame) {
             emit(Event::Notice(notice));
         }
-        let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
-        match self.decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
-            Packet::Tcp(mut seg) if wanted => {
-                if self.config.headers_only {
-                    seg.payload = &[];
+        let mut packet = decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len);
+        let concerned = sieve.shard(&mut packet, wanted);
+        let mut give = |tracker: &mut Tracker, concerned: bool| {
+            tracker.advance(step.now, tracked);
+            match &packet {
+                Packet::Tcp(seg) if concerned => {
+                    tracker.handle_segment(seg, seen(frame), step.ordinal, tracked)
                 }
-                let seen = Seen { mark, place: (frame.capture, frame.iface) };
-                self.tracker.handle_segment(&seg, seen, self.ordinal, &mut self.tracked);
+                Packet::Icmp(icmp) if concerned => tracker.handle_icmp(icmp, seen(frame).mark, tracked),
+                _ => {}
             }
-            Packet::Icmp(icmp) => self.tracker.handle_icmp(&icmp, mark, &mut self.tracked),
-            _ => self.tracker.advance(frame.at, &mut self.tracked),
+        };
+        if step.tick {
+            // Every shard's timers run out at the same frame.
+            trackers.iter_mut().enumerate().for_each(|(shard, t)| give(t, concerned == Some(shard)));
+        } else if let Some(tracker) = concerned.and_then(|shard| trackers.get_mut(shard)) {
+            give(tracker, true);
         }
         self.pass_on(emit);
     }
@@ -78,15 +82,17 @@ impl Pipeline {
     }
 
     /// The host that a live trace runs on; again where its addresses change.
-    pub fn set_host(&mut self, host: Host) {
-        self.tracker.set_host(host);
+    pub fn set_host(&mut self, host: &Host) {
+        self.trackers.iter_mut().for_each(|tracker| tracker.set_host(host.clone()));
     }
 
     /// One record of this host's kernel.
     pub fn handle_kernel(&mut self, record: &KernelRecord) {
-        self.ordinal += 1;
+        let ordinal = self.front.next_ordinal();
         self.judge.note_kernel(record);
-        self.tracker.handle_kernel(record, self.ordinal);
+        if let Some(tracker) = self.trackers.first_mut() {
+            tracker.handle_kernel(record, ordinal);
+        }
     }
 
     /// What this host's rule sets should be asked; the answers come by [`Self::handle_rule`].
@@ -95,9 +101,9 @@ impl Pipeline {
     }
 
     /// A rule of this host's filters that a packet met.
-    pub fn handle_rule(&mut self, rule: FilterRule) {
-        self.judge.handle_rule(&rule);
-        self.tracker.handle_rule(rule);
+    pub fn handle_rule(&mut self, rule: &FilterRule) {
+        self.judge.handle_rule(rule);
+        self.trackers.iter_mut().for_each(|tracker| tracker.handle_rule(rule.clone()));
     }
 
     /// Time passes without a frame (live).
@@ -106,20 +112,28 @@ impl Pipeline {
             return;
         }
         self.judge.pass(now);
-        self.tracker.advance(now, &mut self.tracked);
+        self.advance_all();
         self.pass_on(emit);
     }
 
     /// The counts so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        self.judge.summary(self.tracker.living())
+        self.judge.summary(self.trackers.iter().map(Tracker::living).sum())
     }
 
     /// The input is over: what settles is judged, then the summary is given.
     pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
-        self.tracker.finish(&mut self.tracked);
-        self.judge.finish(self.tracked.drain(..), Some(&self.tracker), emit)
+        self.advance_all();
+        self.pass_on(emit);
+        let mut last = Vec::new();
+        self.trackers.iter_mut().for_each(|tracker| tracker.finish(&mut last));
+        self.judge.finish(last, self.trackers.first(), emit)
+    }
+
+    fn advance_all(&mut self) {
+        let now = self.judge.now();
+        self.trackers.iter_mut().for_each(|tracker| tracker.advance(now, &mut self.tracked));
     }
 
     /// Latest time of the input.
@@ -133,6 +147,6 @@ impl Pipeline {
         if !self.tracked.is_empty() {
             self.judge.digest(self.tracked.drain(..), emit);
         }
-        self.judge.settle(Some(&self.tracker), emit);
+        self.judge.settle(self.trackers.first(), emit);
     }
 }

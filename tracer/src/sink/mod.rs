@@ -10,7 +10,7 @@ mod text;
 
 pub use json::{Json, compare_json};
 pub use mask::mask;
-pub use redact::Redact;
+pub use redact::{Redact, redacted};
 pub use select::Select;
 pub use text::{Look, Text, compare_text};
 

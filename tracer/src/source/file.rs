@@ -137,7 +137,7 @@ impl FileSource {
     }
 
     /// The frame that [`FileSource::advance`] went to.
-    #[inline]
+    #[inline(always)]
     pub(super) fn frame(&self) -> Option<Frame<'_>> {
         let record = self.current?;
         Some(Frame {

@@ -41,6 +41,15 @@ impl MergedSource {
     /// As [`MergedSource::next`].
     #[inline]
     pub fn advance(&mut self) -> Result<bool, SourceError> {
+        if let Some(only) = self.only() {
+            let more = only.advance()?.is_some();
+            self.reading = more.then_some(0);
+            return Ok(more);
+        }
+        self.advance_merged()
+    }
+
+    fn advance_merged(&mut self) -> Result<bool, SourceError> {
         while self.unasked < self.sources.len() {
             let index = self.unasked;
             self.unasked += 1;
@@ -63,7 +72,7 @@ impl MergedSource {
     }
 
     /// The frame that [`MergedSource::advance`] went to.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn frame(&self) -> Option<Frame<'_>> {
         self.sources.get(self.reading?)?.frame()

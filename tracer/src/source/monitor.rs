@@ -1,5 +1,7 @@
 //! nats-server's monitoring over HTTP, asked in a thread of its own: /varz at times, the closed list when closes come.
 //! Credentials are sent only if the URL has them, and are never shown; redirects and proxies are not followed.
+mod certificate;
+
 use crate::base::{Endpoint, PortSet, Timestamp};
 use crate::kernel::TcpState;
 use crate::nats::connz::{ClosedList, Varz, closed_list, varz};
@@ -57,6 +59,9 @@ pub enum Answer {
 enum AskError {
     #[error("{0}")]
     Http(String),
+    /// It speaks TLS, but isn't trusted.
+    #[error("{0}")]
+    Refused(String),
     #[error(transparent)]
     Answer(#[from] crate::nats::connz::BadAnswer),
 }
@@ -219,21 +224,24 @@ impl Asker {
             return;
         }
         let first = self.searched.replace(Instant::now()).is_none();
-        self.servers =
-            local_servers(ports).into_iter().map(|url| Server { url, limit: LIMIT, answers: None }).collect();
+        let (urls, refused) = local_servers(ports);
+        self.servers = urls.into_iter().map(|url| Server { url, limit: LIMIT, answers: None }).collect();
         if first && self.servers.is_empty() {
-            let note = "warning: server monitoring: no nats-server of this host has a monitoring port that answers \
-                        (`http_port: 8222` in nats-server.conf); it is looked for again";
+            let why = refused.unwrap_or_else(|| {
+                "no nats-server of this host has a monitoring port that answers (`http_port: 8222` in nats-server.conf)"
+                    .to_owned()
+            });
+            let note = format!("warning: server monitoring: {why}; it is looked for again");
             // Who doesn't listen any more is noticed at the next answer.
-            let _ = self.give.send(Answer::Note(note.to_owned()));
+            let _ = self.give.send(Answer::Note(note));
         }
     }
 }
 
 /// Base URLs of monitoring on this host: ports of processes that listen on one of `ports`, or are called nats-server,
-/// which answer /varz.
-fn local_servers(ports: &PortSet) -> Vec<String> {
-    let Ok(all) = "all".parse::<PortSet>() else { return Vec::new() };
+/// which answer /varz; and why one over TLS isn't trusted, if so.
+fn local_servers(ports: &PortSet) -> (Vec<String>, Option<String>) {
+    let Ok(all) = "all".parse::<PortSet>() else { return (Vec::new(), None) };
     let listeners: Vec<sockets::Standing> =
         sockets::standing(&all).into_iter().flatten().filter(|s| s.state == TcpState::Listen).collect();
     let owners = processes::owners(&listeners.iter().map(|s| s.inode).collect::<HashSet<u32>>());
@@ -242,7 +250,16 @@ fn local_servers(ports: &PortSet) -> Vec<String> {
         ports.contains(s.local.port) || owners.get(&s.inode).is_some_and(|p| &*p.name == "nats-server")
     };
     let servers: HashSet<u32> = listeners.iter().filter(is_server).filter_map(pid).collect();
-    let mut found = Vec::new();
+    let (mut found, mut refused) = (Vec::new(), None);
+    let knock = agent(KNOCK);
+    let mut answers = |url: &String| match get(&knock, &format!("{url}/varz")) {
+        Ok(bytes) => varz(&bytes).is_ok(),
+        Err(AskError::Refused(why)) => {
+            refused.get_or_insert_with(|| format!("{url}: {why}"));
+            false
+        }
+        Err(_) => false,
+    };
     for server in servers {
         let mut others: Vec<Endpoint> = listeners
             .iter()
@@ -254,19 +271,14 @@ fn local_servers(ports: &PortSet) -> Vec<String> {
         others.dedup_by_key(|end| end.port);
         others.truncate(PORTS_MAX);
         let urls = others.iter().flat_map(|end| ["http", "https"].map(|scheme| url(scheme, *end)));
-        let knock = agent(KNOCK);
-        if let Some(url) = urls.into_iter().find(|url| answers(&knock, url)) {
+        if let Some(url) = urls.into_iter().find(&mut answers) {
             found.push(url);
         }
         if found.len() >= SERVERS_MAX {
             break;
         }
     }
-    found
-}
-
-fn answers(agent: &ureq::Agent, url: &str) -> bool {
-    get(agent, &format!("{url}/varz")).is_ok_and(|bytes| varz(&bytes).is_ok())
+    (found, refused)
 }
 
 fn url(scheme: &str, end: Endpoint) -> String {
@@ -289,7 +301,11 @@ fn agent(patience: Duration) -> ureq::Agent {
 }
 
 fn get(agent: &ureq::Agent, url: &str) -> Result<Vec<u8>, AskError> {
-    let plain = |error: ureq::Error| AskError::Http(told(&error));
+    let plain = |error: ureq::Error| match certificate::of(&error) {
+        Some(error) if certificate::is_refused(error) => AskError::Refused(certificate::told(error)),
+        Some(error) => AskError::Http(certificate::told(error)),
+        None => AskError::Http(told(&error)),
+    };
     let mut response = agent.get(url).call().map_err(plain)?;
     match response.status().as_u16() {
         200 => {}
@@ -307,6 +323,10 @@ fn told(error: &ureq::Error) -> String {
         ureq::Error::StatusCode(401 | 403) => {
             "it wants credentials: write http://USER:PASSWORD@HOST:PORT".to_owned()
         }
+        // What nats-server says in HTTP where it wants TLS.
+        ureq::Error::StatusCode(400) => {
+            "HTTP status 400; if that is the server's https_port, write https://".to_owned()
+        }
         ureq::Error::StatusCode(code) => format!("HTTP status {code}"),
         ureq::Error::BadUri(_) => "no such URL".to_owned(),
         ureq::Error::Io(error) => error.to_string(),
@@ -317,7 +337,6 @@ fn told(error: &ureq::Error) -> String {
         ureq::Error::TooManyRedirects | ureq::Error::RedirectFailed => {
             "it answers with a redirect".to_owned()
         }
-        ureq::Error::Rustls(error) => format!("TLS: {error}"),
         _ => "it can't be asked over HTTP".to_owned(),
     }
 }

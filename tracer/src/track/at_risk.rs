@@ -36,13 +36,20 @@ pub struct Risk {
     /// `pubs` at each PING of the client that awaits its PONG.
     pings: VecDeque<u64>,
     requests: HashMap<u64, Request, foldhash::fast::FixedState>,
-    subjects: Vec<Box<[u8]>>,
+    subjects: Vec<Subject>,
     /// A bit for each of `subjects` whose publishes a stream answers.
     streams: u16,
     /// The request made by the last publish.
     asked: Option<u64>,
     /// The subject of the request that the last delivery answered.
     answered: Option<u16>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Subject {
+    /// Tells most others at a glance.
+    print: u64,
+    name: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -161,18 +168,19 @@ impl Risk {
             subjects: subjects
                 .iter()
                 .filter_map(|&no| self.subjects.get(usize::from(no)))
-                .map(|s| String::from_utf8_lossy(s).into_owned())
+                .map(|s| String::from_utf8_lossy(&s.name).into_owned())
                 .collect(),
         }
     }
 
     fn subject(&mut self, subject: &[u8]) -> u16 {
         let subject = subject.get(..SUBJECT_LEN_MAX).unwrap_or(subject);
-        if let Some(no) = self.subjects.iter().position(|s| **s == *subject) {
+        let print = print(subject);
+        if let Some(no) = self.subjects.iter().position(|s| s.print == print && *s.name == *subject) {
             return no as u16;
         }
         if self.subjects.len() < SUBJECTS_MAX {
-            self.subjects.push(subject.into());
+            self.subjects.push(Subject { print, name: subject.into() });
             return (self.subjects.len() - 1) as u16;
         }
         u16::MAX
@@ -192,6 +200,15 @@ fn push(queue: &mut VecDeque<Message>, message: Message, una: Seq) {
         queue.pop_front();
     }
     queue.push_back(message);
+}
+
+/// Length and last octets, in which subjects differ most.
+fn print(subject: &[u8]) -> u64 {
+    let tail = match subject.last_chunk::<8>() {
+        Some(tail) => u64::from_le_bytes(*tail),
+        None => subject.iter().fold(0, |all, &octet| all << 8 | u64::from(octet)),
+    };
+    tail ^ (subject.len() as u64) << 56
 }
 
 fn hash(bytes: &[u8]) -> u64 {

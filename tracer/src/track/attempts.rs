@@ -40,7 +40,7 @@ impl Tracker {
         let mut conn = Box::new(Connection::new(&seg, syn.seen, syn.id, Side::Client, true));
         let outcome = conn.handle_segment(&seg, syn.seen, Side::Client);
         let slot = self.insert(FlowKey::new(syn.client, syn.server), conn);
-        self.after(slot, Side::Client, seg.ttl, syn.seen.mark, outcome, out);
+        self.after(slot, Side::Client, seg.ttl, syn.seen.mark, &outcome, out);
         slot
     }
 

@@ -9,11 +9,12 @@ mod herd;
 use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
+use crate::nats::Info;
 use chain::{ATTEMPTS_MAX, Announced, Attempt, Chain, Loss, Who, Worked};
+use ecow::EcoString;
 use hashbrown::HashMap;
 use herd::Herds;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Chains kept per host.
 const CHAINS_MAX: usize = 256;
@@ -30,13 +31,54 @@ struct Recent {
     chain: Option<u64>,
     /// No other client of the host was waiting: the chain is no guess.
     alone: bool,
-    accepted: Option<(Option<Who>, Option<Arc<str>>)>,
+    accepted: Option<(Option<Who>, Option<EcoString>)>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
-    chains: BTreeMap<u64, Chain>,
+    chains: BTreeMap<u64, Box<Chain>>,
+    /// Those that wait for a connection that works, the one whose last sign is oldest first.
+    waiting: BTreeSet<(Timestamp, u64)>,
+    /// In the order of their names.
     recent: VecDeque<Recent>,
+}
+
+impl Host {
+    /// Changes a chain; since when it waits, if it does, is kept right.
+    fn change(&mut self, no: u64, how: impl FnOnce(&mut Chain)) {
+        let Some(chain) = self.chains.get_mut(&no) else { return };
+        let before = chain.waits_since();
+        how(chain);
+        let after = chain.waits_since();
+        if before != after {
+            before.map(|at| self.waiting.remove(&(at, no)));
+            after.map(|at| self.waiting.insert((at, no)));
+        }
+    }
+
+    fn insert(&mut self, no: u64, chain: Box<Chain>) {
+        chain.waits_since().map(|at| self.waiting.insert((at, no)));
+        self.chains.insert(no, chain);
+    }
+
+    fn remove(&mut self, no: u64) -> Option<Box<Chain>> {
+        let chain = self.chains.remove(&no)?;
+        chain.waits_since().map(|at| self.waiting.remove(&(at, no)));
+        Some(chain)
+    }
+
+    fn recent(&mut self, id: ConnId) -> Option<&mut Recent> {
+        let place = self.recent.binary_search_by_key(&id, |r| r.id).ok()?;
+        self.recent.get_mut(place)
+    }
+
+    fn remember(&mut self, recent: Recent) {
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.pop_front();
+        }
+        let place = self.recent.partition_point(|r| r.id <= recent.id);
+        self.recent.insert(place, recent);
+    }
 }
 
 /// All clients.
@@ -46,6 +88,8 @@ pub struct Clients {
     next_chain: u64,
     /// The chain of each loss that is not settled.
     chain_of: HashMap<ConnId, (Addr, u64), foldhash::fast::RandomState>,
+    /// The chain that a connection is an attempt of.
+    attempt_of: HashMap<ConnId, u64, foldhash::fast::RandomState>,
     herds: Herds,
 }
 
@@ -69,9 +113,7 @@ impl Clients {
             }
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
-                let server_id =
-                    info.as_ref().filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.as_str().into());
-                self.accepted(*id, client.addr, who, server_id);
+                self.accepted(*id, client.addr, who, server_id(info.as_deref()));
             }
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Holds { id, client, subscriptions } => {
@@ -82,11 +124,11 @@ impl Clients {
             }
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.chain_of.remove(id) else { return };
-                let chain = self.hosts.get_mut(&addr).and_then(|host| host.chains.get_mut(&no));
-                if let Some(chain) = chain {
+                let Some(host) = self.hosts.get_mut(&addr) else { return };
+                host.change(no, |chain| {
                     chain.losses.retain(|l| l.id != *id);
                     chain.open = chain.open.saturating_sub(1);
-                }
+                });
             }
             _ => {}
         }
@@ -94,67 +136,78 @@ impl Clients {
 
     /// A connection's subscriptions matter where it is the one that worked; the first word counts.
     fn holds(&mut self, id: ConnId, addr: Addr, subscriptions: Option<u64>) {
-        let host = self.hosts.get_mut(&addr).into_iter();
-        let worked = host.flat_map(|h| h.chains.values_mut()).filter_map(|c| c.worked.as_mut());
-        for worked in worked.filter(|w| w.id == id) {
+        let Some(no) = self.attempt_of.get(&id) else { return };
+        let chain = self.hosts.get_mut(&addr).and_then(|host| host.chains.get_mut(no));
+        if let Some(worked) = chain.and_then(|chain| chain.worked.as_mut()).filter(|w| w.id == id) {
             worked.held = worked.held.or(subscriptions);
         }
     }
 
     fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint) {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
-            self.hosts.retain(|_, h| h.recent.back().is_some_and(|r| at - r.at < Span::secs(120)));
+            let attempt_of = &mut self.attempt_of;
+            self.hosts.retain(|_, host| {
+                let stays = host.recent.back().is_some_and(|r| at - r.at < Span::secs(120));
+                if !stays {
+                    host.chains.values().flat_map(|chain| chain.ids()).for_each(|id| {
+                        attempt_of.remove(&id);
+                    });
+                }
+                stays
+            });
         }
         let host = self.hosts.entry(addr).or_default();
-        let waiting = |c: &Chain| c.worked.is_none() && !c.losses.is_empty();
-        let alone = host.chains.values().filter(|c| waiting(c)).count() == 1;
-        // The chain whose last sign is oldest waits longest.
-        let chain = host
-            .chains
-            .iter_mut()
-            .filter(|(_, c)| waiting(c))
-            .min_by_key(|(no, c)| (c.attempts.last().map_or(Timestamp(i64::MIN), |a| a.at), **no));
-        let no = chain.map(|(no, chain)| {
-            if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
-                self.herds.note(server, loss.at, at);
-            }
-            chain.add(Attempt { id, at, server, outcome: Tried::Unknown });
-            *no
-        });
-        if host.recent.len() >= RECENT_MAX {
-            host.recent.pop_front();
+        let alone = host.waiting.len() == 1;
+        let no = host.waiting.first().map(|&(_, no)| no);
+        if let Some(no) = no {
+            host.change(no, |chain| {
+                if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
+                    self.herds.note(server, loss.at, at);
+                }
+                if chain.add(Attempt { id, at, server, outcome: Tried::Unknown }) {
+                    self.attempt_of.insert(id, no);
+                }
+            });
         }
-        host.recent.push_back(Recent { id, at, server, chain: no, alone, accepted: None });
+        host.remember(Recent { id, at, server, chain: no, alone, accepted: None });
     }
 
-    fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<Arc<str>>) {
+    fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
-        let Some(recent) = host.recent.iter_mut().find(|r| r.id == id) else { return };
+        let Some(recent) = host.recent(id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
-        let (at, server) = (recent.at, recent.server);
-        let attempt = Attempt { id, at, server, outcome: Tried::Accepted };
+        let (at, server, mut no) = (recent.at, recent.server, recent.chain);
         let fits = |chain: &Chain| chain.who.is_none() || who.is_none() || chain.who == who;
-        let mut no = recent.chain;
-        if !no.and_then(|no| host.chains.get(&no)).is_some_and(fits) {
+        if !no.and_then(|no| host.chains.get(&no)).is_some_and(|chain| fits(chain)) {
             // The CONNECT tells better: the attempt belongs to another chain of this host, or to none.
             let better = host
                 .chains
                 .iter()
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
-            if let Some(chain) = no.and_then(|no| host.chains.get_mut(&no)) {
-                chain.attempts.retain(|a| a.id != id);
+            if let Some(no) = no {
+                host.change(no, |chain| chain.attempts.retain(|a| a.id != id));
+                self.attempt_of.remove(&id);
             }
-            if let Some(chain) = better.and_then(|no| host.chains.get_mut(&no)) {
-                chain.add(attempt);
+            if let Some(no) = better {
+                host.change(no, |chain| {
+                    chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
+                });
             }
             no = better;
-            recent.chain = no;
+            if let Some(recent) = host.recent(id) {
+                recent.chain = no;
+            }
         }
-        if let Some(chain) = no.and_then(|no| host.chains.get_mut(&no)) {
-            chain.who = chain.who.take().or(who);
-            chain.came_to(id, Tried::Accepted);
-            chain.worked.get_or_insert(Worked { id, at, server_id, held: None });
+        if let Some(no) = no {
+            host.change(no, |chain| {
+                chain.who = chain.who.take().or(who);
+                chain.came_to(id, Tried::Accepted);
+                chain.worked.get_or_insert(Worked { id, at, server_id, held: None });
+                if chain.ids().any(|known| known == id) {
+                    self.attempt_of.insert(id, no);
+                }
+            });
         }
     }
 
@@ -162,20 +215,27 @@ impl Clients {
         if matches!(ending.by, EndedBy::Reused) && !ending.syn {
             return;
         }
+        let server_id = server_id(ending.info.as_deref());
+        let loss = Loss { id: ending.id, at: ending.lost_at, server_id, before: 0, uncounted_before: 0 };
         let host = self.hosts.entry(ending.client.addr).or_default();
-        let who = ending.connect.as_deref().map(Who::of);
-        let server_id: Option<Arc<str>> =
-            ending.info.as_ref().filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.as_str().into());
-        let mut loss = Loss { id: ending.id, at: ending.lost_at, server_id, before: 0, uncounted_before: 0 };
         // An attempt that failed belongs to the chain it was an attempt of.
         let failed = !ending.accepted;
-        let chain_no =
-            host.recent.iter().find(|r| r.id == ending.id).and_then(|r| r.chain).filter(|_| failed);
+        let no = host.recent(ending.id).and_then(|r| r.chain).filter(|_| failed);
         // Its end may show after another attempt has worked.
         let before = |c: &Chain| {
             c.worked.as_ref().is_none_or(|w| c.attempts.iter().any(|a| a.id == ending.id && a.at <= w.at))
         };
-        if let Some(chain) = chain_no.and_then(|no| host.chains.get_mut(&no)).filter(|c| before(c)) {
+        match no.filter(|no| host.chains.get(no).is_some_and(|chain| before(chain))) {
+            Some(no) => self.failed(ending, loss, no),
+            None => self.lost(ending, loss),
+        }
+    }
+
+    /// An attempt of a chain failed: one more loss of it.
+    fn failed(&mut self, ending: &Ending, mut loss: Loss, no: u64) {
+        let addr = ending.client.addr;
+        let Some(host) = self.hosts.get_mut(&addr) else { return };
+        host.change(no, |chain| {
             chain.came_to(ending.id, tried(ending));
             let own =
                 chain.attempts.iter().position(|a| a.id == ending.id).map_or(chain.attempts.len(), |i| i + 1);
@@ -184,15 +244,19 @@ impl Clients {
             if chain.losses.len() < ATTEMPTS_MAX {
                 chain.losses.push(loss);
                 chain.open += 1;
-                if let Some(no) = chain_no {
-                    self.chain_of.insert(ending.id, (ending.client.addr, no));
-                }
+                self.chain_of.insert(ending.id, (addr, no));
             }
-            return;
-        }
+        });
+    }
+
+    /// A chain begins with this loss.
+    fn lost(&mut self, ending: &Ending, loss: Loss) {
+        let Some(host) = self.hosts.get_mut(&ending.client.addr) else { return };
+        let who = ending.connect.as_deref().map(Who::of);
         let no = self.next_chain;
         self.next_chain += 1;
-        let mut chain = Chain {
+        let lost_at = loss.at;
+        let mut chain = Box::new(Chain {
             who: who.clone(),
             version: ending.connect.as_ref().map(|c| c.version.clone()).unwrap_or_default(),
             announced: Some(Announced {
@@ -200,18 +264,15 @@ impl Clients {
                 info: ending.info.clone(),
                 later: ending.connect_urls.clone(),
             }),
-            losses: Vec::new(),
+            losses: vec![loss],
             open: 1,
             attempts: Vec::new(),
             uncounted: 0,
             worked: None,
-        };
-        let lost_at = loss.at;
-        chain.losses.push(loss);
+        });
         // The end may show later than the client noticed: what it tried since belongs here.
-        for recent in
-            host.recent.iter_mut().filter(|r| r.at >= lost_at && r.chain.is_none() && r.id != ending.id)
-        {
+        let since = host.recent.partition_point(|r| r.at < lost_at);
+        for recent in host.recent.range_mut(since..).filter(|r| r.chain.is_none() && r.id != ending.id) {
             let fits = match &recent.accepted {
                 Some((other, _)) => other.is_none() || who.is_none() || *other == who,
                 None => true,
@@ -229,14 +290,26 @@ impl Clients {
             }
         }
         if host.chains.len() >= CHAINS_MAX
-            && let Some((_, old)) = host.chains.pop_first()
+            && let Some(&oldest) = host.chains.keys().next()
         {
-            old.losses.iter().for_each(|loss| {
-                self.chain_of.remove(&loss.id);
-            });
+            self.drop_chain(ending.client.addr, oldest);
         }
-        host.chains.insert(no, chain);
-        self.chain_of.insert(ending.id, (ending.client.addr, no));
+        self.attempt_of.extend(chain.ids().map(|id| (id, no)));
+        if let Some(host) = self.hosts.get_mut(&ending.client.addr) {
+            host.insert(no, chain);
+            self.chain_of.insert(ending.id, (ending.client.addr, no));
+        }
+    }
+
+    /// Forgets a chain and all that leads to it.
+    fn drop_chain(&mut self, addr: Addr, no: u64) {
+        let Some(chain) = self.hosts.get_mut(&addr).and_then(|host| host.remove(no)) else { return };
+        for loss in &chain.losses {
+            self.chain_of.remove(&loss.id);
+        }
+        for id in chain.ids() {
+            self.attempt_of.remove(&id);
+        }
     }
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
@@ -249,23 +322,20 @@ impl Clients {
     /// A loss is settled: its chain is dropped once nobody asks for it.
     pub fn settled(&mut self, id: ConnId, addr: Addr) {
         let Some((_, no)) = self.chain_of.remove(&id) else { return };
-        let Some(host) = self.hosts.get_mut(&addr) else { return };
-        let Some(chain) = host.chains.get_mut(&no) else { return };
+        let chain = self.hosts.get_mut(&addr).and_then(|host| host.chains.get_mut(&no));
+        let Some(chain) = chain else { return };
         chain.open = chain.open.saturating_sub(1);
         // Only the newest loss of a chain that goes on trying may still be asked about.
         if chain.open == 0 && (chain.worked.is_some() || chain.attempts.is_empty()) {
-            host.chains.remove(&no);
+            self.drop_chain(addr, no);
         }
     }
 
     /// Failed attempts of the same client right before this one.
-    #[must_use]
-    pub fn failed_before(&self, id: ConnId, addr: Addr) -> u32 {
-        let Some(host) = self.hosts.get(&addr) else { return 0 };
-        let Some(chain) = host.chains.values().rev().find(|c| c.attempts.iter().any(|a| a.id == id)) else {
-            return 0;
-        };
-        let place = chain.attempts.iter().position(|a| a.id == id).unwrap_or(0);
+    fn failed_before(&self, id: ConnId, addr: Addr) -> u32 {
+        let chain = self.attempt_of.get(&id).and_then(|no| self.hosts.get(&addr)?.chains.get(no));
+        let place = chain.and_then(|chain| chain.attempts.iter().position(|a| a.id == id));
+        let (Some(chain), Some(place)) = (chain, place) else { return 0 };
         u32::try_from(place).unwrap_or(u32::MAX).saturating_add(chain.uncounted)
     }
 
@@ -286,12 +356,12 @@ impl Clients {
     }
 
     /// What the client's history adds to the surroundings of this connection's end.
-    pub fn around(&self, id: ConnId, ends: (Endpoint, Endpoint), at: Timestamp, around: &mut Around) {
+    pub fn around(&self, id: ConnId, ends: (Endpoint, Endpoint), around: &mut Around) {
         let (client, server) = ends;
         around.failed_attempts_before = self.failed_before(id, client.addr);
-        around.herd = self.herd(server, at);
         let Some(host) = self.hosts.get(&client.addr) else { return };
-        let Some(recent) = host.recent.iter().rev().find(|r| r.id == id) else { return };
+        let Ok(place) = host.recent.binary_search_by_key(&id, |r| r.id) else { return };
+        let Some(recent) = host.recent.get(place) else { return };
         let Some(chain) = recent.chain.and_then(|no| host.chains.get(&no)) else { return };
         let told = chain.announced.as_ref().filter(|a| a.by != server && a.names(server));
         around.announced_by = told.map(|a| a.by);
@@ -309,6 +379,11 @@ pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
     for tried in servers {
         tried.announced |= chain::names(urls, tried.server);
     }
+}
+
+/// Who says so in INFO.
+fn server_id(info: Option<&Info>) -> Option<EcoString> {
+    info.filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.clone())
 }
 
 /// What an attempt that failed came to.

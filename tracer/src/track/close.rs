@@ -22,24 +22,21 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
     if matches!(facts.ended_by, EndedBy::Silence(..)) {
         return None;
     }
-    let mut candidates: Vec<(Mark, Side, bool)> = Vec::new();
-    for side in Side::BOTH {
+    let heard_fin = |side: Side| {
         let tcp = &facts.tcp[side];
-        if let Some(fin) = tcp.fin {
-            let lost = tcp.fin_lost() || !tcp.fin_answered && testimony::fin_filtered(facts, side);
-            if !lost {
-                candidates.push((fin, side, false));
-            }
-        }
-        if let Some(rst) = tcp.rst
-            && !rst.into_hole
-            && !testimony::reset_unheard(facts, side)
-        {
-            candidates.push((rst.mark, side, true));
-        }
-    }
-    candidates.sort_by_key(|(mark, side, rst)| (mark.at, mark.frame.number, *rst, *side == Side::Server));
-    let &(mark, side, is_reset) = candidates.first()?;
+        let lost = || tcp.fin_lost() || !tcp.fin_answered && testimony::fin_filtered(facts, side);
+        Some((tcp.fin.filter(|_| !lost())?, side, false))
+    };
+    let heard_reset = |side: Side| {
+        let rst =
+            facts.tcp[side].rst.filter(|rst| !rst.into_hole && !testimony::reset_unheard(facts, side))?;
+        Some((rst.mark, side, true))
+    };
+    let [c, s] = Side::BOTH;
+    let candidates = [heard_fin(c), heard_reset(c), heard_fin(s), heard_reset(s)];
+    let order =
+        |&(mark, side, rst): &(Mark, Side, bool)| (mark.at, mark.frame.number, rst, side == Side::Server);
+    let (mark, side, is_reset) = candidates.into_iter().flatten().min_by_key(order)?;
     Some(if is_reset { reset(facts, around, side, mark) } else { fin(facts, side, mark) })
 }
 

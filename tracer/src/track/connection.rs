@@ -25,6 +25,9 @@ pub struct Limits {
     pub linger_doubtful: Span,
 }
 
+/// Of segments whose options say nothing that matters.
+static NO_OPTIONS: Options = Options::NONE;
+
 /// Where the handshake got to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Opening {
@@ -113,6 +116,15 @@ pub struct Outcome {
     pub news: News,
 }
 
+impl Outcome {
+    /// Whether others want to know of it.
+    #[must_use]
+    #[inline]
+    pub const fn is_news(&self) -> bool {
+        self.revived || self.ended || self.news.is_any()
+    }
+}
+
 impl Connection {
     /// A connection begins with this segment. `from`: its sender's side, `certain`: not guessed.
     #[must_use]
@@ -157,6 +169,22 @@ impl Connection {
         }
     }
 
+    /// Whether `side`, which answered something, has not been told to be alive for a while.
+    #[must_use]
+    #[inline]
+    pub fn pulse_due(&self, side: Side, now: Timestamp) -> bool {
+        now - self.ends[side].pulse > Span::secs(1)
+    }
+
+    /// Whether a segment of `from` that brought no news may still have to be told of, or calls for a look later.
+    #[must_use]
+    #[inline]
+    pub fn wants_a_look(&self, from: Side, answered: bool, now: Timestamp) -> bool {
+        self.check_at.0 == i64::MAX
+            || self.ends.client.facts.zero_window.since.is_some()
+            || answered && self.pulse_due(from, now)
+    }
+
     /// Which side sends from this endpoint.
     #[must_use]
     pub fn side_of(&self, src: Endpoint) -> Side {
@@ -184,16 +212,18 @@ impl Connection {
         let mut outcome = Outcome::default();
         let mark = seen.mark;
         let to = from.other();
+        let decoded;
         let options = if seg.flags.syn()
             || seg.options.len() > 12
             || !seg.flags.ack()
             || self.ends[from].ip_id.is_none()
         {
-            Options::decode(seg.options)
+            decoded = Options::decode(seg.options);
+            &decoded
         } else {
-            Options::default()
+            &NO_OPTIONS
         };
-        let twin = twin(seg, seen, &options);
+        let twin = twin(seg, seen, options);
         if self.ends[from].twin.is_again(&twin) && self.ends[from].facts.packets > 0 {
             outcome.twin = true;
             return outcome;
@@ -208,10 +238,10 @@ impl Connection {
             return outcome;
         }
         if seg.flags.syn() {
-            self.handle_syn(seg, mark, from, &options);
+            self.handle_syn(seg, mark, from, options);
         }
         if seg.flags.ack() {
-            self.handle_ack(seg, mark, from, &options, &mut outcome);
+            self.handle_ack(seg, mark, from, options, &mut outcome);
         }
         if !seg.flags.syn() && self.opening != Opening::Syn {
             let shift = self.ends[from].window_shift;
@@ -323,8 +353,8 @@ impl Connection {
             self.opening = Opening::Done;
             self.established = Some(mark.at);
         }
-        if self.ends[peer].stream.is_started() {
-            self.feed(peer, seg.ack, &[], 0, mark, Feed::Acked);
+        if self.ends[peer].stream.lacks(seg.ack) {
+            self.skip_hole(peer, seg.ack, mark);
         }
     }
 
@@ -374,7 +404,7 @@ impl Connection {
             if !started {
                 end.stream.start(seq);
             }
-            let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark, Feed::Octets);
+            let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark);
             let end = &mut self.ends[from];
             if end.fills_hole(sent == Sent::Old, fresh, mark.at) {
                 end.facts.filled_holes = end.facts.filled_holes.saturating_add(1);
@@ -588,30 +618,24 @@ impl Connection {
         session
     }
 
-    fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark, what: Feed) -> bool {
-        let una = self.ends[from].snd_una;
-        let stream = &mut self.ends[from].stream;
-        let session = match (&mut self.session, what) {
-            (Some(session), _) => session,
-            (none, Feed::Octets) => none.insert(Self::begin_session(self.opening)),
-            (None, Feed::Acked) if !seq.after(stream.next()) => return false,
-            (none, Feed::Acked) => none.insert(Self::begin_session(self.opening)),
-        };
-        let place = Place { mark, end: seq.add(len), una };
-        let mut give = |piece: Piece<'_>| match piece {
-            Piece::Bytes(bytes) => session.bytes(from, bytes, place),
-            Piece::Gap(missing) => session.gap(from, missing, place),
-        };
-        match what {
-            Feed::Octets => stream.push(seq, bytes, len, &mut give),
-            Feed::Acked => {
-                // The FIN takes a number but no octet.
-                let fin = self.ends[from].fin_end.is_some_and(|fin| fin == seq);
-                let until = if fin { seq.sub(1) } else { seq };
-                self.ends[from].stream.acked(until, &mut give);
-                false
-            }
-        }
+    /// Captured octets of `from`, of which so many were on the wire. `true` if they brought anything new.
+    #[inline]
+    fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark) -> bool {
+        let end = &mut self.ends[from];
+        let place = Place { mark, end: seq.add(len), una: end.snd_una };
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
+        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place))
+    }
+
+    /// The peer acknowledged octets of `from` up to `ack` that were not captured.
+    #[cold]
+    fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark) {
+        let end = &mut self.ends[from];
+        let place = Place { mark, end: ack, una: end.snd_una };
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
+        // The FIN takes a number but no octet.
+        let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
+        end.stream.acked(until, &mut |piece| give(session, from, piece, place));
     }
 
     fn collect_news(&mut self, outcome: &mut Outcome) {
@@ -903,13 +927,13 @@ impl Connection {
     }
 }
 
-/// How a stream is fed.
-#[derive(Clone, Copy)]
-enum Feed {
-    /// Captured octets.
-    Octets,
-    /// The peer acknowledged up to here.
-    Acked,
+/// A piece of a side's stream for its session.
+#[inline]
+fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place) {
+    match piece {
+        Piece::Bytes(bytes) => session.bytes(from, bytes, place),
+        Piece::Gap(missing) => session.gap(from, missing, place),
+    }
 }
 
 /// A reset with sequence number 0 and an ACK answers a SYN (RFC 9293, 3.10.7.1), also one that the capture missed.

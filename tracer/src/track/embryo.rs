@@ -353,9 +353,16 @@ impl Embryos {
         syn.or_else(|| self.v6.take(key).map(|e| e.syn(&self.places, self.epoch)))
     }
 
+    /// Whether the oldest attempt's time may have run out at `now`.
+    #[must_use]
+    #[inline]
+    pub fn may_be_due(&self, now: Timestamp) -> bool {
+        now.0 >= self.look_at && self.len() > 0
+    }
+
     /// Takes out the oldest attempt, if its time has run out at `now`.
     pub fn take_due(&mut self, now: Timestamp, limits: &Limits) -> Option<Syn> {
-        if now.0 < self.look_at || self.len() == 0 {
+        if !self.may_be_due(now) {
             return None;
         }
         let patience = ONE_SYN.min(limits.idle_timeout);

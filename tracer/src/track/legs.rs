@@ -6,6 +6,7 @@ use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Seq, Side, Span, Timestamp};
 use crate::event::{EndedBy, Joint, Mark, OtherLeg};
 use crate::nats::Info;
+use ecow::EcoString;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
@@ -59,8 +60,8 @@ pub struct Legs {
     /// Flows whose greeting has not come; by name.
     young: Map<ConnId, Flow>,
     young_order: VecDeque<ConnId>,
-    greetings: Map<(String, u64), Greeting>,
-    greeting_order: VecDeque<(String, u64)>,
+    greetings: Map<(EcoString, u64), Greeting>,
+    greeting_order: VecDeque<(EcoString, u64)>,
     legs: Map<ConnId, Leg>,
     order: VecDeque<ConnId>,
 }

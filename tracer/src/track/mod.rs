@@ -45,6 +45,7 @@ use embryo::Embryos;
 use hashbrown::HashMap;
 use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// What the tracker is told to do.
@@ -60,16 +61,27 @@ pub struct TrackConfig {
     pub iface_names: BTreeMap<(u32, u32), Arc<str>>,
 }
 
-/// Both endpoints, smaller first.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+/// Both endpoints, that with the smaller port first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowKey {
     low: Endpoint,
     high: Endpoint,
 }
 
+impl Hash for FlowKey {
+    /// In three words, not octet by octet: each frame's key is looked up.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let (low, high) = (self.low, self.high);
+        state.write_u128(u128::from_ne_bytes(low.addr.0));
+        state.write_u128(u128::from_ne_bytes(high.addr.0));
+        state.write_u32(u32::from(low.port) << 16 | u32::from(high.port));
+    }
+}
+
 impl FlowKey {
     fn new(a: Endpoint, b: Endpoint) -> Self {
-        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
+        // Ports first: they nearly always differ.
+        if (a.port, a.addr) <= (b.port, b.addr) { Self { low: a, high: b } } else { Self { low: b, high: a } }
     }
 }
 
@@ -127,42 +139,54 @@ impl Tracker {
     /// One segment. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        let (to_server, from_server) =
-            (self.config.ports.contains(seg.dst.port), self.config.ports.contains(seg.src.port));
-        if !to_server && !from_server {
-            return;
-        }
         let key = FlowKey::new(seg.src, seg.dst);
-        let mut slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
-        if let Some(found) = slot {
-            self.wake(found);
-            let reuse = self.connection(found).is_some_and(|c| c.is_reuse(seg));
-            if reuse {
-                self.replace(found, seen.mark, out);
-                slot = None;
-            }
-        }
-        let slot = match slot {
+        let slot = match self.index.get(&key) {
+            Some(&slot) => Some(slot),
+            None if !self.is_wanted(seg) => return,
+            None => self.grow(key, out),
+        };
+        let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
             Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
             None if self.gone.owns(key, seg, seen.mark.at) => return,
             None if self.begin(seg, seen, ordinal, out) => return,
-            None => self.open(key, seg, seen, ordinal, (to_server, from_server), out),
+            None => self.open(key, seg, seen, ordinal, out),
         };
-        self.wake(slot);
         let Some(conn) = awake(&mut self.slots, slot) else { return };
-        let id = conn.first_frame;
-        if seen.mark.at >= conn.check_at {
-            self.check(slot, seen.mark.at, out);
-        }
-        let Some(conn) = awake(&mut self.slots, slot).filter(|c| c.first_frame == id) else {
+        if seen.mark.at >= conn.check_at && !self.survives_check(slot, seen.mark.at, out) {
             return;
-        };
+        }
+        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let from = conn.side_of(seg.src);
         let outcome = conn.handle_segment(seg, seen, from);
         if !outcome.twin {
-            self.after(slot, from, seg.ttl, seen.mark, outcome, out);
+            self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
+    }
+
+    /// Whether it is to or from a server's port.
+    fn is_wanted(&self, seg: &Segment<'_>) -> bool {
+        self.config.ports.contains(seg.dst.port) || self.config.ports.contains(seg.src.port)
+    }
+
+    /// The connection between these ends is another one than this segment's: the ports are used again. Else it is awake.
+    fn is_over(&mut self, slot: u32, seg: &Segment<'_>, mark: Mark, out: &mut Vec<Tracked>) -> bool {
+        if awake(&mut self.slots, slot).is_none() {
+            self.wake(slot);
+        }
+        let over = self.connection(slot).is_some_and(|conn| conn.is_reuse(seg));
+        if over {
+            self.replace(slot, mark, out);
+        }
+        over
+    }
+
+    /// The time of a connection has come to be looked at; whether it is still there then.
+    #[cold]
+    fn survives_check(&mut self, slot: u32, now: Timestamp, out: &mut Vec<Tracked>) -> bool {
+        let id = self.connection(slot).map(|conn| conn.first_frame);
+        self.check(slot, now, out);
+        self.connection(slot).map(|conn| conn.first_frame) == id
     }
 
     /// An ICMP error that quotes a segment.
@@ -180,11 +204,32 @@ impl Tracker {
     }
 
     /// Time passes.
+    #[inline]
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Tracked>) {
-        if now > self.now {
-            self.now = now;
+        self.now = self.now.max(now);
+        let now = self.now;
+        if self.next_timer <= now.0 || self.embryos.may_be_due(now) || self.sockets.is_due(now) {
+            self.catch_up(out);
         }
-        self.tell_attempts(out);
+    }
+
+    /// Something is due.
+    #[cold]
+    fn catch_up(&mut self, out: &mut Vec<Tracked>) {
+        if self.embryos.may_be_due(self.now) {
+            self.tell_attempts(out);
+        }
+        if self.next_timer <= self.now.0 {
+            self.run_timers(out);
+        }
+        if self.sockets.is_due(self.now) {
+            for key in self.sockets.due(self.now) {
+                self.look_at_socket(key, out);
+            }
+        }
+    }
+
+    fn run_timers(&mut self, out: &mut Vec<Tracked>) {
         while self.next_timer <= self.now.0 {
             let Some((&due, _)) = self.timers.first_key_value() else { break };
             if due > self.now.0 {
@@ -199,11 +244,6 @@ impl Tracker {
                 }
             }
             self.next_timer = self.timers.first_key_value().map_or(i64::MAX, |(&at, _)| at);
-        }
-        if self.sockets.is_due(self.now) {
-            for key in self.sockets.due(self.now) {
-                self.look_at_socket(key, out);
-            }
         }
     }
 
@@ -254,10 +294,10 @@ impl Tracker {
         seg: &Segment<'_>,
         seen: Seen,
         ordinal: u64,
-        ports: (bool, bool),
         out: &mut Vec<Tracked>,
     ) -> u32 {
-        let (to_server, from_server) = ports;
+        let ports = &self.config.ports;
+        let (to_server, from_server) = (ports.contains(seg.dst.port), ports.contains(seg.src.port));
         let (from, certain) = match (seg.flags.syn(), seg.flags.ack()) {
             (true, false) => (Side::Client, true),
             (true, true) => (Side::Server, true),
@@ -302,13 +342,16 @@ impl Tracker {
         from: Side,
         ttl: u8,
         mark: Mark,
-        outcome: Outcome,
+        outcome: &Outcome,
         out: &mut Vec<Tracked>,
     ) {
         let Some(conn) = awake(&mut self.slots, slot) else { return };
+        if !outcome.is_news() && !conn.wants_a_look(from, outcome.answered, mark.at) {
+            return;
+        }
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         // The last ACK of a goodbye is no sign that its sender serves on.
-        if outcome.answered && conn.ended.is_none() && mark.at - conn.end(from).pulse > Span::secs(1) {
+        if outcome.answered && conn.ended.is_none() && conn.pulse_due(from, mark.at) {
             conn.end_mut(from).pulse = mark.at;
             let ended = conn.ended.is_some();
             out.push(Tracked::Answered { id, mark, by: from, client, server, ttl, ended });
@@ -319,9 +362,8 @@ impl Tracker {
         if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
             out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });
         }
-        let news = outcome.news;
-        if news.accepted || news.info || news.lame_duck || news.pong.is_some() {
-            pass_on(conn, mark, news, out);
+        if outcome.news.is_any() {
+            pass_on(conn, mark, outcome.news, out);
         }
         if outcome.revived {
             if conn.told {

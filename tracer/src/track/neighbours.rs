@@ -4,6 +4,7 @@ use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
+use ecow::EcoString;
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
@@ -101,7 +102,7 @@ pub struct Restart {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Identity {
     Mqtt(String),
-    Leaf(String),
+    Leaf(EcoString),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -347,7 +348,8 @@ impl Neighbours {
         let Some(server) = self.servers.get(&facts.server) else { return };
         let (id, at) = (facts.first_frame, facts.ended);
         let burst = server.closed.range(window(&server.closed, |c| c.1, at, Span::secs(1)));
-        let own = server.closed.range(window(&server.closed, |c| c.1, at, Span::ZERO)).any(|c| c.0 == id);
+        let same = || server.closed.range(window(&server.closed, |c| c.1, at, Span::ZERO));
+        let own = burst.len() > 0 && same().any(|c| c.0 == id);
         let others = burst.len().saturating_sub(usize::from(own));
         around.server_closed_others = others as u32;
         if let (1.., Some(first), Some(last)) = (others, burst.clone().next(), burst.clone().next_back()) {

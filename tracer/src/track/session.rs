@@ -5,6 +5,7 @@ use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, ProxySign, TlsAlert, TlsFacts, WsClose};
 use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -45,6 +46,15 @@ pub struct News {
     pub info: bool,
     /// The server answered a PING: how long that took.
     pub pong: Option<Span>,
+}
+
+impl News {
+    /// Whether there is something for others.
+    #[must_use]
+    #[inline]
+    pub const fn is_any(&self) -> bool {
+        self.accepted || self.info || self.lame_duck || self.pong.is_some()
+    }
 }
 
 /// Where in the stream an operation stands.
@@ -174,12 +184,22 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
+    #[inline(always)]
     fn op(&mut self, side: Side, op: Op<'_>) {
         match op {
+            // The data path, kept out of the long list.
+            Op::MessageEnd => {}
             Op::Msg { subject, total, .. } => self.msg(side, subject, total),
             Op::Pub { subject, reply, header, total, line } => {
                 self.publish(side, subject, reply, header, total, line)
             }
+            _ => self.other(side, op),
+        }
+    }
+
+    #[inline(never)]
+    fn other(&mut self, side: Side, op: Op<'_>) {
+        match op {
             Op::Ping => self.ping(side),
             Op::Pong => self.pong(side),
             Op::Ok => {
@@ -187,8 +207,8 @@ impl Reading<'_> {
                 self.risk.ok(*self.verbose && self.facts.pubs > 0);
             }
             Op::Err { text } => self.error(side, text),
-            Op::Info { json } => self.info(side, json),
-            Op::Connect { json } => self.connect(json),
+            Op::Info { said, .. } => self.info(side, said),
+            Op::Connect { said, .. } => self.connect(said),
             Op::Sub { .. } => {
                 self.facts.subs += 1;
                 self.before_connect();
@@ -244,7 +264,8 @@ impl Reading<'_> {
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
-            Op::MessageEnd | Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
+            Op::Msg { .. } | Op::Pub { .. } | Op::MessageEnd => {}
+            Op::LinkSub { .. } | Op::Http { .. } | Op::Compressed => {}
         }
     }
 
@@ -371,8 +392,8 @@ impl Reading<'_> {
         errors.push(ErrorText { mark: self.place.mark, from, text: printable(text, TEXT_MAX) });
     }
 
-    fn info(&mut self, side: Side, json: &[u8]) {
-        let Some(info) = Info::decode(json) else { return };
+    fn info(&mut self, side: Side, said: Option<&Info>) {
+        let Some(info) = said else { return };
         let mark = self.place.mark;
         let facts = &mut *self.facts;
         facts.infos += 1;
@@ -384,27 +405,26 @@ impl Reading<'_> {
             {
                 self.news.swapped = true;
             }
-            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info)));
+            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info.clone())));
             return;
         }
         if info.ldm && facts.lame_duck.is_none() {
             facts.lame_duck = Some(mark);
             self.news.lame_duck = true;
         }
-        let connect_info = info.connect_info;
         if facts.info.is_none() {
-            facts.info = Some((mark, Arc::new(info)));
+            facts.info = Some((mark, Arc::new(info.clone())));
             self.news.info = true;
         } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
             facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
-        if connect_info {
+        if info.connect_info {
             self.accepted();
         }
     }
 
-    fn connect(&mut self, json: &[u8]) {
-        match Connect::decode(json) {
+    fn connect(&mut self, said: Option<&Connect>) {
+        match said.cloned() {
             Some(mut connect) => {
                 for text in [&mut connect.name, &mut connect.lang, &mut connect.version, &mut connect.user] {
                     truncate(text, TEXT_MAX);
@@ -479,8 +499,8 @@ fn printable(bytes: &[u8], max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().take(max).map(|c| if c.is_control() { '.' } else { c }).collect()
 }
 
-fn truncate(text: &mut String, max: usize) {
-    if text.chars().count() > max {
+fn truncate(text: &mut EcoString, max: usize) {
+    if text.len() > max && text.chars().count() > max {
         *text = text.chars().take(max).collect();
     }
 }

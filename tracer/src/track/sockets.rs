@@ -420,8 +420,9 @@ impl Sockets {
 
     /// Whether a connection is to be looked at by now.
     #[must_use]
+    #[inline]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.due.first_key_value().is_some_and(|(&at, _)| at <= now)
+        !self.due.is_empty() && self.due.first_key_value().is_some_and(|(&at, _)| at <= now)
     }
 
     /// The connections that are to be looked at by now.

@@ -51,10 +51,11 @@ impl Stream {
         self.started
     }
 
-    /// The next octet awaited.
+    /// Octets before `ack` have not come.
     #[must_use]
-    pub const fn next(&self) -> Seq {
-        self.next
+    #[inline]
+    pub fn lacks(&self, ack: Seq) -> bool {
+        self.started && ack.after(self.next)
     }
 
     /// Early octets are held.

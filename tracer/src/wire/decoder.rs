@@ -19,7 +19,7 @@ impl Decoder {
 
     /// What the captured `bytes` of a frame hold, of which `wire_len` were on the wire. `at` only serves to forget
     /// unfinished datagrams.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'a>(
         &'a mut self,
         link: LinkType,

@@ -204,7 +204,7 @@ impl fmt::Debug for Flags {
 }
 
 /// The TCP options that matter here.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Options {
     /// Largest segment the sender takes.
     pub mss: Option<u16>,
@@ -221,10 +221,20 @@ pub struct Options {
 }
 
 impl Options {
+    /// None.
+    pub const NONE: Self = Self {
+        mss: None,
+        window_scale: None,
+        sack_permitted: false,
+        timestamps: None,
+        sack: [(Seq(0), Seq(0)); 4],
+        sack_count: 0,
+    };
+
     /// Reads option octets. Garbage ends the reading; what came before it holds.
     #[must_use]
     pub fn decode(mut rest: &[u8]) -> Self {
-        let mut out = Self::default();
+        let mut out = Self::NONE;
         loop {
             match *rest {
                 [] | [0, ..] => return out,
@@ -305,7 +315,7 @@ mod tests {
         for garbage in [&[2][..], &[2, 0], &[2, 1, 1], &[8, 200, 1], &[3, 5, 1, 1, 1], &[255, 2, 2]] {
             let mut bytes = vec![3, 3, 2];
             bytes.extend(garbage);
-            assert_eq!(Options::decode(&bytes), Options { window_scale: Some(2), ..Options::default() });
+            assert_eq!(Options::decode(&bytes), Options { window_scale: Some(2), ..Options::NONE });
         }
     }
 }

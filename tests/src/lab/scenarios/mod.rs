@@ -16,7 +16,7 @@ mod rust;
 mod slow;
 mod stale;
 mod stop;
-pub(crate) mod tls;
+pub mod tls;
 
 use super::Scenario;
 

@@ -31,8 +31,25 @@ pub const LIST: &[Scenario] = &[
     },
 ];
 
+/// Whose a self-signed certificate says it is (RFC 5280 section 4.2.1.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// A CA's: what openssl makes unless told otherwise.
+    Ca,
+    /// A server's own.
+    Server,
+}
+
 /// Makes a self-signed certificate; returns the server's `tls` block (with `extra`) and the CA file.
 pub(crate) fn certificate(s: &Stage, extra: &str) -> Result<(String, String)> {
+    certificate_of(s, extra, Bearer::Ca)
+}
+
+/// The same for that bearer.
+///
+/// # Errors
+/// Where openssl fails.
+pub fn certificate_of(s: &Stage, extra: &str, bearer: Bearer) -> Result<(String, String)> {
     let (key, cert) = (s.scratch().join("key.pem"), s.scratch().join("cert.pem"));
     let out = Command::new("openssl")
         .args([
@@ -47,6 +64,14 @@ pub(crate) fn certificate(s: &Stage, extra: &str) -> Result<(String, String)> {
             "30",
         ])
         .args(["-subj", "/CN=n1", "-addext", "subjectAltName=IP:10.77.2.2,DNS:localhost"])
+        .args([
+            "-addext",
+            if bearer == Bearer::Ca {
+                "basicConstraints=critical,CA:TRUE"
+            } else {
+                "basicConstraints=critical,CA:FALSE"
+            },
+        ])
         .arg("-keyout")
         .arg(&key)
         .arg("-out")

@@ -15,29 +15,6 @@ const BATCHES: usize = 8;
 /// Lists of events that wait to be written at most.
 const LISTS: usize = 4;
 
-/// Reads `input` to its end, all stages in turns in this thread.
-pub(super) fn run_alone(
-    input: Input,
-    config: &Config,
-    mut judge: Judge,
-    out: &mut Output,
-) -> Result<(Read, Summary), Failure> {
-    let (front, mut followers) = stages(config, 1);
-    let mut batch = front.batch();
-    let mut reader = Reader::new(input, front);
-    let mut more = true;
-    while more && !out.is_over() {
-        more = reader.fill(&mut batch);
-        for follow in &mut followers {
-            follow.handle_batch(&mut batch);
-        }
-        judge.handle_batch(&mut batch, &mut |event| out.take(&event));
-        reader.give_back(batch.clear());
-    }
-    let last = followers.into_iter().flat_map(Follow::finish).collect();
-    end(reader.input.finish(), judge, last, out)
-}
-
 /// Reads `input` to its end with a thread for reading, one for each of so many followers, and one for verdicts; this one
 /// writes. The system balances them over the cores.
 pub(super) fn run(
@@ -83,7 +60,7 @@ fn end(
     out.check()?;
     let now = judge.now();
     judge.handle_lost(read.lost, now, &mut |event| out.take(&event));
-    let summary = judge.finish_batches(last, &mut |event| out.take(&event));
+    let summary = judge.finish(last, None, &mut |event| out.take(&event));
     Ok((read, summary))
 }
 

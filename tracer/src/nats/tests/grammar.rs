@@ -88,7 +88,7 @@ fn a_bad_line_shows_no_secret() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let connect = Op::Connect { json: b"{\"pass\":\"s3cr3t\"}" };
+    let connect = Op::Connect { json: b"{\"pass\":\"s3cr3t\"}", said: None };
     assert_eq!(format!("{connect:?}"), "Connect");
 }
 

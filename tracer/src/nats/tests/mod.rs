@@ -26,8 +26,8 @@ fn show(side: Side, op: &Op<'_>) -> String {
     let t = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let o = |bytes: Option<&[u8]>| bytes.map_or("-".to_owned(), t);
     let text = match *op {
-        Op::Info { json } => format!("INFO {}", t(json)),
-        Op::Connect { json } => format!("CONNECT {}", t(json)),
+        Op::Info { json, .. } => format!("INFO {}", t(json)),
+        Op::Connect { json, .. } => format!("CONNECT {}", t(json)),
         Op::Pub { subject, reply, header, total, line } => {
             format!("PUB {} {} {header} {total} line={line}", t(subject), o(reply))
         }

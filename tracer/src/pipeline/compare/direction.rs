@@ -2,15 +2,14 @@
 use super::coverage::Coverage;
 use super::matching::{Frame, Matching, matched};
 use super::recording::{Seg, Stream};
-use super::report::{Born, Delay, Died, Direction, Loss};
+use super::report::{Born, DEAD, Delay, Died, Direction, Loss};
 use crate::base::{Span, Timestamp};
 use crate::wire::Flags;
 use hashbrown::HashSet;
 
 /// Losses and births of a direction that are told one by one; all are counted.
 const TOLD: usize = 100;
-/// Segments without an answer in a row that make a direction dead.
-const DEAD_DATA: u64 = 2;
+/// Bare acknowledgements counted in, so many missing in a row make a direction dead.
 const DEAD_ALL: u64 = 3;
 /// A repetition comes no sooner; what waits for its answer longer has none.
 const UNANSWERED: Span = Span::millis(400);
@@ -63,7 +62,7 @@ impl Course<'_> {
         self.births(&m, &mut d);
         self.changes(&m, &mut d);
         d.undecided += self.near.seen - self.near.again - self.near.segs.len() as u64;
-        d.died = self.died(&m, &fates);
+        d.died = self.died(&m, &fates, late(&d));
         d.size_limit = self.size_limit(&m, &fates);
         Judged { unanswered: self.unanswered(&m), direction: d, arrivals }
     }
@@ -117,22 +116,32 @@ impl Course<'_> {
         arrivals
     }
 
+    /// Positions near the sender that the receiver acknowledged, by the capture near the sender (a number's distance to its own
+    /// is 0) or near the receiver; and when.
+    fn acks(&self, at_receiver: bool) -> impl Iterator<Item = (Timestamp, i64)> + '_ {
+        let last = self.near.segs.iter().rev().find(|s| !s.flags.rst());
+        let (stream, minus) = if at_receiver { (self.back.1, self.frame.seq) } else { (self.back.0, 0) };
+        // A reset that answers acknowledges what it answers; but only near the receiver it is certainly the receiver's.
+        let says = move |s: &&Seg| s.flags.ack() && (at_receiver || !s.flags.rst());
+        stream.segs.iter().filter(says).filter_map(move |s| {
+            let last = last?;
+            Some((s.at, last.pos.saturating_add(s.ack.sub(minus).diff(last.seq).into())))
+        })
+    }
+
     /// The highest position near the sender that the receiver acknowledged, in either capture.
     fn acked(&self) -> Option<i64> {
-        let last = self.near.segs.iter().rev().find(|s| !s.flags.rst())?;
-        let end =
-            self.near.segs.iter().filter(|s| !s.flags.rst()).map(|s| s.pos.saturating_add(s.span())).max()?;
-        let acks = |stream: &Stream, minus: u32| {
-            stream
-                .segs
-                .iter()
-                .filter(|s| s.flags.ack() && !s.flags.rst())
-                .map(|s| last.pos.saturating_add(s.ack.sub(minus).diff(last.seq).into()))
-                // Beyond the end: of an earlier time, or of what is not kept.
-                .filter(|&pos| pos <= end)
-                .max()
-        };
-        acks(self.back.0, 0).max(acks(self.back.1, self.frame.seq))
+        let ends = self.near.segs.iter().filter(|s| !s.flags.rst()).map(|s| s.pos.saturating_add(s.span()));
+        let end = ends.max()?;
+        // Beyond the end: of an earlier time, or of what is not kept.
+        self.acks(false).chain(self.acks(true)).map(|(_, pos)| pos).filter(|&pos| pos <= end).max()
+    }
+
+    /// The receiver had what was sent after these octets, and acknowledged none of them then: they are lost for certain, whatever
+    /// the capture near it may have missed.
+    fn is_proven(&self, (start, end): (i64, i64), m: &Matching) -> bool {
+        let later = self.far.segs.iter().find(|s| s.span() > 0 && s.pos.wrapping_sub(m.place) >= end);
+        later.is_some_and(|later| self.acks(true).any(|(at, pos)| at > later.at && pos <= start))
     }
 
     /// Whether the capture near the receiver must have segment `i` if it arrived.
@@ -153,12 +162,15 @@ impl Course<'_> {
         let acked = self.acked();
         let far = Coverage::of(self.far.segs.iter().map(|s| (s.pos.wrapping_sub(m.place), s.span())));
         let first_pair = m.arrived.iter().position(Option::is_some);
-        let late = d.delay.map_or(Span::ZERO, |delay| delay.max.min(Span::secs(1)));
+        let late = late(d);
         let tail = |s: &Seg| self.far_runs.is_none_or(|(_, end)| self.near_time(s) + late > end);
         let mut copies: hashbrown::HashMap<i64, u32> = hashbrown::HashMap::new();
         for s in self.near.segs.iter().filter(|s| s.span() > 0) {
             *copies.entry(s.pos).or_default() += 1;
         }
+        // It shows nothing of this direction, though some of it was acknowledged: what it lacks says nothing.
+        let blind = first_pair.is_none()
+            && acked.is_some_and(|acked| self.near.segs.iter().any(|s| s.span() > 0 && s.pos < acked));
         let mut after = None;
         let mut fates = Vec::with_capacity(self.near.segs.len());
         for (i, (s, arrived)) in self.near.segs.iter().zip(&m.arrived).enumerate() {
@@ -168,7 +180,7 @@ impl Course<'_> {
             }
             let fate = if arrived.is_some() && gaps.is_none() {
                 Fate::Arrived
-            } else if !self.comparable(i, s, first_pair) {
+            } else if !self.comparable(i, s, first_pair) || blind && s.span() == 0 {
                 Fate::Undecided
             } else if s.span() == 0 {
                 if tail(s) && self.frame.clock.is_some() { Fate::Undecided } else { Fate::Lost }
@@ -179,16 +191,27 @@ impl Course<'_> {
                     Fate::Lost
                 } else if acked.is_some_and(|acked| acked >= end) {
                     Fate::NotCaptured
-                } else if tail(s) && copies.get(&s.pos).is_none_or(|&n| n < 2) {
+                } else if blind || tail(s) && copies.get(&s.pos).is_none_or(|&n| n < 2) {
                     Fate::Undecided
                 } else {
                     Fate::Lost
                 }
             };
+            d.lost_outside += u64::from(fate == Fate::Lost && self.is_outside(s, late));
+            if fate == Fate::Lost && s.span() > 0 && !d.proven && d.losses.len() < TOLD {
+                let whole = (s.pos, s.pos.saturating_add(s.span()));
+                d.proven = self.is_proven(gaps.and_then(|gaps| gaps.first().copied()).unwrap_or(whole), m);
+            }
             self.count(s, fate, gaps, after, d);
             fates.push(fate);
         }
         fates
+    }
+
+    /// Sent before the first or after the last packet of the capture near the receiver: maybe it did not run then.
+    fn is_outside(&self, s: &Seg, late: Span) -> bool {
+        let at = self.near_time(s);
+        self.far_runs.is_some_and(|(begin, end)| at + late < begin || at + late > end)
     }
 
     fn count(
@@ -320,13 +343,13 @@ impl Course<'_> {
         }
     }
 
-    fn died(&self, m: &Matching, fates: &[Fate]) -> Option<Died> {
+    fn died(&self, m: &Matching, fates: &[Fate], late: Span) -> Option<Died> {
         let last = m.arrived.iter().rposition(Option::is_some);
         let from = last.map_or(0, |last| last + 1);
         let gone = || self.near.segs.iter().zip(fates).skip(from).filter(|(_, fate)| **fate == Fate::Lost);
         let data = gone().filter(|(s, _)| !s.is_bare()).count() as u64;
         let all = gone().count() as u64;
-        if data < DEAD_DATA && all < DEAD_ALL {
+        if data < DEAD && all < DEAD_ALL {
             return None;
         }
         let (first, _) = gone().next()?;
@@ -334,7 +357,9 @@ impl Course<'_> {
             let far = self.far.segs.get((*m.arrived.get(i)?)? as usize)?;
             Some((self.near.segs.get(i)?.number, far.number))
         });
-        Some(Died { at: first.at, number: first.number, last, sent_after: all, other_went_on: 0 })
+        let outside = gone().filter(|(s, _)| self.is_outside(s, late)).count() as u64;
+        let (at, number) = (first.at, first.number);
+        Some(Died { at, number, last, sent_after: all, outside, other_went_on: 0 })
     }
 
     fn size_limit(&self, m: &Matching, fates: &[Fate]) -> Option<(u32, u32)> {
@@ -349,6 +374,11 @@ impl Course<'_> {
 
     /// The oldest octets the receiver never acknowledged, where they arrived and were repeated.
     fn unanswered(&self, m: &Matching) -> Option<(u64, u64)> {
+        // Who acknowledges or resets was answered, though neither capture shows it.
+        let answered = |s: &Seg| s.flags.ack() || s.flags.rst();
+        if self.back.0.seen + self.back.1.seen == 0 && self.near.segs.iter().any(answered) {
+            return None;
+        }
         let acked = self.acked();
         let waits =
             |s: &&Seg| s.span() > 0 && acked.is_none_or(|acked| s.pos.saturating_add(s.span()) > acked);
@@ -358,11 +388,16 @@ impl Course<'_> {
             .segs
             .iter()
             .zip(&m.arrived)
-            .filter(|(s, arrived)| s.pos == first.pos && arrived.is_some());
+            .filter(|(s, arrived)| s.pos == first.pos && s.span() > 0 && arrived.is_some());
         let last = copies.clone().next_back()?.0;
         let sent = copies.clone().count() as u64;
         let from = copies.next()?.0;
         let back = self.back.0.segs.iter().chain(&self.back.1.segs).any(|s| s.flags.has(Flags::RST));
         (sent >= 2 && last.at - from.at >= UNANSWERED && !back).then_some((from.number, sent))
     }
+}
+
+/// Within so long a segment arrives, as far as those that did show.
+fn late(d: &Direction) -> Span {
+    d.delay.map_or(Span::ZERO, |delay| delay.max.min(Span::secs(1)))
 }

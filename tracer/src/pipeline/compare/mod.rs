@@ -3,6 +3,7 @@
 mod clock;
 mod coverage;
 mod direction;
+mod doubts;
 mod matching;
 mod pairing;
 mod recording;
@@ -17,6 +18,7 @@ pub use recording::Recording;
 pub use report::{Born, Comparison, Delay, Died, Direction, IcmpSeen, Loss, Path, Rewritten, Verdict};
 
 use crate::base::{PerSide, Side, Timestamp};
+use crate::cause::reported;
 use direction::{Course, Judged};
 use matching::Frame;
 use pairing::Pair;
@@ -119,16 +121,21 @@ impl Both<'_> {
             }
             whole => whole,
         };
+        let directions = PerSide { client: direction(judged.client), server: direction(judged.server) };
+        let doubts = doubts::doubts(self, words.verdict, (a, b), &directions);
+        let weight: f64 = doubts.iter().map(|(factor, _)| factor).product();
         Path {
             at_client_side: a.map(|c| c.ends),
             at_server_side: b.map(|c| c.ends),
             start: a.or(b).map(|c| c.first.0).unwrap_or_default(),
             verdict: words.verdict,
+            confidence: reported(words.confidence * weight),
+            doubts: doubts.into_iter().map(|(_, why)| why).collect(),
             summary: words.summary,
             advice: words.advice,
             rewritten: a.zip(b).map(|(a, b)| rewritten::fields(a, b, shift)).unwrap_or_default(),
             icmp,
-            directions: PerSide { client: direction(judged.client), server: direction(judged.server) },
+            directions,
         }
     }
 

@@ -85,6 +85,10 @@ pub struct Path {
     pub start: Timestamp,
     /// The verdict.
     pub verdict: Verdict,
+    /// How sure it is, 0 to 1.
+    pub confidence: f64,
+    /// What makes it less sure than it could be.
+    pub doubts: Vec<&'static str>,
     /// What happened, in one sentence with the frames' numbers.
     pub summary: String,
     /// What that means, and whom to ask.
@@ -110,8 +114,12 @@ pub struct Direction {
     pub lost: u64,
     /// Their octets.
     pub lost_bytes: u64,
+    /// Of one of them at least the receiver's acknowledgements say that it had not come, while later ones had.
+    pub proven: bool,
     /// Bare acknowledgements lost between the points.
     pub lost_acks: u64,
+    /// Of both, those sent before the first or after the last packet of the capture near the receiver.
+    pub lost_outside: u64,
     /// The first of those lost.
     pub losses: Vec<Loss>,
     /// Segments that arrived, since they were acknowledged, but that the capture near the receiver has not.
@@ -200,9 +208,21 @@ pub struct Died {
     pub last: Option<(u64, u64)>,
     /// Segments sent since then.
     pub sent_after: u64,
+    /// Of them, those sent before the first or after the last packet of the capture near the receiver.
+    pub outside: u64,
     /// Segments of the other direction that arrived after that.
     pub other_went_on: u64,
 }
+
+impl Died {
+    /// It shows while the capture near the receiver certainly ran: segments enough to call it dead are missing then.
+    pub(super) const fn is_seen(&self) -> bool {
+        self.sent_after >= self.outside + DEAD
+    }
+}
+
+/// Segments without an answer in a row that make a direction dead.
+pub(super) const DEAD: u64 = 2;
 
 /// What differs between the two points.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -5,6 +5,8 @@ use crate::event::Frame;
 use crate::wire::LinkType;
 use proptest::prelude::*;
 
+mod confidence;
+
 const BEGIN: i64 = 1_795_348_800_000_000_000;
 const FIN: u8 = 1;
 const SYN: u8 = 2;

@@ -19,7 +19,12 @@ pub(super) struct Words {
     pub verdict: Verdict,
     pub summary: String,
     pub advice: String,
+    /// 0 to 1, before what weakens every verdict alike.
+    pub confidence: f64,
 }
+
+/// A segment whose TTL differs more from the others' went another way.
+const STRANGE_TTL: u8 = 1;
 
 const BETWEEN: &str = "a switch, router, firewall, balancer or tunnel between the two capture points";
 
@@ -81,12 +86,28 @@ fn born(case: &Case<'_>) -> Option<Words> {
     let made = if reset { "made the reset" } else { "put octets into the stream" };
     Some(Words {
         verdict: if reset { Verdict::ResetInjected } else { Verdict::DataInjected },
+        confidence: made_between(case, side, &first),
         summary: summary + &more,
         advice: format!(
             "Neither the {near} nor its host did this: {BETWEEN} {made}. Ask who runs it for its log of that moment \
              (firewall, intrusion prevention, idle timeout, a failover that forgot the connection)."
         ),
     })
+}
+
+/// How sure it is that a segment was made on the way, and not missed by the capture near the sender.
+fn made_between(case: &Case<'_>, side: Side, born: &Born) -> f64 {
+    let near = if side == Side::Client { case.a } else { case.b };
+    let goes_on = near.is_some_and(|c| {
+        let after = born.after.unwrap_or_default();
+        c.streams[side].segs.iter().any(|s| s.number > after && !s.flags.rst())
+    });
+    match born.ttl {
+        (here, Some(usual)) if here.abs_diff(usual) > STRANGE_TTL => 0.97,
+        // Its sender acts as if it had not sent it; nobody sends after a reset of its own.
+        _ if goes_on => 0.93,
+        _ => 0.7,
+    }
 }
 
 fn ttl(born: &Born) -> String {
@@ -102,6 +123,7 @@ fn changed(case: &Case<'_>) -> Option<Words> {
     let (here, there) = d.first_changed?;
     Some(Words {
         verdict: Verdict::PayloadChanged,
+        confidence: 0.95,
         summary: format!(
             "{} from the {near} arrived with other octets: the first is no. {here} at the {near} side, no. {there} at the \
              {far} side",
@@ -119,6 +141,7 @@ fn large(case: &Case<'_>) -> Option<Words> {
     let (most, least) = d.size_limit?;
     Some(Words {
         verdict: Verdict::LargeSegmentsLost,
+        confidence: 0.93,
         summary: format!(
             "from {near} to {far} no segment of {least} bytes of data or more arrived ({} lost, {}), while those of up to \
              {most} bytes did",
@@ -134,15 +157,20 @@ fn large(case: &Case<'_>) -> Option<Words> {
 
 fn died(case: &Case<'_>) -> Option<Words> {
     let all = directions(case);
-    let (side, died) = all.iter().find_map(|(side, d)| d.died.map(|died| (*side, died)))?;
+    let sure = |side: Side, died: &Died| for_good(&case.judged[side].direction, died);
+    let dead = || all.iter().filter_map(|(side, d)| d.died.map(|died| (*side, died)));
+    // Where the other capture may have ended, only the direction whose end shows within it is called dead.
+    let (side, died) = dead().find(|(_, died)| died.is_seen()).or_else(|| dead().next())?;
     let (near, far) = toward(side);
-    let other = all.iter().find(|(s, _)| *s != side).and_then(|(_, d)| d.died);
+    let other =
+        dead().find(|(s, other)| *s != side && other.is_seen() == died.is_seen()).map(|(_, other)| other);
     let mut summary = told(&died, near, far);
-    let (verdict, advice) = match other {
+    let (verdict, confidence, advice) = match other {
         Some(other) => {
             let _ = write!(summary, "; {}", told(&other, far, near));
             (
                 Verdict::PathDied,
+                sure(side, &died).min(sure(side.other(), &other)),
                 format!("The path between the two points is gone both ways: ask who runs it ({BETWEEN})."),
             )
         }
@@ -152,8 +180,11 @@ fn died(case: &Case<'_>) -> Option<Words> {
                 n => format!("; {} from the {far} arrived after that", times(n, "segment")),
             };
             summary += &went_on;
+            // Nobody spoke the other way: it may be dead, too.
+            let alone = if died.other_went_on > 0 { 1.0 } else { 0.85 };
             (
                 Verdict::DirectionDied,
+                sure(side, &died) * alone,
                 format!(
                     "The path from {near} to {far} is broken between the two points, the way back is not: a route or \
                      filter that holds for one direction, on {BETWEEN}."
@@ -161,7 +192,19 @@ fn died(case: &Case<'_>) -> Option<Words> {
             )
         }
     };
-    Some(Words { verdict, summary, advice })
+    Some(Words { verdict, summary, advice, confidence })
+}
+
+/// How sure it is that a direction died, by the segments lost since: a path that lost many before loses some in a row by chance.
+fn for_good(d: &Direction, died: &Died) -> f64 {
+    let before = (d.lost + d.lost_acks).saturating_sub(died.sent_after);
+    let rate = before as f64 / d.sent.saturating_sub(died.sent_after).max(1) as f64;
+    let chance = rate.powf(died.sent_after as f64);
+    match died.sent_after {
+        _ if chance > 0.001 => 0.75,
+        4.. => 0.95,
+        _ => 0.85,
+    }
 }
 
 fn told(died: &Died, near: &str, far: &str) -> String {
@@ -185,6 +228,7 @@ fn beyond(case: &Case<'_>) -> Option<Words> {
     let (near, far) = toward(side);
     Some(Words {
         verdict: if far == "server" { Verdict::DiedBeyondServerSide } else { Verdict::DiedBeyondClientSide },
+        confidence: if copies > 2 { 0.92 } else { 0.85 },
         summary: format!(
             "all that the {near} sent reached the {far} side, also no. {number}, which was sent {copies} times; nothing \
              there ever acknowledged it"
@@ -220,12 +264,23 @@ fn loss(case: &Case<'_>) -> Option<Words> {
     }
     Some(Words {
         verdict: Verdict::Loss,
+        confidence: all.iter().map(|(_, d)| gone(d)).fold(0.0, f64::max),
         summary: parts.join("; "),
         advice: format!(
             "The connection survived it. What is lost is lost between the two points: ask who runs that path for drops and \
              errors on its links ({BETWEEN})."
         ),
     })
+}
+
+/// How sure it is that segments were lost, and not missed by the capture near the receiver: a few that nothing but their
+/// absence tells of may be either.
+const fn gone(d: &Direction) -> f64 {
+    match d.lost {
+        _ if d.proven => 0.95,
+        3.. => 0.85,
+        _ => 0.7,
+    }
 }
 
 fn first(loss: &Loss, near: &str, far: &str) -> String {
@@ -245,8 +300,10 @@ fn clean(case: &Case<'_>) -> Words {
     if undecided > 0 {
         let _ = write!(summary, "; {} outside what both captures hold", times(undecided, "segment"));
     }
+    let compared = arrived as f64 / (arrived + undecided).max(1) as f64;
     Words {
         verdict: Verdict::Clean,
+        confidence: (0.95 * compared).max(0.5),
         summary,
         advice: "Not the path between the two points: why it ended is on the hosts; natstrace --read each capture."
             .to_owned(),
@@ -275,6 +332,7 @@ fn through_proxy(a: &Connection, b: &Connection) -> Words {
     };
     Words {
         verdict: Verdict::Proxied,
+        confidence: 0.9,
         summary: format!(
             "a proxy between the two points: {} dials {}, and {} dials {} for it; {}, {}",
             a.ends.client,
@@ -294,12 +352,14 @@ fn through_proxy(a: &Connection, b: &Connection) -> Words {
 fn only_client_side(case: &Case<'_>, a: &Connection) -> Words {
     let syns = a.streams.client.segs.iter().filter(|s| s.flags.syn()).count() as u64;
     let number = a.streams.client.syn.map_or(a.first.1, |syn| syn.number);
+    let lost = case.judged.client.direction.lost;
     let answers = &a.streams.server.segs;
     if let Some(reset) = answers.iter().find(|s| s.flags.rst())
         && answers.iter().all(|s| s.flags.rst())
     {
         return Words {
             verdict: Verdict::ResetInjected,
+            confidence: if lost == 0 { 0.6 } else { 0.9 },
             summary: format!(
                 "the client's SYN (no. {number} at the client side) never reached the server side, yet a reset in the \
                  server's name answered it (no. {} at the client side)",
@@ -311,9 +371,13 @@ fn only_client_side(case: &Case<'_>, a: &Connection) -> Words {
         };
     }
     if answers.is_empty() && syns > 0 {
-        let lost = case.judged.client.direction.lost;
         return Words {
             verdict: Verdict::NeverArrived,
+            confidence: match (lost, syns) {
+                (0, _) => 0.6,
+                (_, 1) => 0.8,
+                _ => 0.92,
+            },
             summary: format!(
                 "{} left the client side (first no. {number}) and none reached the server side{}",
                 times(syns, "SYN"),
@@ -328,6 +392,7 @@ fn only_client_side(case: &Case<'_>, a: &Connection) -> Words {
     }
     Words {
         verdict: Verdict::OnlyClientSide,
+        confidence: 0.5,
         summary: format!("seen at the client side only (from no. {})", a.first.1),
         advice: "It took another way, ended at a proxy between the two points, or the other capture did not run, or not \
                  on that interface and port."
@@ -338,6 +403,7 @@ fn only_client_side(case: &Case<'_>, a: &Connection) -> Words {
 fn only_server_side(b: &Connection) -> Words {
     Words {
         verdict: Verdict::OnlyServerSide,
+        confidence: 0.5,
         summary: format!("seen at the server side only (from no. {})", b.first.1),
         advice: "It came from elsewhere, or from a proxy between the two points, or the client side's capture did not run, \
                  or not on that interface and port."

@@ -36,8 +36,14 @@ fn one(w: &mut Writer, id: u64, path: &Path) {
     ends(w, "server_side", path.at_server_side);
     w.object("verdict");
     w.str("code", path.verdict.name());
+    w.confidence(path.confidence);
     w.str("summary", &path.summary);
     w.str("advice", &path.advice);
+    if !path.doubts.is_empty() {
+        w.array("why_not");
+        path.doubts.iter().for_each(|why| w.item(&format!("less sure than it could be: {why}")));
+        w.end_array();
+    }
     w.end();
     direction(w, "client_to_server", &path.directions[Side::Client]);
     direction(w, "server_to_client", &path.directions[Side::Server]);

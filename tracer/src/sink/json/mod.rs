@@ -9,6 +9,7 @@ use crate::base::{PerSide, Side, community_id};
 use crate::event::{
     Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
+use ecow::EcoString;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -159,7 +160,7 @@ fn client(w: &mut Writer, nats: &NatsFacts) {
 }
 
 /// The first that says something, without secrets.
-fn first<'a>(a: Option<&'a String>, b: Option<&'a String>) -> Cow<'a, str> {
+fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> Cow<'a, str> {
     [a, b].into_iter().flatten().find(|text| !text.is_empty()).map_or(Cow::Borrowed(""), |text| mask(text))
 }
 

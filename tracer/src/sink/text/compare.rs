@@ -1,5 +1,5 @@
 //! A comparison for people: a block for each connection, those that are clean in one line, a summary with the clocks.
-use super::words::{count, grouped, moment};
+use super::words::{count, grouped, moment, sure};
 use super::wrap::Page;
 use super::{BOLD, DIM, Look, Style, plain};
 use crate::base::{Endpoint, PerSide, Side, Span};
@@ -54,7 +54,8 @@ fn one(page: &mut Page, path: &Path) {
     let row = |page: &mut Page, label: &str, text: String| {
         page.paragraph(HANG, &[(DIM, format!("  {label}"))], &[plain(text)]);
     };
-    let summary = [(style(path.verdict), format!("{}:", path.verdict.name())), plain(path.summary.clone())];
+    let code = (style(path.verdict), format!("{}:", path.verdict.name()));
+    let summary = [code, plain(path.summary.clone()), (DIM, sure(path.confidence))];
     page.paragraph(HANG, &[(DIM, "  what".to_owned())], &summary);
     for side in Side::BOTH {
         let d = &path.directions[side];
@@ -83,6 +84,9 @@ fn one(page: &mut Page, path: &Path) {
         row(page, "icmp", format!("{} says {}: {}", icmp.from, icmp.says, at.join(", ")));
     }
     if path.verdict != Verdict::Clean {
+        for why in &path.doubts {
+            row(page, "doubt", format!("{why}."));
+        }
         row(page, "do", path.advice.clone());
     }
 }

@@ -144,11 +144,7 @@ fn close(page: &mut Page, report: &CloseReport) {
     if let Some(who) = words::who(facts) {
         row(page, "who", &[plain(mask(&who))]);
     }
-    let sure = match cause.confidence.clamp(0.0, 1.0) * 100.0 {
-        99.5.. => "(certain)".to_owned(),
-        percent => format!("({percent:.0} % sure)"),
-    };
-    row(page, "why", &[plain(mask(&cause.summary)), (DIM, sure)]);
+    row(page, "why", &[plain(mask(&cause.summary)), (DIM, words::sure(cause.confidence))]);
     if let Some((code, confidence)) = cause.also.first().filter(|(_, c)| *c >= 0.3 || cause.confidence < 0.8)
     {
         row(page, "or", &[plain(format!("{code} ({:.0} %)", confidence * 100.0))]);

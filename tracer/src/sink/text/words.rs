@@ -4,6 +4,7 @@ use crate::event::{
     AtRisk, CloseReport, Facts, Handshake, Kind, Pace, Party, Protocol, Reconnect, ReconnectOutcome,
     TriedServer,
 };
+use ecow::EcoString;
 
 /// `2026-11-22 12:03:14.120Z`.
 pub(super) fn moment(at: Timestamp) -> String {
@@ -101,7 +102,7 @@ pub(super) fn who(facts: &Facts) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-fn described(role: &str, name: Option<&String>, details: [String; 3]) -> Option<String> {
+fn described(role: &str, name: Option<&EcoString>, details: [String; 3]) -> Option<String> {
     let details: Vec<String> = details.into_iter().filter(|text| !text.is_empty()).collect();
     match (name, details.is_empty()) {
         (None, true) => None,
@@ -225,6 +226,14 @@ pub(super) fn grouped(n: u64) -> String {
 /// `3 closes`, `1 close`.
 pub(super) fn count(n: u64, thing: &str) -> String {
     format!("{} {thing}{}", grouped(n), if n == 1 { "" } else { "s" })
+}
+
+/// `(93 % sure)`.
+pub(super) fn sure(confidence: f64) -> String {
+    match confidence.clamp(0.0, 1.0) * 100.0 {
+        99.5.. => "(certain)".to_owned(),
+        percent => format!("({percent:.0} % sure)"),
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use crate::base::{Endpoint, Span, Timestamp};
 use crate::event::{Pace, Reconnect, ReconnectOutcome, Tried, TriedServer};
 use crate::nats::{Connect, Info};
 use crate::track::ConnId;
+use ecow::EcoString;
 use std::sync::Arc;
 
 /// Attempts kept per chain; beyond it they are only counted.
@@ -13,9 +14,9 @@ const SERVERS_MAX: usize = 16;
 /// Who a client is, by its CONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Who {
-    pub name: String,
-    pub lang: String,
-    pub user: String,
+    pub name: EcoString,
+    pub lang: EcoString,
+    pub user: EcoString,
 }
 
 impl Who {
@@ -29,7 +30,7 @@ impl Who {
 pub(super) struct Loss {
     pub id: ConnId,
     pub at: Timestamp,
-    pub server_id: Option<Arc<str>>,
+    pub server_id: Option<EcoString>,
     /// Attempts of the chain made before this loss.
     pub before: usize,
     pub uncounted_before: u32,
@@ -49,7 +50,7 @@ pub(super) struct Attempt {
 pub(super) struct Worked {
     pub id: ConnId,
     pub at: Timestamp,
-    pub server_id: Option<Arc<str>>,
+    pub server_id: Option<EcoString>,
     /// Subscriptions it holds, once that is known.
     pub held: Option<u64>,
 }
@@ -87,7 +88,7 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 pub(super) struct Chain {
     pub who: Option<Who>,
     /// Library version of its last connection.
-    pub version: String,
+    pub version: EcoString,
     pub announced: Option<Announced>,
     pub losses: Vec<Loss>,
     /// Losses not settled.
@@ -98,12 +99,26 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub fn add(&mut self, attempt: Attempt) {
-        if self.attempts.len() < ATTEMPTS_MAX {
+    /// While nothing worked since a loss: when the client was last seen to try.
+    pub fn waits_since(&self) -> Option<Timestamp> {
+        let waits = self.worked.is_none() && !self.losses.is_empty();
+        waits.then(|| self.attempts.last().map_or(Timestamp(i64::MIN), |a| a.at))
+    }
+
+    /// The connections that are its attempts, as far as they are kept.
+    pub fn ids(&self) -> impl Iterator<Item = ConnId> {
+        self.worked.iter().map(|w| w.id).chain(self.attempts.iter().map(|a| a.id))
+    }
+
+    /// One more attempt. `false`: it is only counted.
+    pub fn add(&mut self, attempt: Attempt) -> bool {
+        let kept = self.attempts.len() < ATTEMPTS_MAX;
+        if kept {
             self.attempts.push(attempt);
         } else {
             self.uncounted = self.uncounted.saturating_add(1);
         }
+        kept
     }
 
     /// What an attempt came to.
@@ -116,16 +131,11 @@ impl Chain {
     /// What became of the client since it lost `id`.
     pub fn report(&self, id: ConnId, until: Timestamp) -> Option<Reconnect> {
         let loss = self.losses.iter().find(|l| l.id == id)?;
-        let own: Vec<&Attempt> = self
-            .attempts
-            .get(loss.before..)
-            .unwrap_or_default()
-            .iter()
-            .filter(|a| a.at >= loss.at && self.worked.as_ref().is_none_or(|w| a.at <= w.at))
-            .collect();
-        let (first, last) = (own.first()?.at, own.last()?.at);
-        let times: Vec<Timestamp> = own.iter().map(|a| a.at).collect();
-        let mut gaps = gaps(&times);
+        let since = self.attempts.get(loss.before..).unwrap_or_default();
+        let until_it_worked = |at: Timestamp| self.worked.as_ref().is_none_or(|w| at <= w.at);
+        let own = since.iter().filter(|a| a.at >= loss.at && until_it_worked(a.at));
+        let (first, last) = (own.clone().next()?.at, own.clone().last()?.at);
+        let mut gaps = gaps(own.clone().map(|a| a.at));
         gaps.sort_unstable();
         let interval = gaps.get(gaps.len() / 2).copied();
         let quiet = until - last;
@@ -135,9 +145,9 @@ impl Chain {
             None if quiet > patience => ReconnectOutcome::GaveUp,
             None => ReconnectOutcome::Trying,
         };
-        let servers = self.servers(&own);
-        let (pace, extent) = at_one_server(&own, &servers);
-        let count = u32::try_from(own.len()).unwrap_or(u32::MAX);
+        let servers = self.servers(own.clone());
+        let (pace, extent) = at_one_server(own.clone(), &servers);
+        let count = u32::try_from(own.count()).unwrap_or(u32::MAX);
         Some(Reconnect {
             attempts: count.saturating_add(self.uncounted.saturating_sub(loss.uncounted_before)),
             interval,
@@ -157,7 +167,7 @@ impl Chain {
         })
     }
 
-    fn servers(&self, own: &[&Attempt]) -> Vec<TriedServer> {
+    fn servers<'a>(&self, own: impl Iterator<Item = &'a Attempt>) -> Vec<TriedServer> {
         let mut servers: Vec<TriedServer> = Vec::new();
         for attempt in own {
             let full = servers.len() >= SERVERS_MAX;
@@ -180,10 +190,13 @@ impl Chain {
 }
 
 /// How the attempts at the server tried most often follow each other: a pool is tried in passes, whose inside says nothing.
-fn at_one_server(own: &[&Attempt], servers: &[TriedServer]) -> (Option<Pace>, Option<(Span, Span)>) {
-    let Some(most) = servers.iter().rev().max_by_key(|s| s.attempts) else { return (None, None) };
-    let times: Vec<Timestamp> = own.iter().filter(|a| a.server == most.server).map(|a| a.at).collect();
-    let gaps = gaps(&times);
+fn at_one_server<'a>(
+    own: impl Iterator<Item = &'a Attempt>,
+    servers: &[TriedServer],
+) -> (Option<Pace>, Option<(Span, Span)>) {
+    let most = servers.iter().rev().max_by_key(|s| s.attempts).filter(|s| s.attempts > 3);
+    let Some(most) = most else { return (None, None) };
+    let gaps = gaps(own.filter(|a| a.server == most.server).map(|a| a.at));
     match (gaps.iter().min(), gaps.iter().max()) {
         (Some(&min), Some(&max)) if gaps.len() >= 3 => (Some(pace(&gaps, min, max)), Some((min, max))),
         _ => (None, None),
@@ -207,8 +220,9 @@ fn pace(gaps: &[Span], min: Span, max: Span) -> Pace {
     }
 }
 
-fn gaps(times: &[Timestamp]) -> Vec<Span> {
-    times.windows(2).filter_map(|w| Some(*w.last()? - *w.first()?)).collect()
+fn gaps(mut times: impl Iterator<Item = Timestamp>) -> Vec<Span> {
+    let Some(mut last) = times.next() else { return Vec::new() };
+    times.map(|at| at - std::mem::replace(&mut last, at)).collect()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const TOGETHER: Span = Span::secs(2);
 /// First attempts are looked at so far before and behind.
 const ABOUT: Span = Span::secs(10);
 
-/// First attempts after a loss, by the server they went to: when, and how long after the loss.
+/// First attempts after a loss in order of time, by the server they went to: when, and how long after the loss.
 #[derive(Debug, Default)]
 pub(super) struct Herds {
     first: HashMap<Endpoint, VecDeque<(Timestamp, Span)>, foldhash::fast::RandomState>,
@@ -34,22 +34,23 @@ impl Herds {
         if list.len() >= FIRST_MAX {
             list.pop_front();
         }
-        list.push_back((at, at - lost));
+        let place = list.partition_point(|f| f.0 <= at);
+        list.insert(place, (at, at - lost));
     }
 
     /// The herd that came to this server about then.
     pub fn about(&self, server: Endpoint, at: Timestamp) -> Option<Herd> {
-        let near = |f: &&(Timestamp, Span)| (f.0 - at).0.abs() <= ABOUT.0;
-        let mut losses: Vec<Timestamp> =
-            self.first.get(&server)?.iter().filter(near).map(|f| f.0 - f.1).collect();
+        let list = self.first.get(&server)?;
+        let from = list.partition_point(|f| f.0 < at - ABOUT);
+        let near = list.range(from..list.partition_point(|f| f.0 <= at + ABOUT).max(from));
+        let mut losses: Vec<Timestamp> = near.clone().map(|f| f.0 - f.1).collect();
         if losses.len() < HERD {
             return None;
         }
         losses.sort_unstable();
         let common = *losses.get(losses.len() / 2)?;
         let together = |f: &&(Timestamp, Span)| (f.0 - f.1 - common).0.abs() <= TOGETHER.0;
-        let mut delays: Vec<Span> =
-            self.first.get(&server)?.iter().filter(near).filter(together).map(|f| f.1).collect();
+        let mut delays: Vec<Span> = near.filter(together).map(|f| f.1).collect();
         if delays.len() < HERD {
             return None;
         }
