@@ -2,7 +2,7 @@
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{
-    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered,
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Unanswered,
 };
 
 impl Case<'_> {
@@ -143,14 +143,57 @@ impl Case<'_> {
         })
     }
 
-    /// The path loses much, and the end came while something was still being repeated: who gave up may have heard nothing.
+    /// The path loses, and the end came while something was still being repeated: who gave up may have heard nothing.
     #[must_use]
     pub fn struggled(&self) -> bool {
         let repeating = |side: Side| {
             let tcp = &self.facts.tcp[side];
             tcp.unanswered.is_some_and(|u| u.repeats > 0) || tcp.rst.is_some_and(|r| r.into_hole)
         };
-        self.facts.lossy().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
+        self.facts.loses().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
+    }
+
+    /// The client was repeating, without an answer, when the server gave up on its PONGs: they did not get through.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&Unanswered> {
+        let own = self.facts.tcp.client.unanswered.as_ref()?;
+        let before = own.repeats >= 2 && own.first.at + Span::millis(300) < self.ended_at();
+        (self.ended_by(Side::Server) && before && server_error::told(self, "stale_client").is_some())
+            .then_some(own)
+    }
+
+    /// The client left with two PINGs or more unanswered, and had waited for them: PINGs of its timer, not of a flush that it did
+    /// not wait for.
+    #[must_use]
+    pub fn left_after_pings(&self) -> bool {
+        let pings = &self.facts.nats.pings.client;
+        pings.unanswered >= 2
+            && pings.first_unanswered.is_none_or(|m| self.ended_at() - m.at >= Span::secs(1))
+    }
+
+    /// The client's PING timer ran while nothing it wrote got through: its last PINGs, written an interval apart, came within less
+    /// than that before its goodbye, behind what was lost and sent again. How many, the interval, and the first of them.
+    #[must_use]
+    pub fn held_up_pings(&self) -> Option<(u32, Span, Mark)> {
+        let (pings, tcp) = (&self.facts.nats.pings.client, &self.facts.tcp.client);
+        let interval = pings.interval.filter(|_| pings.unanswered >= 2)?;
+        let first = pings.first_unanswered?;
+        let late = tcp.farewell()?.at - first.at < interval;
+        let was_missing = tcp.filled_holes > 0;
+        (self.ended_by(Side::Client) && late && was_missing).then_some((pings.unanswered, interval, first))
+    }
+
+    /// A bare reset into a running connection, that its alleged sender did not make: whether it is just what REJECT sends (no ACK, no
+    /// more than the sequence number that the offending segment acknowledged: nf_send_reset in Linux). So may a balancer that lost
+    /// its table, `tcpkill`, or another host that took the address over. None: the kernel says who made it, or it is no such reset.
+    #[must_use]
+    pub fn bare_reset(&self) -> Option<bool> {
+        let seen = self.close.evidence.iter().all(|e| e.source == Source::Packet);
+        let resets = Side::BOTH.iter().filter_map(|&s| self.facts.tcp[s].rst);
+        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number));
+        let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
+        let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
+        Some(fits && !rst.ip_id_jump && !rst.payload)
     }
 
     /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.
