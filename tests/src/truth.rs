@@ -60,6 +60,9 @@ pub struct Expected {
     pub side: Vec<String>,
     /// `cause.code`.
     pub cause: Vec<String>,
+    /// Why several are right, or why this vantage can't tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// `reconnect.outcome`, where it is certain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reconnect: Vec<String>,
@@ -142,8 +145,16 @@ impl Expected {
             kind: words(kind),
             side: words(side),
             cause: words(cause),
+            note: None,
             reconnect: vec![],
         }
+    }
+
+    /// Says why several are right, or why this vantage can't tell.
+    #[must_use]
+    pub fn because(mut self, note: &str) -> Self {
+        self.note = Some(note.to_owned());
+        self
     }
 
     /// Not just one.

@@ -1,4 +1,4 @@
-//! A real client library on a host, driven by lines (`tests/lab/client.py`, `client.cjs`, `client.go`).
+//! A real client library on a host, driven by lines (`tests/lab/client.py`, `client.cjs`, `client.go`, `rust/`).
 use super::net::{Host, Net};
 use super::process::Process;
 use super::tools::Tools;
@@ -14,6 +14,8 @@ pub enum Lang {
     Js,
     /// nats.go.
     Go,
+    /// async-nats.
+    Rust,
 }
 
 /// A running client.
@@ -38,6 +40,7 @@ impl Client {
                 command.arg("node").arg(tools.scripts.join("client.cjs"))
             }
             Lang::Go => command.arg(tools.go_client()?),
+            Lang::Rust => command.arg(tools.rust_client()?),
         };
         command.args(args);
         Ok(Self { process: Process::start("client", command)?, port: 0 })

@@ -3,7 +3,7 @@ use super::client::{Client, Lang};
 use super::net::{Host, Net};
 use super::raw::Raw;
 use super::server::Server;
-use super::tap::Tap;
+use super::tap::{ALL, Share, Tap};
 use super::tools::Tools;
 use crate::truth::{Expected, Truth, Vantage};
 use anyhow::{Context, Result, ensure};
@@ -56,8 +56,12 @@ impl Stage {
     /// # Errors
     /// Where tcpdump fails.
     pub fn tap(&mut self, vantage: &str, host: Host, iface: &str) -> Result<()> {
+        self.tap_share(vantage, host, iface, ALL)
+    }
+
+    fn tap_share(&mut self, vantage: &str, host: Host, iface: &str, share: Share<'_>) -> Result<()> {
         let capture = format!("{}.{vantage}.pcap", self.truth.scenario);
-        let tap = Tap::start(&self.net, host, iface, &self.captures.join(&capture))?;
+        let tap = Tap::start(&self.net, host, iface, &self.captures.join(&capture), share)?;
         self.taps.push((vantage.to_owned(), tap));
         self.truth.vantages.insert(vantage.to_owned(), Vantage { capture, ..Vantage::default() });
         Ok(())
@@ -68,12 +72,7 @@ impl Stage {
     /// # Errors
     /// Where tcpdump fails.
     pub fn tap_less(&mut self, vantage: &str, snaplen: u32, filter: &str) -> Result<()> {
-        let capture = format!("{}.{vantage}.pcap", self.truth.scenario);
-        let file = self.captures.join(&capture);
-        let tap = Tap::start_with(&self.net, Host::Server, "eth0", &file, snaplen, filter)?;
-        self.taps.push((vantage.to_owned(), tap));
-        self.truth.vantages.insert(vantage.to_owned(), Vantage { capture, ..Vantage::default() });
-        Ok(())
+        self.tap_share(vantage, Host::Server, "eth0", Share { snaplen, filter, ..ALL })
     }
 
     /// Ends a recording and throws it away: nothing, or nothing certain, is to be seen there.
@@ -112,6 +111,26 @@ impl Stage {
             self.tap(&vantage, host, host.iface())?;
         }
         Ok(())
+    }
+
+    /// Begins all recordings anew with rings of so many KiB, that run over soon.
+    ///
+    /// # Errors
+    /// Where tcpdump fails.
+    pub fn small_rings(&mut self, ring: u32) -> Result<()> {
+        for (vantage, _) in std::mem::take(&mut self.taps) {
+            let host = Host::ALL.into_iter().find(|h| h.name() == vantage).context("vantage")?;
+            self.tap_share(&vantage, host, host.iface(), Share { ring, ..ALL })?;
+        }
+        Ok(())
+    }
+
+    /// All recordings lose what comes from here on, but the few frames their rings hold, or go on.
+    ///
+    /// # Errors
+    /// Where a tcpdump is gone.
+    pub fn deaf(&self, deaf: bool) -> Result<()> {
+        self.taps.iter().try_for_each(|(_, tap)| tap.deaf(deaf))
     }
 
     /// Ends the recordings while the connections live.
@@ -188,6 +207,7 @@ impl Stage {
     pub fn launch(&mut self, host: Host, lang: Lang, name: &str, url: &str, args: &str) -> Result<Client> {
         let library = match lang {
             Lang::Go => super::tools::GO_LIBRARY.to_owned(),
+            Lang::Rust => self.tools.rust_library(),
             other => self.tools.library(other == Lang::Python),
         };
         self.truth.made.clients.push(format!("{name}: {library} {args}").trim_end().to_owned());
@@ -314,6 +334,13 @@ impl Stage {
             if let Some(vantage) = self.truth.vantages.get_mut(name) {
                 vantage.closes.push(expected.clone());
             }
+        }
+    }
+
+    /// So many connections are open at the end, seen from this vantage.
+    pub fn open_at(&mut self, vantage: &str, open: u64) {
+        if let Some(vantage) = self.truth.vantages.get_mut(vantage) {
+            vantage.open = Some(open);
         }
     }
 

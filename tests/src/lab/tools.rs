@@ -1,4 +1,4 @@
-//! What the lab needs on a machine, found or installed: packages, nats-server in two versions, two client libraries.
+//! What the lab needs on a machine, found or installed: packages, nats-server in two versions, client libraries.
 use anyhow::{Context, Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("sysctl", "procps"),
     ("haproxy", "haproxy"),
+    ("nginx", "libnginx-mod-stream"),
     ("nats-server", "nats-server"),
     ("python3", "python3-venv"),
     ("node", "nodejs"),
@@ -21,7 +22,7 @@ const PROGRAMS: &[(&str, &str)] = &[
 /// What Debian 12 packages as golang-github-nats-io-go-nats-dev.
 pub const GO_LIBRARY: &str = "nats.go 1.22.1";
 /// One build at a time.
-static GO_BUILD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+static BUILD: std::sync::Mutex<()> = std::sync::Mutex::new(());
 
 /// Where the tools are.
 #[derive(Clone, Debug)]
@@ -141,7 +142,7 @@ impl Tools {
     /// # Errors
     /// Where Go or its NATS library can't be installed, or the client doesn't build.
     pub fn go_client(&self) -> Result<PathBuf> {
-        let _one = GO_BUILD.lock();
+        let _one = BUILD.lock();
         let (source, folder) = (self.scripts.join("client.go"), root().join("target/lab-go"));
         let program = folder.join("client");
         let changed = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
@@ -159,6 +160,35 @@ impl Tools {
         go.env("GO111MODULE", "off").env("GOPATH", "/usr/share/gocode").env("GOCACHE", folder.join("cache"));
         run(&mut go)?;
         Ok(program)
+    }
+
+    /// The async-nats client, a package of its own with its own lock file, built where its source is newer than the program.
+    /// Only the scenarios that record it need it: it takes a minute or two.
+    ///
+    /// # Errors
+    /// Where it doesn't build.
+    pub fn rust_client(&self) -> Result<PathBuf> {
+        let _one = BUILD.lock();
+        let folder = root().join("target/lab-rust");
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(self.rust_package().join("Cargo.toml"));
+        run(cargo.arg("--target-dir").arg(&folder))?;
+        Ok(folder.join("debug/lab-client"))
+    }
+
+    fn rust_package(&self) -> PathBuf {
+        self.scripts.join("rust")
+    }
+
+    /// `async-nats 0.51.0`: what the lock file holds.
+    #[must_use]
+    pub fn rust_library(&self) -> String {
+        let text = std::fs::read_to_string(self.rust_package().join("Cargo.lock")).unwrap_or_default();
+        let package = text.split("[[package]]").find(|p| p.contains("name = \"async-nats\""));
+        let version = package.and_then(|p| p.split("version = \"").nth(1)?.split('"').next());
+        format!("async-nats {}", version.unwrap_or("?"))
     }
 
     /// nats-server in this version, installed beside the others. Only the scenarios that record it need it.

@@ -8,7 +8,7 @@
 //! | `=> reconnect [PATH=VALUE …]` | a reconnect line |
 //! | `=> event CODE [PATH=VALUE …]`, `=> no event CODE` | an event line |
 //!
-//! After a path: `=` (`-`: absent), `!=`, `<=`, `>=` (numbers), `~` (contains). A path into an array takes an index.
+//! After a path: `=` (`-`: absent), `!=`, `<=`, `>=` (numbers), `~`, `!~` (contains or not). A path into an array takes an index.
 //! `at` is the close's time after the script's begin in seconds.
 use super::BEGIN;
 use super::parse::Expected;
@@ -106,7 +106,7 @@ fn one_of(value: &Value, choice: &str) -> Result<()> {
 fn path(line: &Value, word: &str) -> Result<()> {
     let at = word.find(['=', '~', '<', '>', '!']).with_context(|| format!("'{word}' compares nothing"))?;
     let (path, rest) = word.split_at(at);
-    let sign = if rest[1..].starts_with('=') { 2 } else { 1 };
+    let sign = if rest[1..].starts_with(['=', '~']) { 2 } else { 1 };
     let (sign, wanted) = rest.split_at(sign);
     let value = if path == "at" { seconds(line)? } else { lookup(line, path) };
     let number = |v: &Value| v.as_f64().with_context(|| format!("{path} is {v}"));
@@ -114,6 +114,7 @@ fn path(line: &Value, word: &str) -> Result<()> {
         "=" => same(&value, wanted).is_ok(),
         "!=" => same(&value, wanted).is_err(),
         "~" => value.to_string().contains(wanted),
+        "!~" => !value.to_string().contains(wanted),
         "<=" => number(&value)? <= wanted.parse::<f64>()?,
         ">=" => number(&value)? >= wanted.parse::<f64>()?,
         _ => bail!("'{word}' compares nothing"),

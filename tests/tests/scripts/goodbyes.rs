@@ -297,4 +297,126 @@ hello c
 => fin client client_closed
 => open 0
 "#
+
+/// One bare RST from another distance that answers a segment: a REJECT rule on the way sends just that, but so does a balancer that
+/// lost its table, and tcpkill. Likely, not firm.
+bare_reset_from_nearer r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222 ttl 57
+hello c
++5s    c > pub a 100 drop   +0.1ms s > R ttl=63
++90s   end
+=> rst network firewall_reject 0.5..0.79 cause.also~injected_reset
+"#
+
+/// The client's new SYN meets the same: a rule, as sure as packets can be.
+bare_reset_and_refused_syns r#"
+c = 10.0.0.7:51234 ; c2 = 10.0.0.7:51235 ; c3 = 10.0.0.8:50000 ; s = 10.0.0.5:4222 ttl 57
+hello c
+hello c3
++5s    c > pub a 100 drop   +0.1ms s:c > R ttl=63
++2s    c2 > S drop   +0.1ms s:c2 > RA ttl=63
++1s    s:c3 > msg b 10  +0.1ms c3 > A
++90s   s:c3 > msg b 10  +0.1ms c3 > A
+=> rst network firewall_reject 0.6..0.8
+=> rst network firewall_reject
+=> open 1
+"#
+
+/// Beyond what the client has acknowledged: no REJECT does that, it copies the number.
+bare_reset_beyond_the_window r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222 ttl 57
+hello c
++5s    c > pub a 100 drop   +0.1ms s > R ttl=63 seq=+1400
++90s   end
+=> rst network injected_reset ..0.79
+"#
+
+/// From the host itself, by its TTL: a kernel that lost the socket and a REJECT rule on that host look the same.
+bare_reset_of_the_host_itself r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222 ttl 57
+hello c
++5s    c > pub a 100 drop   +0.1ms s > R
++90s   end
+=> rst server * ..0.79
+"#
+
+/// … and its process goes on: then the socket is there, and a rule on that host or a forger sent the RST.
+bare_reset_of_a_host_that_goes_on r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222 ttl 57
+hello c
++5s    c > pub a 100 drop   +0.1ms s > R
++1s    s > msg a 10         +0.1ms c > R
++90s   end
+=> rst network firewall_reject 0.5..0.79 cause.also~injected_reset
+"#
+
+/// PONGs that come when the client has left answered nobody: the server hung until then.
+pongs_after_the_goodbye_answer_nobody r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+hello c lang=go
++20s   c > PA "PING\r\n"   +0.2ms s > A
++20s   c > PA "PING\r\n"   +0.2ms s > A
++20s   c > FA   +0.2ms s > A
++5s    s > PA "PONG\r\nPONG\r\n"   +0.1ms c > R
++90s   end
+=> fin client stale_server 0.8.. nats.pings_unanswered=2
+"#
+
+/// A flush that nobody waited for is no hanging server.
+flushed_twice_and_closed r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+hello c
++5s    c > PA "PUB a 1\r\nx\r\nPING\r\nPING\r\n"   +0.01ms c > FA   +0.1ms s > A   +0.1ms s > PA "PONG\r\nPONG\r\n"   +0.1ms c > R
++90s   end
+=> fin client client_closed
+"#
+
+/// async-nats keeps the lost connection until the next one works: by then the server, awake again, has answered.
+given_up_long_before_the_goodbye r#"
+c = 10.0.0.7:51234 ; c2 = 10.0.0.7:51235 ; s = 10.0.0.5:4222
+hello c lang=rust
++60s   c > PA "PING\r\n"   +0.2ms s:c > A
++60s   c > PA "PING\r\n"   +0.2ms s:c > A
++120s  s:c > PA "PONG\r\nPONG\r\n"   +0.1ms c > A
++0.2s  hello c2 lang=rust
++0.1ms c > RA
++90s   s:c2 > msg a 10  +0.1ms c2 > A
+=> rst client stale_server 0.6..
+=> open 1
+"#
+
+/// An INFO that comes when the client has gone was too late, not there.
+info_after_the_client_left r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+tcp c
++5s    c > FA   +0.1ms s > A   +1s s > PA "INFO {\"server_id\":\"NA\",\"client_id\":31} \r\n"   +0.1ms c > R
++90s   end
+=> fin client connect_timeout 0.6.. cause.evidence~Rust
+"#
+
+/// New connections are refused while old ones live on: a lame duck closes its listener first. What it announced may have come
+/// before the capture began.
+refused_while_a_connection_seen_midstream_lives_on r#"
+c = 10.0.0.7:51234 ; c2 = 10.0.0.8:50000 ; s = 10.0.0.5:4222
+c > PA "PUB a 1\r\nx\r\n"   +0.1ms s:c > A   +0.1ms s:c > PA "MSG a 1 1\r\nx\r\n"   +0.1ms c > A
++2s    c2 > S    +0.1ms s:c2 > RA
++1s    s:c > FA  +0.1ms c > FA   +0.1ms s:c > A
++90s   end
+=> rst server server_not_listening|server_shutdown
+=> fin server server_shutdown 0.4..0.79
+"#
+
+/// Stale Connection over a path that loses: the PONG lay behind what was lost, the client did not hang.
+stale_while_segments_are_lost r#"
+c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
+hello c
++1s    c > pub a 40   +0.2ms s > A
++1s    c > pub a 40 unseen   +0.1ms c > pub a 40 drop   +0.1ms s > A
++0.2s  c > rtx drop   +0.4s c > rtx drop   +0.8s c > rtx drop
++0.1s  s > PA "PING\r\n"   +0.2ms c > A
++2s    c > rtx   +0.1ms s > A   +0.1ms c > pub a 40 drop   +0.2s c > rtx drop   +0.4s c > rtx drop
++10s   s > PA "-ERR 'Stale Connection'\r\n"  +0.01ms s > FA   +0.2ms c > FA   +0.1ms s > A
++90s   end
+=> fin server packet_loss|stale_client ..0.79
+"#
 }

@@ -133,4 +133,90 @@ tcp c
 +90s   end
 => rst client client_process_exit cause.evidence~"PROXY header names 10.0.0.7"
 "#
+
+/// The SYN is answered within 0.2 ms, INFO and every PONG take 20 ms: what answers is near, the server is not. A server's FIN there
+/// is less surely the server's.
+pongs_come_from_farther_than_tcp r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+tcp c
++40ms  s > PA "INFO {\"server_id\":\"NA\",\"client_id\":31} \r\n"   +0.2ms c > PA "CONNECT {\"lang\":\"go\",\"name\":\"a\"}\r\nPING\r\n"
++20ms  s > PA "PONG\r\n"   +0.1ms c > A
++20s   c > PA "PING\r\n"   +0.2ms s > A   +20ms s > PA "PONG\r\n"   +0.1ms c > A
++20s   c > PA "PING\r\n"   +0.2ms s > A   +20ms s > PA "PONG\r\n"   +0.1ms c > A
++3.3s  s > FA   +0.1ms c > FA   +0.1ms s > A
++90s   end
+=> fin server * ..0.7 cause.evidence~"no PONG came in less than 20" cause.why_not~"a proxy or balancer may stand between"
+"#
+
+/// … out of a silence that is a whole number of seconds: likely its limit, and not more than likely.
+a_near_answer_and_a_round_silence r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+tcp c
++40ms  s > PA "INFO {\"server_id\":\"NA\",\"client_id\":31} \r\n"   +0.2ms c > PA "CONNECT {\"lang\":\"go\",\"name\":\"a\"}\r\nPING\r\n"
++20ms  s > PA "PONG\r\n"   +0.1ms c > A
++20s   c > PA "PING\r\n"   +0.2ms s > A   +20ms s > PA "PONG\r\n"   +0.1ms c > A
++20s   c > PA "PING\r\n"   +0.2ms s > A   +20ms s > PA "PONG\r\n"   +0.1ms c > A
++60s   s > FA   +0.1ms c > FA   +0.1ms s > A
++90s   end
+=> fin server idle_timeout_middlebox 0.4..0.7
+"#
+
+/// A server as near as its PONGs: nothing hints at a hop.
+pongs_as_quick_as_tcp r#"
+c = 10.0.0.7:51001 ; s = 10.0.0.5:4222
+hello c
++20s   c > PA "PING\r\n"   +0.2ms s > PA "PONG\r\n"   +0.1ms c > A
++20s   c > PA "PING\r\n"   +0.3ms s > PA "PONG\r\n"   +0.1ms c > A
++3.3s  s > FA   +0.1ms c > FA   +0.1ms s > A
++90s   end
+=> fin server * cause.evidence!~"in its name"
+"#
+
+/// One address, two servers behind it: that another one takes the client next is no restart.
+several_servers_behind_one_address r#"
+c = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; c3 = 10.0.0.9:51003 ; c4 = 10.0.0.7:51004 ; s = 10.0.0.5:4222
+hello c name=a id=NA
+hello c2 name=b id=NB
+hello c3 name=c id=NA
++5s s:c3 > msg b 10  +0.1ms c3 > A
++1s s:c > msg a 10  +0.1ms c > A
++5s s:c > FA  +0.1ms c > FA  +0.1ms s:c > A
++1s hello c4 name=a id=NB
++3s s:c3 > msg b 10  +0.1ms c3 > A   +0.1s s:c2 > msg b 10  +0.1ms c2 > A
++60s s:c3 > msg b 10  +0.1ms c3 > A
+=> fin server kicked ..0.7 cause.evidence~"several stand behind it"
+=> open 3
+"#
+
+/// Without a sign of another server, a new server_id after the close is a restart.
+one_server_restarted r#"
+c = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; c4 = 10.0.0.7:51004 ; s = 10.0.0.5:4222
+hello c name=a id=NA
+hello c2 name=b id=NA
++5s s:c > FA  +0.1ms c > FA  +0.1ms s:c > A   +0.1ms s:c2 > FA  +0.1ms c2 > FA  +0.1ms s:c2 > A
++1s hello c4 name=a id=NB
++60s end
+=> fin server server_shutdown cause.evidence!~"stand behind"
+=> fin server server_shutdown
+=> open 1
+"#
+
+/// One address, two TTLs that take turns: more than one host answers there. Weak, and said so.
+two_ttls_take_turns r#"
+c = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; c3 = 10.0.0.9:51003 ; s = 10.0.0.5:4222
+hello c
+hello c2
+hello c3
++2s s:c > msg a 9 ttl=61  +0.1ms c > A  +0.1ms c > pub x 2  +0.1ms s:c > A ttl=61
++2s s:c2 > msg a 9 ttl=58  +0.1ms c2 > A  +0.1ms c2 > pub x 2  +0.1ms s:c2 > A ttl=58
++2s s:c > msg a 9 ttl=61  +0.1ms c > A  +0.1ms c > pub x 2  +0.1ms s:c > A ttl=61
++2s s:c2 > msg a 9 ttl=58  +0.1ms c2 > A  +0.1ms c2 > pub x 2  +0.1ms s:c2 > A ttl=58
++2s s:c > msg a 9 ttl=61  +0.1ms c > A  +0.1ms c > pub x 2  +0.1ms s:c > A ttl=61
++2s s:c2 > msg a 9 ttl=58  +0.1ms c2 > A  +0.1ms c2 > pub x 2  +0.1ms s:c2 > A ttl=58
++2s s:c > msg a 9 ttl=61  +0.1ms c > A  +0.1ms c > pub x 2  +0.1ms s:c > A ttl=61
++1s s:c2 > FA ttl=58  +0.1ms c2 > FA  +0.1ms s:c2 > A ttl=58
++60s s:c3 > msg b 10  +0.1ms c3 > A
+=> fin server * ..0.75
+=> open 2
+"#
 }

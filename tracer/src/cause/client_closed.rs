@@ -144,13 +144,16 @@ fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     if nats.mqtt.as_ref().is_some_and(|m| m.disconnect) {
         return (0.97, "with an MQTT DISCONNECT");
     }
-    if nats.pings.client.unanswered >= 2 {
+    if case.held_up_pings().is_some() {
+        return (0.3, "after PINGs that could not leave");
+    }
+    if case.left_after_pings() {
         return (0.2, "after PINGs without an answer");
     }
     if case.struggled() && case.close.kind == Kind::Fin && nats.pings.client.unanswered == 0 {
         return (0.6, "while the path lost much");
     }
-    if nats.pings.client.unanswered > 0 && case.facts.lossy().is_some() {
+    if nats.pings.client.unanswered > 0 && case.facts.loses().is_some() {
         return (0.4, "over a path that lost its PING or the PONG");
     }
     if nats.cut_mid_message.client {
@@ -162,7 +165,8 @@ fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     if java_abort {
         return (0.5, "by a forced close (jnats resets on purpose)");
     }
-    let hasty = nats.at_risk.deliveries > 0 || case.around.client_closed_others >= 2;
+    // Who closes several at once may end as a whole, and what dials for several may be a proxy.
+    let together = case.around.client_closed_others;
     if nats.drained {
         return (0.95, "in good order, after a drain");
     }
@@ -171,12 +175,14 @@ fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     }
     // A client that leaves by its own choice does not come back; a proxy in its place dials for the same client again.
     let came_back = case.around.reconnect.as_ref().is_some_and(|r| r.attempts > 0);
-    match (hasty, came_back) {
-        (true, _) => (0.5, "with messages still under way"),
-        (false, true) => (0.75, "in good order"),
+    match (together, came_back) {
+        _ if nats.at_risk.deliveries > 0 => (0.5, "with messages still under way"),
+        (2.., _) => (0.5, "together with others of its host"),
+        (1, _) => (0.72, "together with another one of its host"),
+        (0, true) => (0.75, "in good order"),
         // Without INFO's client_ip nobody knows whether a proxy dialled for it.
-        (false, false) if nats.info.is_none() => (0.75, "in good order"),
-        (false, false) => (0.8, "in good order"),
+        (0, false) if nats.info.is_none() => (0.75, "in good order"),
+        (0, false) => (0.8, "in good order"),
     }
 }
 

@@ -105,7 +105,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 /// How sure by the packets alone.
 fn weight(case: &Case<'_>) -> (f64, String) {
     let (nats, others) = (&case.facts.nats, case.around.client_closed_others);
-    if nats.pings.client.unanswered >= 2 {
+    if case.left_after_pings() {
         return (0.2, "reset after PINGs without an answer".into());
     }
     let java = case.lang() == "java";

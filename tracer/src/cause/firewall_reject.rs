@@ -24,8 +24,10 @@ On the wire:
 - a SYN refused for one client while others are accepted at the same time
 
 What else it could be:
+- injected_reset: a single bare RST into a running connection may also come from a balancer or NAT
+  that lost its table, from tcpkill, or from another host that took the address over; the rule, or
+  SYNs refused with the same TTL, decide
 - server_not_listening: everybody is refused, the RST has the host's own TTL
-- injected_reset: a device on the path rather than a rule on a host
 - firewall_drop: the same rule with DROP is silent
 
 Fix:
@@ -55,7 +57,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         _ if case.socket_told() == Some(111) => (0.8, "its socket was refused by an ICMP error, not by a reset".to_owned()),
         _ if rule.is_some() && case.went_silent() => (0.96, "its rule is read on this host".to_owned()),
         (Some(i), _, _) => (0.96, say!(case, "{} answered with ICMP {}", i.from, word(i.kind))),
-        (None, true, _) => ((0.97 * case.close.confidence).max(0.7), "a filter answered with a reset in the host's name".to_owned()),
+        (None, true, _) => (made_by_filter(case), "a filter answered with a reset in the host's name".to_owned()),
         (None, false, true) => (0.78, "this client is refused while others are accepted".to_owned()),
         _ => return No,
     };
@@ -91,6 +93,18 @@ fn judge(case: &Case<'_>) -> Judgement {
     Yes(finding.why_not("not a missing listener: a TCP without a listener answers every client alike, with its own RST"))
 }
 
+/// How sure it is that a filter made the reset that the host did not make.
+fn made_by_filter(case: &Case<'_>) -> f64 {
+    let sure = (0.97 * case.close.confidence).max(0.7);
+    match (case.bare_reset(), case.around.refused.is_some()) {
+        (None, _) => sure,
+        // The client's new SYN met the same.
+        (Some(true), true) => sure.min(0.79),
+        (Some(true), false) => 0.66,
+        (Some(false), _) => 0.4,
+    }
+}
+
 /// The ICMP error in words.
 fn word(kind: IcmpKind) -> &'static str {
     match kind {
@@ -109,6 +123,17 @@ mod cases {
         IcmpFact { mark: mark(END + 1), from: Addr::v4([10, 0, 0, 5]), kind, about: Side::Client, count: 1 }
     }
 
+    /// A bare RST in the server's name from another distance, so far off the expected sequence number.
+    fn bare(off: i32) -> Scene {
+        Scene::new().ends(Kind::Rst, Party::Network).with(move |s| {
+            let mut rst = reset(END);
+            (rst.has_ack, rst.ttl_delta, rst.seq_off) = (false, -7, Some(off));
+            rst.answers = Some(Span::millis(1));
+            s.facts.tcp.server.rst = Some(rst);
+            (s.close.detail, s.close.confidence) = (Some("reject"), 0.93);
+        })
+    }
+
     pub const CASES: &[fn() -> Scene] = &[
         || {
             Scene::new()
@@ -117,6 +142,11 @@ mod cases {
                 .fires()
         },
         || Scene::new().ends(Kind::Rst, Party::Network).with(|s| s.close.detail = Some("reject")).fires(),
+        || bare(0).fires(),
+        // The client had not acknowledged all yet.
+        || bare(-800).fires(),
+        // Beyond what the client acknowledged: no REJECT does that.
+        || bare(1400).silent(),
         || {
             Scene::new()
                 .attempt(Handshake::Refused)

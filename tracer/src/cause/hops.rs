@@ -1,8 +1,13 @@
 //! What lies between the ends: a proxy, a balancer, a NAT; and whether it, not an end, made the close.
 use super::Case;
 use crate::base::{Addr, Side, Span};
-use crate::event::{Evidence, Joint, Maker};
+use crate::event::{Evidence, Handshake, Joint, Maker};
 use std::net::IpAddr;
+
+/// One PONG may be late; of three one is as quick as the server is.
+const PONGS_ENOUGH: u32 = 3;
+/// A nats-server that is well answers in less.
+const FARTHER: Span = Span::millis(3);
 
 impl Case<'_> {
     /// Who said the goodbye that decided, as far as this leg shows.
@@ -52,6 +57,47 @@ impl Case<'_> {
                 "the server sees the client as {seen} (client_ip in INFO), here it is {here}: a proxy or NAT is between"
             ),
         ))
+    }
+
+    /// The server's TCP answered the SYN, and INFO and each PONG took far longer, on a connection that no end was slow to begin:
+    /// something nearer may answer in the server's name. The handshake's round trip and the quickest PONG. A weak sign: a server
+    /// that is never quick looks the same.
+    #[must_use]
+    pub fn answered_nearer(&self) -> Option<(Span, Span)> {
+        let (facts, pings) = (self.facts, &self.facts.nats.pings.client);
+        let pong =
+            pings.quickest_pong.filter(|_| pings.sent.saturating_sub(pings.unanswered) >= PONGS_ENOUGH)?;
+        let tcp = facts.syn_to_synack.filter(|_| facts.handshake == Handshake::Complete)?;
+        let info = facts.nats.info.as_ref()?.0.at - facts.established?;
+        let once = facts.tcp.client.syns <= 1 && facts.tcp.server.syns <= 1;
+        let farther =
+            pong.0 > tcp.0.saturating_mul(4).saturating_add(FARTHER.0) && info > Span(pong.0 / 10 * 9);
+        (once && farther && facts.lossy().is_none()).then_some((tcp, pong))
+    }
+
+    /// Nothing here shows a hop for certain, but timing, TTLs or another server at the same address hint at one. What hints at it.
+    #[must_use]
+    pub fn hints_at_hop(&self) -> Option<Evidence> {
+        if self.shows_hop() || self.around.other_leg.is_some() {
+            return None;
+        }
+        let server = self.facts.server;
+        if let Some(mark) = self.around.other_server {
+            let text = format!(
+                "meanwhile another server (another server_id) greeted a client at {server}: several stand behind it"
+            );
+            return Some(Evidence::packet(mark, text));
+        }
+        if let Some((tcp, pong)) = self.answered_nearer() {
+            return Some(Evidence::packets(format!(
+                "{server} answered the SYN within {tcp}, but no PONG came in less than {pong}: something nearer may answer in its name"
+            )));
+        }
+        let (other, own) = self.around.other_server_ttl.zip(self.facts.tcp.server.ttl)?;
+        Some(Evidence::packets(format!(
+            "{} answers with TTL {own} here, with {other} on other connections, to and fro: more than one host may stand behind it",
+            server.addr
+        )))
     }
 
     /// What the close owes to the other leg: that there is one, and what was said on it.

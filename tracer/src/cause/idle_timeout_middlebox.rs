@@ -151,6 +151,7 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
         return 0.0;
     }
     let shown = case.has_proxy();
+    let hinted = case.answered_nearer().is_some() && (known || whole_seconds(gap));
     match (case.close.side, shown) {
         // Forged, as its TTL shows, and nothing led to it.
         (Party::Network, _) if gap >= Span::secs(55) => if same || known { 0.94 } else { 0.6 },
@@ -162,7 +163,9 @@ fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {
         (Party::Server, false) => match (around.same_idle_gap, known) {
             (2.., _) => 0.85,
             (1, true) => 0.8,
+            (1, false) if hinted => 0.7,
             (1, false) => 0.5,
+            _ if hinted => 0.55,
             (_, true) => 0.45,
             _ => 0.0,
         },

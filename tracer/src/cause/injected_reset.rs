@@ -42,16 +42,19 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.close.kind != Kind::Rst || case.facts.handshake == Handshake::Refused || case.is_told() {
         return No;
     }
-    if case.close.detail.is_some_and(|d| d.contains("reject")) {
-        return No;
-    }
     // The first: a later one may be the other end's true answer.
     let resets = Side::BOTH.iter().filter_map(|&s| case.facts.tcp[s].rst.map(|r| (s, r)));
     let found = resets.min_by_key(|(_, r)| (r.mark.at, r.mark.frame.number));
     let forged = case.close.side == Party::Network;
     let odd = found.is_some_and(|(_, r)| r.sender_went_on > 0 || (r.ttl_known && r.ttl_delta.abs() > 3) || r.payload);
+    let like_a_filters = case.close.detail.is_some_and(|d| d.contains("reject"));
     let went_on = found.map_or(0, |(_, r)| r.sender_went_on);
     let mut confidence: f64 = match (forged, odd) {
+        _ if like_a_filters => match case.bare_reset() {
+            Some(true) => 0.34,
+            Some(false) => 0.62,
+            None => return No,
+        },
         (true, true) if went_on > 0 => 0.96,
         (true, true) => 0.9,
         (true, false) => 0.82,

@@ -1,5 +1,5 @@
 //! The client libraries: what each does by default, and what its settings are called. Source: their own code, versions as
-//! read: nats.go 1.53 (`nats.go`), async-nats 0.49 (`options.rs`, `connector.rs`), nats-py 2.15 (`aio/client.py`), nats.js 3.4
+//! read: nats.go 1.53 (`nats.go`), async-nats 0.51 (`options.rs`, `connector.rs`, `lib.rs`), nats-py 2.15 (`aio/client.py`), nats.js 3.4
 //! (`core/src/options.ts`), jnats 2.26 (`Options.java`), nats.c 3.13 (`opts.h`), NATS .NET 3.1 (`NatsOpts.cs`).
 use crate::base::Span;
 
@@ -101,7 +101,9 @@ pub const LIBRARIES: &[Library] = &[
                      has no jitter)",
             wait: "`ConnectOptions::reconnect_delay_callback` (default 0, 2, 4, 8 ms and so on up to 4 s)",
             connect_timeout: "`ConnectOptions::connection_timeout(Duration::from_secs({s}))` (default 5 s)",
-            read_faster: "poll the subscriber in a task of its own; `ConnectOptions::subscription_capacity` sizes its queue",
+            read_faster: "one task reads for all subscriptions and never waits for them: keep blocking work off the runtime's threads \
+                          (`tokio::task::spawn_blocking`); what overflows a queue of `ConnectOptions::subscription_capacity` is \
+                          thrown away (`Event::SlowConsumer`)",
             ignore_discovered: Some("`ConnectOptions::ignore_discovered_servers()`"),
         },
     },

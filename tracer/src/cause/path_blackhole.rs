@@ -1,5 +1,6 @@
 //! `path_blackhole`: both directions die between two hosts, without the sign of a filter.
 use super::prelude::*;
+use crate::event::Unanswered;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -41,6 +42,9 @@ Check next: `natstrace compare` on captures of both hosts; did the connections o
 on?
 ";
 
+/// Within this time both directions of a path that died are noticed, where both ends talk.
+const AT_ONCE: Span = Span::secs(3);
+
 fn judge(case: &Case<'_>) -> Judgement {
     if case.close.kind != Kind::Timeout || case.is_told() {
         return No;
@@ -54,7 +58,12 @@ fn judge(case: &Case<'_>) -> Judgement {
         if around.server_accepts_others.is_some() { 0.2 } else { 0.42 }
     } else {
         let Some((sender, debt)) = case.tcp_debt() else { return No };
-        let both = case.facts.tcp[sender.other()].unanswered.is_some_and(|u| u.owed != Owed::Window && u.repeats > 0);
+        // Both directions at once: an end that was heard for seconds after the other's segments went unanswered shows a path that
+        // still worked one way.
+        let at_once = |u: Unanswered| (u.first.at - debt.first.at).0.abs() < AT_ONCE.0 || debt.peer_spoke < 3;
+        let both = case.facts.tcp[sender.other()]
+            .unanswered
+            .is_some_and(|u| u.owed != Owed::Window && u.repeats > 0 && at_once(u));
         match case.close.side {
             _ if (debt.peer_spoke > 0 && !both) || debt.smaller_pass => 0.15,
             Party::Network => 0.75,

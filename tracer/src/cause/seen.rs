@@ -2,12 +2,8 @@
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{
-    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Unanswered,
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Unanswered,
 };
-use crate::nats::CUT;
-
-/// The most a rule says that rests on no reason having been given, where one may have been: too little to name a cause.
-const UNREAD: f64 = 0.25;
 
 impl Case<'_> {
     /// That end sent the FIN or RST that decided, and it was no proxy of its own accord.
@@ -70,90 +66,6 @@ impl Case<'_> {
                 let unseen = self.facts.nats.unseen[s];
                 unseen.lost || unseen.last.is_some_and(near)
             })
-    }
-
-    /// Whoever closed may have been told why, or may have said it, and nobody can read it: right before the end the server (on
-    /// a link either end) said something long enough that was cut off or not captured, or observation began only then.
-    #[must_use]
-    pub fn reason_unread(&self) -> bool {
-        /// Octets of the shortest reason: `-ERR 'x'` with its line end.
-        const SHORTEST: u32 = 11;
-        let facts = self.facts;
-        if self.is_told() || !matches!(self.close.kind, Kind::Fin | Kind::Rst) || facts.frameless() {
-            return false;
-        }
-        let end = self.ended_at();
-        let within = |m: Mark, span: Span| end - m.at < span;
-        let late = facts.handshake == Handshake::Midstream && within(facts.start, Span::millis(100));
-        let cut = |side: Side| {
-            let unseen = facts.nats.unseen[side];
-            let last = unseen.last.is_some_and(|m| within(m, Span::millis(250)));
-            unseen.hole || unseen.last_octets >= SHORTEST && last
-        };
-        let cut_error =
-            facts.nats.errors.iter().any(|e| within(e.mark, Span::secs(1)) && e.text.ends_with(CUT));
-        // A server that closes right after the handshake does so upon what the client said.
-        let upon = self.closed_by() == Some(Side::Server)
-            && facts.handshake == Handshake::Complete
-            && self.age() < Span::secs(1)
-            && self.around.server_closed_others == 0
-            && facts.nats.unseen.client.octets > 0;
-        late || upon || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
-    }
-
-    /// How sure a rule may be that rests on no reason having been given.
-    #[must_use]
-    pub fn if_none_was_said(&self, confidence: f64) -> f64 {
-        if self.reason_unread() { confidence.min(UNREAD) } else { confidence }
-    }
-
-    /// Nothing of that end was captured, though it took part: what it did shows in the other one's segments alone.
-    #[must_use]
-    pub fn never_captured(&self, side: Side) -> bool {
-        !self.facts.frameless()
-            && self.facts.tcp[side].packets == 0
-            && matches!(
-                self.facts.handshake,
-                Handshake::Complete | Handshake::Midstream | Handshake::Incomplete
-            )
-    }
-
-    /// The server let go of several clients about one a second, as in lame duck mode, and the INFO that would have announced it
-    /// may be what was not captured. A stop closes all within milliseconds.
-    #[must_use]
-    pub fn left_one_by_one(&self) -> bool {
-        let (facts, around) = (self.facts, self.around);
-        let midstream = facts.handshake == Handshake::Midstream;
-        self.ended_by(Side::Server)
-            && self.close.kind == Kind::Fin
-            && around.server_closed_others > 0
-            && around.server_closed_spread > Span::millis(400)
-            && (midstream || facts.nats.unseen.server.octets > 0 && self.age() > Span::secs(1))
-            && !self.reason_unread()
-            && !self.never_accepted()
-    }
-
-    /// An attempt that was not repeated, though TCP repeats a SYN after a second: its client gave up sooner, or the answer was
-    /// not captured, as nothing of this server was. Silence is not shown.
-    #[must_use]
-    pub fn asked_once(&self) -> bool {
-        self.around.server_unheard
-            || !self.facts.frameless()
-                && self.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Syn && u.repeats == 0)
-    }
-
-    /// The client's FIN was acknowledged and not answered by the server's own, which a server that reads sends at once: its
-    /// process hangs, and no PING was read that would say since when.
-    #[must_use]
-    pub fn left_unanswered(&self) -> bool {
-        // As long as Linux holds an acknowledgement back for octets to go with; a FIN that is read is answered with it.
-        let patience = Span::millis(40);
-        let tcp = &self.facts.tcp;
-        self.close.detail == Some("half_closed")
-            && self.around.seen_until - self.ended_at() > patience
-            && tcp.client.retransmits + tcp.server.retransmits == 0
-            && !self.facts.frameless()
-            && !self.heard_whole(Side::Server)
     }
 
     /// TLS is up: what the ends say to each other can't be read.
@@ -231,14 +143,57 @@ impl Case<'_> {
         })
     }
 
-    /// The path loses much, and the end came while something was still being repeated: who gave up may have heard nothing.
+    /// The path loses, and the end came while something was still being repeated: who gave up may have heard nothing.
     #[must_use]
     pub fn struggled(&self) -> bool {
         let repeating = |side: Side| {
             let tcp = &self.facts.tcp[side];
             tcp.unanswered.is_some_and(|u| u.repeats > 0) || tcp.rst.is_some_and(|r| r.into_hole)
         };
-        self.facts.lossy().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
+        self.facts.loses().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
+    }
+
+    /// The client was repeating, without an answer, when the server gave up on its PONGs: they did not get through.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&Unanswered> {
+        let own = self.facts.tcp.client.unanswered.as_ref()?;
+        let before = own.repeats >= 2 && own.first.at + Span::millis(300) < self.ended_at();
+        (self.ended_by(Side::Server) && before && server_error::told(self, "stale_client").is_some())
+            .then_some(own)
+    }
+
+    /// The client left with two PINGs or more unanswered, and had waited for them: PINGs of its timer, not of a flush that it did
+    /// not wait for.
+    #[must_use]
+    pub fn left_after_pings(&self) -> bool {
+        let pings = &self.facts.nats.pings.client;
+        pings.unanswered >= 2
+            && pings.first_unanswered.is_none_or(|m| self.ended_at() - m.at >= Span::secs(1))
+    }
+
+    /// The client's PING timer ran while nothing it wrote got through: its last PINGs, written an interval apart, came within less
+    /// than that before its goodbye, behind what was lost and sent again. How many, the interval, and the first of them.
+    #[must_use]
+    pub fn held_up_pings(&self) -> Option<(u32, Span, Mark)> {
+        let (pings, tcp) = (&self.facts.nats.pings.client, &self.facts.tcp.client);
+        let interval = pings.interval.filter(|_| pings.unanswered >= 2)?;
+        let first = pings.first_unanswered?;
+        let late = tcp.farewell()?.at - first.at < interval;
+        let was_missing = tcp.filled_holes > 0;
+        (self.ended_by(Side::Client) && late && was_missing).then_some((pings.unanswered, interval, first))
+    }
+
+    /// A bare reset into a running connection, that its alleged sender did not make: whether it is just what REJECT sends (no ACK, no
+    /// more than the sequence number that the offending segment acknowledged: nf_send_reset in Linux). So may a balancer that lost
+    /// its table, `tcpkill`, or another host that took the address over. None: the kernel says who made it, or it is no such reset.
+    #[must_use]
+    pub fn bare_reset(&self) -> Option<bool> {
+        let seen = self.close.evidence.iter().all(|e| e.source == Source::Packet);
+        let resets = Side::BOTH.iter().filter_map(|&s| self.facts.tcp[s].rst);
+        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number));
+        let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
+        let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
+        Some(fits && !rst.ip_id_jump && !rst.payload)
     }
 
     /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.

@@ -56,7 +56,12 @@ fn judge(case: &Case<'_>) -> Judgement {
         _ => return No,
     };
     // A PONG that the path lost is no client that hangs.
-    let confidence = if case.facts.lossy().is_some() { f64::min(confidence, 0.6) } else { confidence };
+    let confidence = match (case.facts.lossy(), case.facts.loses()) {
+        (Some(_), _) => f64::min(confidence, 0.6),
+        (None, Some(_)) => f64::min(confidence, 0.46),
+        _ if case.cut_off().is_some() => f64::min(confidence, 0.46),
+        _ => confidence,
+    };
     let interval = pings.interval.unwrap_or(case.settings.ping_interval);
     let (client, server) = (case.client(), case.server());
     let summary = if told.is_some() {

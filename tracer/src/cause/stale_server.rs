@@ -44,9 +44,16 @@ Check next: did all clients of that server leave within minutes?
 
 fn judge(case: &Case<'_>) -> Judgement {
     let pings = &case.facts.nats.pings.client;
+    if let Some(finding) = answered_too_late(case) {
+        return Yes(finding);
+    }
     let hung = case.hung_pings(Side::Server);
     let owes_pong = case.facts.tcp.client.unanswered.is_some_and(|u| u.owed == Owed::Pong);
     if hung == 0 || case.is_told() || case.attempt_failed() || case.ended_by(Side::Server) || case.close.kind == Kind::FirewallDrop {
+        return No;
+    }
+    // PINGs that could not get through asked nobody, those of a flush before the close waited for nobody.
+    if case.held_up_pings().is_some() || case.ended_by(Side::Client) && hung > 1 && !case.left_after_pings() {
         return No;
     }
     let silent_server = case.close.kind == Kind::Timeout && case.close.side != Party::Client;
@@ -58,7 +65,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         _ => return No,
     };
     // A PONG that the path lost is no server that hangs.
-    let confidence = if case.facts.lossy().is_some() { f64::min(confidence, 0.55) } else { confidence };
+    let confidence = if case.facts.loses().is_some() { f64::min(confidence, 0.45) } else { confidence };
     let since = pings.first_unanswered.map(|m| case.ended_at() - m.at);
     let mut finding = Finding::new(
         confidence,
@@ -73,17 +80,52 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(mark) = pings.first_unanswered {
         finding = finding.because([Evidence::packet(mark, say!(case, "first PING without a PONG; {hung} in all, acknowledged by TCP"))]);
     }
-    let addr = case.facts.server.addr;
     finding = finding
         .because(timer(case))
         .because(case.goodbye_evidence(Side::Client))
-        .because(overload::evidence(case))
-        .fix(say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"))
-        .fix(say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"))
-        .fix(say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)))
-        .why_not("not the network and no filter: the server's TCP acknowledged every PING");
+        .because(overload::evidence(case));
+    finding.fix = fix(case);
+    finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".to_owned());
     finding.why_not.extend(case.network_fine());
     Yes(finding)
+}
+
+/// The PONGs came after all, when the client had long stopped asking: some libraries keep the old connection until the next one
+/// is up (async-nats).
+fn answered_too_late(case: &Case<'_>) -> Option<Finding> {
+    let pings = &case.facts.nats.pings.client;
+    if !case.ended_by(Side::Client) || case.is_told() || case.attempt_failed() || case.facts.lossy().is_some() {
+        return None;
+    }
+    let own = library(case.lang());
+    let interval = pings.interval.or(own.map(|l| l.ping_interval))?;
+    let slowest = pings.slowest_pong.filter(|&s| s >= interval.times(own.map_or(2, |l| i64::from(l.pings_out))))?;
+    let stopped = case.ended_at() - pings.last?.at;
+    let tcp_answered = case.facts.rtt.is_some_and(|r| Span::micros(r.max_us.try_into().unwrap_or(i64::MAX)).times(4) < slowest);
+    if !tcp_answered || stopped < Span(interval.0 + interval.0 / 2) {
+        return None;
+    }
+    let mut finding = Finding::new(
+        0.84,
+        say!(case, "{} answered the PINGs of {} {slowest} late, when that had given up on it", case.server(), case.client()),
+    )
+    .because([
+        Evidence::packets(say!(case, "a PONG took {slowest}, though the client asks every {interval}; the server's TCP had acknowledged the PING")),
+        Evidence::packets(say!(case, "the client sent no PING in its last {stopped}: it had given this connection up")),
+    ])
+    .because(case.goodbye_evidence(Side::Client))
+    .because(overload::evidence(case));
+    finding.fix = fix(case);
+    Some(finding.why_not("not the network and no filter: the server's TCP acknowledged every PING"))
+}
+
+fn fix(case: &Case<'_>) -> Vec<String> {
+    let addr = case.facts.server.addr;
+    vec![
+        say!(case, "on {addr}: `ps -o pid,stat,wchan,comm -C nats-server` (T: stopped, D: waits for disk) and `top -H`"),
+        say!(case, "on {addr}: CPU limit (`nr_throttled` in the cgroup's cpu.stat), disk (`iostat -x 1`), `Readloop processing time` in the log"),
+        say!(case, "while it hangs: `curl {}/stacksz` shows where", remedy::monitor(case)),
+    ]
 }
 
 /// Whose timer ended it: the client's own, by its library's defaults or by the interval that was seen.
@@ -115,6 +157,15 @@ mod cases {
         })
     }
 
+    /// A PONG that took 25 s; the client asks at this interval, and asked so long before the end for the last time.
+    fn late(interval: i64, before: i64) -> Scene {
+        Scene::new().with(move |s| {
+            let pings = &mut s.facts.nats.pings.client;
+            (pings.sent, pings.interval, pings.last) = (9, Some(Span::secs(interval)), Some(mark(END - before)));
+            (pings.quickest_pong, pings.slowest_pong) = (Some(Span::millis(1)), Some(Span::secs(25)));
+        })
+    }
+
     pub const CASES: &[fn() -> Scene] = &[
         || hung(2).fires(),
         || {
@@ -126,5 +177,10 @@ mod cases {
         || hung(2).ends(Kind::Rst, Party::Client).fires(),
         || hung(2).dies(Kind::Timeout, Party::Network).silent(),
         || hung(0).silent(),
+        || hung(2).with(|s| s.facts.nats.pings.client.first_unanswered = Some(mark(END - 2))).silent(),
+        || late(10, 30_000).ends(Kind::Rst, Party::Client).fires(),
+        // It asked to the end; the PONG was late once, long ago.
+        || late(10, 3_000).silent(),
+        || late(60, 30_000).silent(),
     ];
 }

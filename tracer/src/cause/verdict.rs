@@ -1,6 +1,7 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
 use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown};
+use crate::base::Side;
 use crate::event::{Cause, Evidence, Source};
 
 /// A verdict below this names no family: `unknown` takes its place.
@@ -92,7 +93,9 @@ impl Verdict {
             Judgement::Yes(finding) => finding,
             Judgement::No => Finding::new(self.confidence, seen::summary(case)),
         };
-        let between = case.between().filter(|_| case.around.other_leg.is_none());
+        let between =
+            case.between().or_else(|| case.hints_at_hop().filter(|_| case.closed_by() == Some(Side::Server)));
+        let between = between.filter(|_| case.around.other_leg.is_none());
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
         why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));

@@ -55,6 +55,11 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             0.9,
             "a proxy or NAT stands between client and server, and what came to its other side was not captured",
         ),
+        (
+            hop_likely(case),
+            0.92,
+            "a proxy or balancer may stand between client and server: what is told of the server may be its doing",
+        ),
     ]
     .into_iter()
     .filter(|(applies, ..)| *applies)
@@ -70,6 +75,11 @@ fn hop_unseen(case: &Case<'_>) -> bool {
 fn unrepeated(case: &Case<'_>) -> bool {
     let once = |u: &Unanswered| u.owed == Owed::Data && u.repeats == 0;
     case.went_silent() && !case.facts.frameless() && case.tcp_debt().is_some_and(|(_, u)| once(u))
+}
+
+/// What closed in the server's name, without a word, may be the hop that something hints at.
+fn hop_likely(case: &Case<'_>) -> bool {
+    case.closed_by() == Some(Side::Server) && !case.is_told() && case.hints_at_hop().is_some()
 }
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.

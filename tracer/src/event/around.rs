@@ -58,6 +58,11 @@ pub struct Around {
     pub server_mute: u32,
     /// TTL that the server's host otherwise shows at the capture.
     pub server_ttl: Option<u8>,
+    /// The same address answers with another TTL on other connections, to and fro: that TTL.
+    pub other_server_ttl: Option<u8>,
+    /// While the server was heard on this connection, another one (another server_id) greeted a client at the same address: several
+    /// stand behind it.
+    pub other_server: Option<Mark>,
     /// Where the capture stands, as other connections between the same hosts show it.
     pub vantage: Option<super::Vantage>,
     /// When the input ended, as far as known at judging.

@@ -265,7 +265,7 @@ pub struct TlsFacts {
 pub struct PingFacts {
     /// PINGs it sent.
     pub sent: u32,
-    /// Of them not answered by a PONG so far.
+    /// Of them not answered by a PONG so far; of a client that left, by then.
     pub unanswered: u32,
     /// The first unanswered PING.
     pub first_unanswered: Option<Mark>,
@@ -561,6 +561,17 @@ impl Facts {
     /// repeated last and never answered isn't counted, nor what waited for a closed window.
     #[must_use]
     pub fn lossy(&self) -> Option<(Side, f64, u32)> {
+        let worst = self.loses()?;
+        // Where one direction died, the other end repeats what was heard: only a goodbye shows that both still worked, or holes
+        // that were filled: what is missing there was lost, and what was sent again arrived.
+        let worked = self.ended_by == EndedBy::Goodbye || self.tcp[worst.0].filled_holes >= 2;
+        let few = worst.2 >= 5 && worst.1 >= 0.08 && worked;
+        (worst.2 >= 10 && worst.1 >= 0.03 || few).then_some(worst)
+    }
+
+    /// As [`Self::lossy`], where it may be chance: enough to doubt that an end's silence is its own.
+    #[must_use]
+    pub fn loses(&self) -> Option<(Side, f64, u32)> {
         let tcp = &self.tcp;
         if Side::BOTH.iter().any(|&s| tcp[s].zero_window.longest > Span::secs(1)) {
             return None;
@@ -572,9 +583,7 @@ impl Facts {
         };
         let (client, server) = (repeated(Side::Client), repeated(Side::Server));
         let worst = if server.1 > client.1 { server } else { client };
-        // Where one direction died, the other end repeats what was heard: only a goodbye shows that both still worked.
-        let few = worst.2 >= 5 && worst.1 >= 0.08 && self.ended_by == EndedBy::Goodbye;
-        (worst.2 >= 10 && worst.1 >= 0.03 || few).then_some(worst)
+        (worst.2 >= 3 && worst.1 >= 0.03).then_some(worst)
     }
 
     /// The last `-ERR` the server sent, if any.

@@ -121,7 +121,7 @@ pub struct Neighbours {
     servers: Map<Endpoint, Server>,
     pairs: Map<(Addr, Addr), Pulses<ConnId>>,
     hosts: Map<Addr, Pulses<Addr>>,
-    ttls: Map<Addr, u8>,
+    ttls: Map<Addr, HostTtl>,
     vantages: Map<Endpoint, Vantage>,
     silences: VecDeque<Silence>,
     client_closes: VecDeque<(ConnId, Addr, Timestamp)>,
@@ -138,6 +138,39 @@ struct IdleDeath {
     client: Addr,
     idle: Span,
     at: Timestamp,
+}
+
+/// With which TTL a host answers.
+#[derive(Debug, Clone, Copy)]
+struct HostTtl {
+    /// The last one.
+    last: u8,
+    /// On which connection, in which capture that was.
+    by: (ConnId, u32),
+    /// Another one, that came on another connection of the same capture.
+    other: u8,
+    /// How often it went from one to the other.
+    turns: u8,
+}
+
+impl HostTtl {
+    /// A path that changed changes once, one that flaps and comes back three times at most; hosts that share an address go on.
+    const SHARED: u8 = 4;
+
+    fn answered(&mut self, ttl: u8, by: (ConnId, u32)) {
+        if ttl != self.last && by.0 != self.by.0 && by.1 == self.by.1 {
+            self.other = self.last;
+            self.turns = self.turns.saturating_add(1);
+        }
+        (self.last, self.by) = (ttl, by);
+    }
+
+    /// Where a connection shows one of two TTLs that take turns: the other one.
+    fn beside(&self, own: u8) -> Option<u8> {
+        let pair = [self.last, self.other];
+        let other = pair.into_iter().find(|&ttl| ttl != own);
+        other.filter(|_| self.turns >= Self::SHARED && pair.contains(&own))
+    }
 }
 
 /// Silences as short as this are no silence.
@@ -197,8 +230,11 @@ impl Neighbours {
         let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
         slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
         slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
-        if self.ttls.len() < MAP_MAX || self.ttls.contains_key(&me.addr) {
-            self.ttls.insert(me.addr, ttl);
+        let by = (id, mark.frame.capture);
+        if let Some(known) = self.ttls.get_mut(&me.addr) {
+            known.answered(ttl, by);
+        } else if self.ttls.len() < MAP_MAX {
+            self.ttls.insert(me.addr, HostTtl { last: ttl, by, other: ttl, turns: 0 });
         }
     }
 
@@ -266,7 +302,9 @@ impl Neighbours {
     #[must_use]
     pub fn around(&self, facts: &Facts, until: Timestamp) -> Around {
         let mut around = Around { seen_until: until, ..Around::default() };
-        around.server_ttl = self.ttls.get(&facts.server.addr).copied();
+        let ttl = self.ttls.get(&facts.server.addr);
+        around.server_ttl = ttl.map(|t| t.last);
+        around.other_server_ttl = ttl.zip(facts.tcp.server.ttl).and_then(|(t, own)| t.beside(own));
         around.vantage = self.vantages.get(&facts.server).copied();
         self.around_server(facts, &mut around);
         self.around_silence(facts, &mut around);
@@ -323,6 +361,7 @@ impl Neighbours {
         let recent = server.refused.partition_point(|r| r.1.at + Span::secs(5) < at);
         around.refused = server.refused.range(recent..).find(|r| r.0 != id).map(|r| r.1);
         let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
+        around.other_server = mine.and_then(|mine| server.greeted_by_another(mine, facts));
         let later = server.accepted.partition_point(|a| a.1.at <= at);
         if let Some(next) = server.accepted.range(later..).find(|a| a.0 != id) {
             around.accepted = Some(next.1);
@@ -330,6 +369,10 @@ impl Neighbours {
                 (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => Some(a != b),
                 _ => None,
             };
+            // Where several stand behind the address, another one says nothing about this one.
+            if around.other_server.is_some() && around.server_id_changed == Some(true) {
+                around.server_id_changed = None;
+            }
         }
         // Those that were there before this end and are still; after a stop only what was heard later counts.
         let gone = around.server_id_changed == Some(true) || around.refused.is_some_and(|r| r.at >= at);
@@ -337,7 +380,8 @@ impl Neighbours {
             .live
             .iter()
             .take_while(|(_, seen)| seen.0 <= at)
-            .filter(|&(&other, seen)| other != id && (!gone || seen.1 - at > Span::secs(1)));
+            .filter(|&(&other, seen)| other != id && (!gone || seen.1 - at > Span::secs(1)))
+            .filter(|&(&other, _)| around.other_server.is_none() || server.greeted_as(other) == mine);
         around.server_serves_others = count(others.take(100));
         let early = facts.start.at;
         let mute = server
@@ -446,6 +490,23 @@ impl Neighbours {
             Some(client) => server.by_client.get(&client).map_or(0, |times| within(times, now, span)),
             None => within(&server.attempts, now, span),
         }
+    }
+}
+
+impl Server {
+    /// Another server_id than `mine` introduced itself here while the server of this connection was still heard on it.
+    fn greeted_by_another(&self, mine: &str, facts: &Facts) -> Option<Mark> {
+        let heard = facts.tcp.server.last.filter(|_| !mine.is_empty())?.at.min(facts.ended);
+        let during = self.greeted.iter().rev().take_while(|g| g.1.at > facts.start.at);
+        let another = |g: &&(ConnId, Mark, Arc<Info>)| {
+            g.1.at < heard && g.0 != facts.first_frame && !g.2.server_id.is_empty() && g.2.server_id != mine
+        };
+        during.filter(another).last().map(|g| g.1)
+    }
+
+    /// Which server introduced itself on a connection.
+    fn greeted_as(&self, id: ConnId) -> Option<&str> {
+        self.greeted.iter().rev().find(|g| g.0 == id).map(|g| g.2.server_id.as_str())
     }
 }
 

@@ -15,6 +15,8 @@ const ERRORS_MAX: usize = 16;
 const URLS_MAX: usize = 64;
 /// Characters kept of any text.
 const TEXT_MAX: usize = 256;
+/// PONGs closer together than this came in one flight.
+const IN_ONE_FLIGHT: Span = Span::millis(5);
 
 /// One connection's session.
 #[derive(Default, Serialize, Deserialize)]
@@ -25,6 +27,7 @@ pub struct Session {
     drain: Drain,
     weights: Weights,
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
+    pongs: Option<Pongs>,
     verbose: bool,
     /// News for the tracker since it last looked.
     pub news: News,
@@ -79,20 +82,20 @@ impl Session {
 
     /// Octets in order.
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
-        let Self { conversation, facts, risk, drain, weights, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, weights, ping_times, pongs, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
         facts.unseen[from].last_octets = 0;
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
         }
-        let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, weights, ping_times, pongs, verbose, news, place };
         conversation.push(from, bytes, &mut |side, op| state.op(side, op));
     }
 
     /// Octets that never come.
     pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
-        let Self { conversation, facts, risk, drain, weights, ping_times, verbose, news } = self;
+        let Self { conversation, facts, risk, drain, weights, ping_times, pongs, verbose, news } = self;
         if from == Side::Client {
             drain.spoiled();
         }
@@ -104,7 +107,7 @@ impl Session {
         let more = u32::try_from(missing).unwrap_or(u32::MAX);
         unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
-        let mut state = Reading { facts, risk, drain, weights, ping_times, verbose, news, place };
+        let mut state = Reading { facts, risk, drain, weights, ping_times, pongs, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));
     }
 
@@ -120,6 +123,7 @@ impl Session {
         f.ws_close.swap();
         f.cut_mid_message.swap();
         self.ping_times.swap();
+        self.pongs = None;
         f.info = f.client_info.take().or_else(|| f.info.take());
         for error in &mut f.errors {
             error.from = error.from.other();
@@ -143,6 +147,11 @@ impl Session {
     ) -> NatsFacts {
         let mut facts = self.facts.clone();
         facts.drained = client_left.is_some_and(|left| self.drain.is_done(left));
+        // PONGs that came when the client had left answered nobody.
+        if let Some(late) = self.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
+            facts.pings.client.unanswered += late.count;
+            facts.pings.client.first_unanswered = Some(late.asked);
+        }
         facts.protocol = self.conversation.protocol();
         facts.heaviest = self.weights.heaviest();
         facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
@@ -154,6 +163,16 @@ impl Session {
     }
 }
 
+/// The server's last PONGs, those that came in one flight.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Pongs {
+    /// The oldest PING that they answer.
+    asked: Mark,
+    /// When the last of them came.
+    at: Timestamp,
+    count: u32,
+}
+
 /// The session's parts while operations come in.
 struct Reading<'a> {
     facts: &'a mut NatsFacts,
@@ -161,6 +180,7 @@ struct Reading<'a> {
     drain: &'a mut Drain,
     weights: &'a mut Weights,
     ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
+    pongs: &'a mut Option<Pongs>,
     verbose: &'a mut bool,
     news: &'a mut News,
     place: Place,
@@ -340,7 +360,8 @@ impl Reading<'_> {
         let asked = side.other();
         let ping = &mut self.facts.pings[asked];
         if let Some(sent) = self.ping_times[asked].pop_front() {
-            let took = self.place.mark.at - sent.at;
+            let at = self.place.mark.at;
+            let took = at - sent.at;
             if ping.slowest_pong.is_none_or(|s| took > s) {
                 ping.slowest_pong = Some(took);
             }
@@ -348,6 +369,10 @@ impl Reading<'_> {
                 ping.quickest_pong = Some(took);
             }
             if side == Side::Server {
+                *self.pongs = Some(match self.pongs.filter(|p| at - p.at < IN_ONE_FLIGHT) {
+                    Some(p) => Pongs { count: p.count.saturating_add(1), at, ..p },
+                    None => Pongs { asked: sent, at, count: 1 },
+                });
                 self.news.pong = Some(took);
             }
         }

@@ -38,6 +38,11 @@ pub const LIST: &[Scenario] = &[
         what: "the recording begins later, 10 % are lost, then the clients close",
         play: midstream_loss,
     },
+    Scenario {
+        name: "healthy_capture_loss",
+        what: "the captures lose 2 s of frames on their way to the file; the connections notice nothing",
+        play: capture_loss,
+    },
 ];
 
 fn closed(s: &mut Stage, who: &str) {
@@ -177,5 +182,30 @@ fn midstream_loss(s: &mut Stage) -> Result<()> {
         s.all(&Expected::new(port(client.port), "fin", "client", "client_closed"));
     }
     s.open(0, 0);
+    Ok(())
+}
+
+fn capture_loss(s: &mut Stage) -> Result<()> {
+    s.small_rings(64)?;
+    let _server = s.server("")?;
+    let mut busy = s.py("busy", "--sub load")?;
+    let mut quiet = s.js("quiet", "--sub other")?;
+    let mut unseen = s.js("unseen", "--sub other")?;
+    busy.say("start load 40 60")?;
+    pause(800);
+    s.deaf(true)?;
+    s.did("all hosts: kill -STOP tcpdump for 2 s: its ring runs over, the kernel drops what comes then");
+    pause(1300);
+    // Nothing of this end is in any recording, and nothing is owed before it.
+    unseen.say("close")?;
+    unseen.wait()?;
+    pause(700);
+    s.deaf(false)?;
+    pause(1000);
+    busy.say("stop")?;
+    pause(500);
+    close(s, &mut busy, "busy", "drain")?;
+    close(s, &mut quiet, "quiet", "close")?;
+    s.open(1, 1);
     Ok(())
 }

@@ -1,15 +1,18 @@
 //! The scenarios, by what goes wrong. Each does something, and says what is then true because of what it did.
 mod auth;
+mod cluster;
 mod filter;
 mod golang;
 mod healthy;
 mod jwt;
 mod links;
+mod nginx;
 mod normal;
 mod path;
 mod protocol;
 mod proxy;
 mod refuse;
+mod rust;
 mod slow;
 mod stale;
 mod stop;
@@ -29,11 +32,14 @@ pub fn all() -> Vec<&'static Scenario> {
         filter::LIST,
         path::LIST,
         proxy::LIST,
+        nginx::LIST,
+        cluster::LIST,
         protocol::LIST,
         auth::LIST,
         jwt::LIST,
         healthy::LIST,
         golang::LIST,
+        rust::LIST,
         tls::LIST,
         links::LIST,
     ];

@@ -207,17 +207,16 @@ fn heavy_loss(s: &mut Stage, config: &str, ping: &str) -> Result<()> {
 
 fn loss_client(s: &mut Stage) -> Result<()> {
     heavy_loss(s, "", "--ping 0.6")?;
-    let (kind, side) = ("fin|rst|timeout", "client|network");
-    // Where its last PING was not seen, or got its PONG after all, it closed: that is all that shows.
-    s.all(&Expected::new(name("victim"), kind, side, "packet_loss|client_closed"));
+    // The losses made it give up: its last PINGs were written an interval apart and could not leave. Which FIN or RST got through
+    // is chance.
+    s.all(&Expected::new(name("victim"), "fin|rst|timeout", "client|network", "packet_loss"));
     Ok(())
 }
 
 fn loss_server(s: &mut Stage) -> Result<()> {
     heavy_loss(s, "ping_interval: \"600ms\"\nping_max: 2", "")?;
-    // Where its FIN went into the hole, a path that loses and one that is dead look the same for those seconds.
-    let cause = "packet_loss|path_blackhole";
-    s.all(&Expected::new(name("victim"), "fin|rst|timeout", "server|client|network", cause));
+    // Both directions lose, and both go on to the end: half of all arrives. Which FIN or RST got through is chance.
+    s.all(&Expected::new(name("victim"), "fin|rst|timeout", "server|client|network", "packet_loss"));
     Ok(())
 }
 

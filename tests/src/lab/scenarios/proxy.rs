@@ -81,14 +81,14 @@ fn patient(s: &mut Stage) -> Result<Process> {
 }
 
 /// A connected client that dials the router.
-fn through(s: &mut Stage, host: Host, name: &str, args: &str) -> Result<Client> {
+pub(super) fn through(s: &mut Stage, host: Host, name: &str, args: &str) -> Result<Client> {
     let mut client = s.launch(host, Lang::Python, name, FRONT, args)?;
     client.ready()?;
     Ok(client)
 }
 
 /// Both sides of a proxied client: its own, and that of the proxy.
-fn legs(name: &str, client: &str) -> [Who; 2] {
+pub(super) fn legs(name: &str, client: &str) -> [Who; 2] {
     let leg = |address: &str| Who { name: Some(name.to_owned()), ..from(address) };
     [leg(client), leg(BACK)]
 }

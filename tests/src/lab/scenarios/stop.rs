@@ -214,7 +214,7 @@ fn gave_up(s: &mut Stage) -> Result<()> {
     Ok(())
 }
 
-const LAME: &str = "lame_duck_grace_period: \"1s\"\nlame_duck_duration: \"30s\"";
+pub(super) const LAME: &str = "lame_duck_grace_period: \"1s\"\nlame_duck_duration: \"30s\"";
 
 fn lame_duck(s: &mut Stage) -> Result<()> {
     let mut server = s.server(LAME)?;
