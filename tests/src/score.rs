@@ -3,7 +3,7 @@
 use crate::check::{Examined, objects, run, word};
 use crate::each::{cores, each};
 use crate::variants::{self, Variant};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -192,6 +192,50 @@ impl Harder {
     }
 }
 
+/// What may be wrong, in doubt, of the closes told of one variant, and what must be right: of 1000.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Wrong at most.
+    pub wrong: usize,
+    /// Right at least: who says nothing is never wrong.
+    pub right: usize,
+}
+
+impl Budget {
+    /// Budgets by variant, a line each: wrong, right, name. `#` begins a comment.
+    ///
+    /// # Errors
+    /// Where a line is none.
+    pub fn table(text: &str) -> Result<BTreeMap<String, Self>> {
+        let lines = text.lines().filter(|l| !l.starts_with('#') && !l.trim().is_empty());
+        let read = |line: &str| {
+            let mut words = line.split_whitespace();
+            let wrong = words.next()?.parse().ok()?;
+            let right = words.next()?.parse().ok()?;
+            Some((words.collect::<Vec<_>>().join(" "), Self { wrong, right }))
+        };
+        lines.map(|line| read(line).ok_or_else(|| anyhow!("no budget: {line}"))).collect()
+    }
+}
+
+impl Harder {
+    /// So many of 1000 closes.
+    fn share(&self, of: usize) -> f64 {
+        of as f64 * 1000.0 / self.closes.max(1) as f64
+    }
+
+    /// In what it exceeds or misses its budget.
+    #[must_use]
+    pub fn breaks(&self, budget: Budget) -> Option<String> {
+        let (wrong, right) = (self.share(self.doubtful.len()), self.share(self.right));
+        if wrong > budget.wrong as f64 {
+            return Some(format!("{wrong:.1} of 1000 closes are told wrong, {} at most", budget.wrong));
+        }
+        (right < budget.right as f64)
+            .then(|| format!("{right:.1} of 1000 closes are told right, {} at least", budget.right))
+    }
+}
+
 impl Display for Harder {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { captures, closes, right, unknown, doubtful, alarms, firm } = self;
@@ -205,8 +249,13 @@ impl Display for Harder {
     }
 }
 
-/// Derives every variant of one recording and asks natstrace about each.
-fn harden(binary: &Path, folder: &Path, examined: &Examined<'_>) -> Result<Vec<(&'static Variant, Harder)>> {
+/// Derives every variant of one recording, the `place`th of all, and asks natstrace about each.
+fn harden(
+    binary: &Path,
+    folder: &Path,
+    examined: &Examined<'_>,
+    place: usize,
+) -> Result<Vec<(&'static Variant, Harder)>> {
     let mut known: BTreeMap<Ends, BTreeSet<String>> = BTreeMap::new();
     for row in &examined.rows {
         if let (Some(expected), Some(close)) = (&row.expected, &row.close) {
@@ -216,7 +265,7 @@ fn harden(binary: &Path, folder: &Path, examined: &Examined<'_>) -> Result<Vec<(
     let pcap = std::fs::read(folder.join(&examined.wanted.capture))?;
     let scratch = tempfile::tempdir()?;
     let mut found = Vec::new();
-    for variant in variants::ALL {
+    for variant in variants::ALL.iter().filter(|v| place.is_multiple_of(v.every)) {
         let Some(file) = variant.of(&pcap)? else { continue };
         std::fs::write(scratch.path().join("harder.pcap"), file)?;
         let said = objects(&run(binary, scratch.path(), "harder.pcap", &examined.truth.options, "json")?)?;
@@ -236,8 +285,11 @@ pub fn harder(
     folder: &Path,
     examined: &[Examined<'_>],
 ) -> Result<BTreeMap<&'static str, Harder>> {
-    let found =
-        each(examined, cores(), |_| (), |one| harden(binary, folder, one).with_context(|| one.name()));
+    let placed: Vec<_> = examined.iter().enumerate().collect();
+    let ask = |&(place, one): &(usize, &Examined<'_>)| {
+        harden(binary, folder, one, place).with_context(|| one.name())
+    };
+    let found = each(&placed, cores(), |_| (), ask);
     let (mut all, mut errors) = (BTreeMap::new(), Vec::new());
     for one in found {
         match one {

@@ -15,6 +15,7 @@ mod scripts {
     mod figures;
     mod filters;
     mod goodbyes;
+    mod halves;
     mod handshakes;
     mod healthy;
     mod icmp;

@@ -40,6 +40,9 @@ Check next: did the same client come back (`reconnect`)? A client that redials a
 to leave.
 ";
 
+/// As sure as this, or more, where the client's own last words show that it meant to leave.
+const SAID: f64 = 0.85;
+
 fn judge(case: &Case<'_>) -> Judgement {
     let nats = &case.facts.nats;
     if let Some(finding) = said_close_notify(case) {
@@ -60,7 +63,15 @@ fn judge(case: &Case<'_>) -> Judgement {
     if silent && case.facts.handshake == Handshake::Complete && !case.facts.unread() {
         return Yes(never_spoke(case));
     }
-    let (confidence, how) = how(case, java_abort);
+    let (mut confidence, how) = how(case, java_abort);
+    // What it said itself (drain, close frame, DISCONNECT) needs no silence of the server.
+    if confidence < SAID {
+        confidence = case.if_none_was_said(confidence);
+        let shaking = nats.tls.as_ref().is_some_and(|tls| tls.server_hello.is_some() && !tls.established);
+        if case.left_unanswered() || shaking {
+            confidence = confidence.min(0.25);
+        }
+    }
     let goodbye = case.goodbye_evidence(Side::Client);
     let mut finding =
         Finding::new(confidence, say!(case, "{client} closed its connection to {} {how}", case.server()))
@@ -117,7 +128,7 @@ fn said_close_notify(case: &Case<'_>) -> Option<Finding> {
     }
     let summary = say!(case, "{} closed its connection to {}: it ended TLS first, the server's FIN answered", case.client(), case.server());
     Some(
-        Finding::new(0.92, summary)
+        Finding::new(case.if_none_was_said(0.92), summary)
             .because([Evidence::packet(mark, "a TLS record of close_notify's size from the client, right before the server's FIN")])
             .because(case.goodbye_evidence(Side::Server))
             .why_not("not the server: its FIN came in answer to the client's goodbye"),
@@ -196,5 +207,8 @@ mod cases {
         || Scene::new().mute().ends_at(Kind::Fin, Party::Client, 5).fires(),
         || Scene::new().ends(Kind::Fin, Party::Server).silent(),
         || Scene::new().error("Authorization Violation").silent(),
+        // Right before it the server said something that nobody can read, long enough for a reason or not.
+        || Scene::new().with(|s| s.facts.nats.unseen.server = unseen(32, END - 3)).silent(),
+        || Scene::new().with(|s| s.facts.nats.unseen.server = unseen(6, END - 3)).fires(),
     ];
 }

@@ -49,6 +49,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.struggled() {
         confidence = confidence.min(0.45);
     }
+    confidence = case.if_none_was_said(confidence);
+    // Its reset may answer what was not captured.
+    if case.close.kind == Kind::Rst && case.never_captured(Side::Server) {
+        confidence = confidence.min(0.35);
+    }
     if case.lives_on(Side::Client) || ended.is_none() && case.around.process_end.client.is_some() {
         confidence = 0.0;
     }

@@ -64,6 +64,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         (true, _, _) => 0.55,
         (false, _, _) => return No,
     };
+    let confidence = case.if_none_was_said(confidence);
     let mut finding = finish(
         case,
         confidence,

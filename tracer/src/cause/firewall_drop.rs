@@ -92,6 +92,7 @@ fn hinted(case: &Case<'_>) -> Judgement {
     let unanswered = case.facts.handshake == Handshake::Unanswered;
     let confidence = match (unanswered, case.around.server_accepts_others) {
         (true, Some(_)) => 0.75,
+        (true, None) if case.asked_once() => 0.2,
         (true, None) => 0.35,
         (false, _) => match case.tcp_debt() {
             Some((_, u)) if u.peer_spoke > 0 => 0.4,

@@ -61,10 +61,13 @@ fn judge(case: &Case<'_>) -> Judgement {
     if around.refused.is_some() || around.server_id_changed == Some(true) {
         confidence = 0.1;
     }
+    confidence = case.if_none_was_said(confidence);
     let sent = &case.facts.tcp.server;
     let queued = sent.fin_behind_data && sent.max_in_flight > 512 << 10;
     let slow = case.facts.tcp.client.zero_window.longest > Span::secs(1) || queued;
-    if slow || around.lame_duck.is_some() || case.facts.nats.lame_duck.is_some() || case.is_server_link() {
+    // Whether the client still read shows in its own segments.
+    let unseen = case.never_captured(Side::Client);
+    if slow || unseen || around.lame_duck.is_some() || case.facts.nats.lame_duck.is_some() || case.is_server_link() {
         confidence = confidence.min(0.25);
     }
     let mut found =
@@ -117,6 +120,15 @@ mod cases {
                 .with(|s| {
                     s.around.server_closed_others = 3;
                     s.around.refused = Some(mark(END + 100));
+                })
+                .silent()
+        },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.around.server_serves_others = 4;
+                    s.facts.nats.unseen.server = unseen(32, END - 3);
                 })
                 .silent()
         },

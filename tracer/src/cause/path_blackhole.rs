@@ -52,7 +52,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     let around = case.around;
     let (client, server) = (case.client(), case.server());
     let unanswered = case.facts.handshake == Handshake::Unanswered;
-    let confidence = if unanswered {
+    let confidence = if unanswered && case.asked_once() {
+        0.25
+    } else if unanswered {
         if around.server_accepts_others.is_some() { 0.2 } else { 0.42 }
     } else {
         let Some((sender, debt)) = case.tcp_debt() else { return No };

@@ -68,7 +68,10 @@ fn judge(case: &Case<'_>) -> Judgement {
     let signs = signs(case);
     // A reset amid heavy loss: the goodbye that is missing may be what was lost.
     let limit = if case.struggled() { 0.35 } else { 1.0 };
-    let confidence = weight(case, !signs.is_empty()).min(limit);
+    let mut confidence = weight(case, !signs.is_empty()).min(limit);
+    if case.around.refused.is_none() && case.around.server_id_changed != Some(true) {
+        confidence = case.if_none_was_said(confidence);
+    }
     if confidence < 0.1 {
         return No;
     }

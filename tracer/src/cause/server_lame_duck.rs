@@ -44,7 +44,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     if let Some(told) = server_error::told(case, "server_lame_duck") {
         return by_log(case, told);
     }
-    let Some(mark) = own.or(case.around.lame_duck) else { return by_signal(case) };
+    let Some(mark) = own.or(case.around.lame_duck) else {
+        return one_by_one(case).map_or_else(|| by_signal(case), Yes);
+    };
     let refused = case.facts.handshake == Handshake::Refused;
     let told = server_error::reason_of(case);
     if told.is_some_and(|t| t.code != "server_shutdown") || mark.at > case.close.at {
@@ -89,6 +91,31 @@ fn by_log(case: &Case<'_>, told: server_error::Told) -> Judgement {
         .why_not("not a crash: it left gently, its log says so"))
 }
 
+/// No INFO could be read, but the order of the ends is that of lame duck mode.
+fn one_by_one(case: &Case<'_>) -> Option<Finding> {
+    if !case.left_one_by_one() || case.is_told() {
+        return None;
+    }
+    let (client, server, around) = (case.client(), case.server(), case.around);
+    let confidence = if around.refused.is_some() { 0.7 } else { 0.55 };
+    let closes = say!(
+        case,
+        "the server closed {} connections one after another within {}, as in lame duck mode; a stop closes all at once",
+        around.server_closed_others + 1,
+        around.server_closed_spread
+    );
+    Some(
+        Finding::new(confidence, say!(case, "{server} let go of its clients one by one, {client} among them"))
+            .because([Evidence::packets(closes)])
+            .because(around.refused.map(|mark| Evidence::packet(mark, "new connections to it were refused")))
+            .because(case.goodbye_evidence(Side::Server))
+            .fix("if nobody asked it to leave (`nats-server --signal ldm`): its log says what it did")
+            .fix(remedy::keep_trying(case.lang()))
+            .also("server_shutdown", 0.4)
+            .why_not("not shown by INFO: what the server announced was not captured"),
+    )
+}
+
 /// No INFO was seen, but the kernel saw the signal that `nats-server --signal ldm` sends.
 fn by_signal(case: &Case<'_>) -> Judgement {
     let Some(end) = case.around.process_end.server.as_ref().filter(|e| e.asked == Some(12) && e.signal.is_none()) else {
@@ -126,6 +153,31 @@ mod cases {
                 .fires()
         },
         || Scene::new().ends(Kind::Fin, Party::Server).silent(),
+        // One after another, and the INFO may be what was not captured; all at once; nothing was missed.
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.facts.nats.unseen.server = unseen(360, END - 12_000);
+                    (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1500));
+                })
+                .fires()
+        },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.facts.nats.unseen.server = unseen(360, END - 12_000);
+                    (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1));
+                })
+                .silent()
+        },
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| (s.around.server_closed_others, s.around.server_closed_spread) = (2, Span::millis(1500)))
+                .silent()
+        },
         || {
             Scene::new()
                 .ends(Kind::Fin, Party::Server)

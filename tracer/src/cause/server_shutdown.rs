@@ -64,9 +64,15 @@ fn judge(case: &Case<'_>) -> Judgement {
         (true, true, _) | (true, _, true) => 0.9,
         (false, true, true) => 0.88,
         (true, false, false) | (false, true, false) | (false, false, true) => 0.82,
-        (false, false, false) if case.facts.unread() => 0.2,
+        (false, false, false) if case.facts.unread() || case.never_captured(Side::Server) => 0.2,
         (false, false, false) => 0.45,
     };
+    // What ends many at one moment is no reason of one connection alone.
+    let settled = case.facts.handshake == Handshake::Midstream || case.age() > Span::secs(1);
+    let joint = together && settled && around.server_closed_spread < Span::millis(100);
+    if !(gone || restarted || joint) {
+        confidence = case.if_none_was_said(confidence);
+    }
     if announced.is_some() {
         confidence = 0.97;
     }
@@ -141,6 +147,13 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
     let listener_first = around.refused.is_some_and(|r| case.ended_at() - r.at > Span::millis(100));
     if listener_first && case.facts.handshake == Handshake::Midstream {
         limit = limit.min(0.75);
+    }
+    if case.left_one_by_one() {
+        limit = limit.min(0.45);
+    }
+    // Whether the client still read shows in its own segments.
+    if case.never_captured(Side::Client) && around.refused.is_none() && around.server_closed_others == 0 {
+        limit = limit.min(0.35);
     }
     if case.close.kind == Kind::Rst && case.struggled() {
         limit = limit.min(0.3);

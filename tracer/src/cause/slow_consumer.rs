@@ -250,7 +250,7 @@ fn weight(case: &Case<'_>) -> f64 {
         },
         Kind::Timeout if owes_reading || (long && case.close.side == Party::Client) => if long { 0.92 } else { 0.75 },
         // The server's socket may be long gone: the client only learns it now.
-        Kind::Fin | Kind::Rst if case.ended_by(Side::Client) && long => 0.85,
+        Kind::Fin | Kind::Rst if long && (case.ended_by(Side::Client) || case.close.side == Party::Unknown) => 0.85,
         Kind::Timeout if long => 0.6,
         _ => 0.0,
     }

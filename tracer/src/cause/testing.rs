@@ -115,6 +115,11 @@ fn session() -> NatsFacts {
     }
 }
 
+/// So many octets of an end's words, that long after the beginning, were not captured.
+pub fn unseen(octets: u32, ms: i64) -> Unseen {
+    Unseen { octets: u64::from(octets), last: Some(mark(ms)), last_octets: octets, ..Unseen::default() }
+}
+
 impl Scene {
     /// 10.0.0.7:51234 → 10.0.0.5:4222, one minute of work, closed by the client's FIN.
     pub fn new() -> Self {

@@ -101,7 +101,7 @@ fn hidden(case: &Case<'_>, tls: &TlsFacts) -> Judgement {
     let by_server = case.ended_by(Side::Server);
     let wants_certificate = case.facts.nats.info.as_ref().is_some_and(|(_, i)| i.tls_verify);
     let few = tls.records.client <= 4 && tls.records.server <= 6;
-    let Some(hello) = tls.client_hello else { return No };
+    let Some(hello) = tls.client_hello.or(tls.server_hello) else { return No };
     let (confidence, how) = match (tls.established, tls.server_hello.is_some()) {
         (false, false) if by_server => (0.87, "the server closed after the ClientHello"),
         (false, false) => (0.6, "the server never answered the ClientHello"),
@@ -112,8 +112,13 @@ fn hidden(case: &Case<'_>, tls: &TlsFacts) -> Judgement {
         (true, _) if by_server && quick && few => (0.4, "the server closed right after it"),
         _ => return No,
     };
+    let mut confidence = case.if_none_was_said(confidence);
+    // Whether the handshake was done shows only in both directions together.
+    if Side::BOTH.iter().any(|&s| case.never_captured(s)) {
+        confidence = confidence.min(0.35);
+    }
     let mut finding = finish(case, confidence, say!(case, "TLS between {client} and {server} did not come about: {how}"))
-        .because([Evidence::packet(hello, say!(case, "ClientHello{}", tls.sni.as_ref().map_or(String::new(), |s| say!(case, " for {s}"))))])
+        .because([Evidence::packet(hello, say!(case, "{}{}", if tls.client_hello.is_some() { "ClientHello" } else { "ServerHello" }, tls.sni.as_ref().map_or(String::new(), |s| say!(case, " for {s}"))))])
         .because(case.goodbye_evidence(if by_server { Side::Server } else { Side::Client }));
     if wants_certificate {
         finding = finding.fix("the server wants a client certificate (tls_verify): give the client `tls` certificate and key");

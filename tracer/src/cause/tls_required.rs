@@ -61,7 +61,7 @@ fn judge(case: &Case<'_>) -> Judgement {
             say!(case, "{client} spoke plain NATS to {server}, whose INFO says tls_required"),
             Evidence::packet(mark, "plain bytes of the client after an INFO with tls_required:true"),
         ),
-        (None, None) if mute && timed_out && !hello => (
+        (None, None) if mute && timed_out && !hello && !case.reason_unread() && !case.never_captured(Side::Server) => (
             0.68,
             say!(case, "{server} seems to want TLS first: nobody spoke for {waited}, then it closed {client}"),
             Evidence::packets(say!(case, "no byte from either end; FIN {waited} after the handshake, tls.timeout is {}", case.settings.tls_timeout)),

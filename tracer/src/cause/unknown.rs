@@ -36,8 +36,15 @@ with their reason.
 ";
 
 fn judge(case: &Case<'_>) -> Judgement {
-    Yes(Finding::new(0.3, say!(case, "{}; nothing seen tells why", super::seen::summary(case)))
-        .because(super::seen::generic(case))
+    let unread = case.reason_unread();
+    let why = if unread { "if a reason was said, it was not captured" } else { "nothing seen tells why" };
+    let whole = unread.then(|| "capture whole packets (`tcpdump -s 0`) in both directions, from before the connection begins".to_owned());
+    let mut finding = Finding::new(0.3, say!(case, "{}; {why}", super::seen::summary(case)))
+        .because(super::seen::generic(case));
+    if let Some(step) = whole {
+        finding = finding.fix(step);
+    }
+    Yes(finding
         .fix(say!(
             case,
             "ask the server: `curl '{}/connz?state=closed&sort=stop'` keeps the reason of closed connections",

@@ -1,7 +1,7 @@
 //! What weakens every verdict alike, in one place.
 use super::Case;
 use crate::base::Side;
-use crate::event::Handshake;
+use crate::event::{Handshake, Owed, Unanswered};
 
 /// One weakness: what a verdict is multiplied by, and why.
 pub struct Weakness {
@@ -28,7 +28,17 @@ pub fn weaknesses(case: &Case<'_>) -> impl Iterator<Item = Weakness> {
             "observation began in the middle of the connection, its start was not seen",
         ),
         (facts.frameless(), 0.95, "only kernel records show this connection, no packets"),
-        (one_sided(case), 0.7, "only one direction of the connection was captured"),
+        (one_sided(case) && !case.went_silent(), 0.7, "only one direction of the connection was captured"),
+        (
+            one_sided(case) && case.went_silent(),
+            0.35,
+            "only one direction of the connection was captured: that there was no answer isn't seen",
+        ),
+        (
+            unrepeated(case),
+            0.5,
+            "what was never answered was sent once: TCP would have repeated it, so the answer may not have been captured",
+        ),
         (!facts.roles_certain, 0.85, "which end is the server is a guess"),
         (
             Side::BOTH.iter().any(|&s| facts.tcp[s].missing_bytes > 0) && !facts.capture_loss,
@@ -66,11 +76,15 @@ fn hop_likely(case: &Case<'_>) -> bool {
     case.closed_by() == Some(Side::Server) && !case.is_told() && case.hints_at_hop().is_some()
 }
 
+/// Data without an answer that its sender never repeated, though the input went on for long.
+fn unrepeated(case: &Case<'_>) -> bool {
+    let once = |u: &Unanswered| u.owed == Owed::Data && u.repeats == 0;
+    case.went_silent() && !case.facts.frameless() && case.tcp_debt().is_some_and(|(_, u)| once(u))
+}
+
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.
 fn one_sided(case: &Case<'_>) -> bool {
-    !case.facts.frameless()
-        && matches!(case.facts.handshake, Handshake::Complete | Handshake::Midstream | Handshake::Incomplete)
-        && Side::BOTH.iter().any(|&s| case.facts.tcp[s].packets == 0)
+    Side::BOTH.iter().any(|&s| case.never_captured(s))
 }
 
 /// The confidence as it is reported: two digits, never certain, never none.

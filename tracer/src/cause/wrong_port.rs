@@ -51,13 +51,20 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     if let Some((mark, foreign)) = nats.foreign.client.filter(|(_, f)| matches!(f, Foreign::Http | Foreign::Ssh | Foreign::Other)) {
-        let confidence = if foreign == Foreign::Other { 0.9 } else { 0.985 };
+        let confidence = match foreign {
+            // First bytes that were cut may be the beginning of anything.
+            Foreign::Other if !case.heard_whole(Side::Client) => 0.25,
+            Foreign::Other => 0.9,
+            _ => 0.985,
+        };
         return Yes(finish(case, confidence, say!(case, "{client} speaks {} to {server}, which is a NATS port", foreign.name()))
             .because([Evidence::packet(mark, say!(case, "the client's first bytes are {}", foreign.name()))])
             .because(nats.errors.last().map(|e| Evidence::packet(e.mark, say!(case, "-ERR '{}' from the {}", e.text, e.from)))));
     }
     if let Some((mark, foreign)) = nats.foreign.server.filter(|(_, f)| *f != Foreign::Tls) {
-        return Yes(finish(case, 0.93, say!(case, "{server} is no NATS port: it speaks {}, {client} expected NATS", foreign.name()))
+        // What the server answers to can be any protocol of its own, MQTT too, where the client's words are not captured.
+        let confidence = if case.heard_whole(Side::Client) { 0.93 } else { 0.25 };
+        return Yes(finish(case, confidence, say!(case, "{server} is no NATS port: it speaks {}, {client} expected NATS", foreign.name()))
             .because([Evidence::packet(mark, say!(case, "the server's first bytes are {}", foreign.name()))]));
     }
     let Some((info_mark, info)) = nats.info.as_ref() else { return No };

@@ -41,6 +41,8 @@ pub struct Around {
     /// A connection to the same server with the same identity (MQTT client id, leaf or route server name) was accepted within
     /// 1 s before this close.
     pub replaced: Option<Mark>,
+    /// Nothing that this server sent was captured, though clients acknowledge what it says: the capture holds one direction.
+    pub server_unheard: bool,
     /// What became of the client.
     pub reconnect: Option<Reconnect>,
     /// Attempts (SYNs) of the same client host at this server in the 10 s before this close, and in the 1 s of all clients.

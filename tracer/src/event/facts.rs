@@ -310,6 +310,12 @@ pub struct Unseen {
     pub octets: u64,
     /// The last time some were stepped over.
     pub last: Option<Mark>,
+    /// How many it were that time; 0 where octets were read after them.
+    pub last_octets: u32,
+    /// Octets right before its goodbye never came by here.
+    pub hole: bool,
+    /// Its FIN was not captured; the peer acknowledged it after its own.
+    pub left_after: bool,
     /// Since then, or since observation began in the middle, no line was certain: all it says goes unread.
     pub lost: bool,
 }

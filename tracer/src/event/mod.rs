@@ -17,7 +17,7 @@ pub use close::{
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
     AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts,
-    Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Vantage, WsClose,
+    Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen, Vantage, WsClose,
     ZeroWindow,
 };
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};

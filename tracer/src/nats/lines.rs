@@ -105,6 +105,7 @@ impl Lines {
         if missing == 0 {
             return;
         }
+        self.cut_error(from, emit);
         self.held = Vec::new();
         self.status_room = 0;
         let left = match self.step {
@@ -131,6 +132,25 @@ impl Lines {
                 self.lose();
             }
         }
+    }
+
+    /// Tells an error whose text a snap length cut: why the server closes stands in its first words. What it quotes is left
+    /// out, since a name that is cut can't be told from its text any more.
+    #[cold]
+    fn cut_error<F: FnMut(Side, Op<'_>) + ?Sized>(&self, from: Side, emit: &mut F) {
+        const BEGIN: &[u8] = b"-ERR '";
+        let sure = match self.step {
+            Step::Line => 2,
+            Step::Lost => BEGIN.len(),
+            Step::Payload | Step::Cr | Step::Lf => return,
+        };
+        if self.held.len() < sure || !self.held.iter().zip(BEGIN).all(|(a, b)| a == b) {
+            return;
+        }
+        let shown = self.held.get(BEGIN.len()..).unwrap_or_default().split(|&b| b == b'"').next();
+        let mut text = shown.unwrap_or_default().to_vec();
+        text.extend_from_slice(super::CUT.encode_utf8(&mut [0; 4]).as_bytes());
+        emit(from, Op::Err { text: &text });
     }
 
     /// Gives up the place; a certain line is sought from here.

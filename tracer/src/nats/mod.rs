@@ -22,6 +22,9 @@ mod ws;
 #[cfg(test)]
 mod tests;
 
+/// Where a text ends that was not captured whole.
+pub const CUT: char = '…';
+
 pub use conversation::Conversation;
 pub use hello::{Connect, Info};
 pub use op::{Fault, LinkVerb, MqttPacket, Op, TlsRecord};

@@ -8,6 +8,9 @@ use crate::event::{
     ResetFacts, Unanswered, Vantage,
 };
 
+/// Payload that a path with a smaller MTU than the hosts' may not pass: 1280 is IPv6's least MTU (RFC 8200, 5), less headers.
+const LARGE: u32 = 1200;
+
 /// States the close.
 #[must_use]
 pub fn decide(facts: &Facts, around: &Around) -> Close {
@@ -34,10 +37,46 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
     };
     let [c, s] = Side::BOTH;
     let candidates = [heard_fin(c), heard_reset(c), heard_fin(s), heard_reset(s)];
-    let order =
-        |&(mark, side, rst): &(Mark, Side, bool)| (mark.at, mark.frame.number, rst, side == Side::Server);
+    // A FIN that the other end's FIN acknowledges came before it, though one frame shows both.
+    let order = |&(mark, side, rst): &(Mark, Side, bool)| {
+        (mark.at, mark.frame.number, !facts.tcp[side].fin_unseen, rst, side == Side::Server)
+    };
     let (mark, side, is_reset) = candidates.into_iter().flatten().min_by_key(order)?;
-    Some(if is_reset { reset(facts, around, side, mark) } else { fin(facts, side, mark) })
+    Some(match half_seen(facts, around, side, mark).filter(|_| !is_reset) {
+        Some(close) => close,
+        None if is_reset => reset(facts, around, side, mark),
+        None => fin(facts, side, mark),
+    })
+}
+
+/// A FIN where nothing of the other end was captured: who left first shows only in what the captured end acknowledges.
+fn half_seen(facts: &Facts, around: &Around, side: Side, mark: Mark) -> Option<Close> {
+    let (tcp, other) = (&facts.tcp[side], side.other());
+    let peer = &facts.tcp[other];
+    if peer.packets > 0 || peer.fin.is_some() || facts.host.is_some() {
+        return None;
+    }
+    // Whoever leaves second leaves within this time, and whoever left first acknowledges that.
+    let soon = Span::secs(1);
+    let heard = tcp.last_progress.is_some_and(|p| mark.at - p.at < soon);
+    let (party, confidence, why) = if facts.nats.unseen[other].left_after {
+        (side.into(), 0.9, "and acknowledged the other one's after it")
+    } else if tcp.rst.is_some() || !heard {
+        (side.into(), 0.7, "after nothing that it would answer")
+    } else if tcp.fin_repeats > 0 || around.seen_until - mark.at < soon {
+        (Party::Unknown, 0.4, "and whether the other one had come before can't be told")
+    } else {
+        (other.into(), 0.6, "and acknowledged none after it: the other one must have come before")
+    };
+    let text = format!("the {side} sent FIN {why}; nothing of the {other} was captured");
+    Some(Close {
+        kind: Kind::Fin,
+        side: party,
+        detail: None,
+        confidence,
+        at: mark.at,
+        evidence: vec![Evidence::packet(mark, text)],
+    })
 }
 
 fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
@@ -370,7 +409,9 @@ fn filter(
             mark,
             format!("meanwhile {} answered {} on another connection", host(facts, silent), host(facts, asks)),
         ));
-        return Some((Party::Network, 0.85));
+        // What is answered there may be small, and only large packets die.
+        let large = matches!(owed.owed, Owed::Data) && owed.segment_len >= LARGE;
+        return Some((Party::Network, if large { 0.75 } else { 0.85 }));
     }
     if let Some(mark) =
         around.server_accepts_others.filter(|_| silent == Side::Server && matches!(owed.owed, Owed::Syn))

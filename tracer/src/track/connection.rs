@@ -622,20 +622,21 @@ impl Connection {
     #[inline]
     fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark) -> bool {
         let end = &mut self.ends[from];
-        let place = Place { mark, end: seq.add(len), una: end.snd_una };
+        let (place, lost_at) =
+            (Place { mark, end: seq.add(len), una: end.snd_una }, end.stream.awaited_since());
         let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
-        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place))
+        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place, lost_at))
     }
 
     /// The peer acknowledged octets of `from` up to `ack` that were not captured.
     #[cold]
     fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark) {
         let end = &mut self.ends[from];
-        let place = Place { mark, end: ack, una: end.snd_una };
+        let (place, lost_at) = (Place { mark, end: ack, una: end.snd_una }, end.stream.awaited_since());
         let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
         // The FIN takes a number but no octet.
         let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
-        end.stream.acked(until, &mut |piece| give(session, from, piece, place));
+        end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place, lost_at));
     }
 
     fn collect_news(&mut self, outcome: &mut Outcome) {
@@ -697,11 +698,23 @@ impl Connection {
             None => NatsFacts::default(),
         };
         for side in Side::BOTH {
-            let (end, unseen) = (&self.ends[side], &mut nats.unseen[side]);
+            let end = &self.ends[side];
+            if let Some(at) = end.stream.awaited_since() {
+                // Acknowledged, and not captured to the end: a PONG may have been in it.
+                let (octets, unseen) = (end.stream.awaited(), &mut nats.unseen[side]);
+                unseen.octets += octets;
+                (unseen.last, unseen.last_octets) =
+                    (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
+                let ping = &mut nats.pings[side.other()];
+                (ping.unanswered, ping.first_unanswered) = (0, None);
+            }
+            let unseen = &mut nats.unseen[side];
             unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
             // Octets before its goodbye that never came by here.
             let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
-            unseen.lost |= end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+            unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+            unseen.lost |= unseen.hole;
+            unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
         }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
         Facts {
@@ -744,7 +757,7 @@ impl Connection {
         let end = &self.ends[side];
         let mut facts = end.facts;
         facts.zero_window = end.zero_window(at);
-        facts.missing_bytes = end.stream.missing;
+        facts.missing_bytes = end.stream.missing + end.stream.awaited();
         let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
         if end.started
             && unacked > 0
@@ -905,6 +918,9 @@ impl Connection {
         let facts = self.session.as_ref()?.facts();
         let ping = &facts.pings[side];
         let first = ping.first_unanswered.filter(|_| ping.unanswered > 0 && !self.unheard(side.other()))?;
+        if self.ends[side.other()].stream.awaited() > 0 {
+            return None;
+        }
         // Two unanswered are allowed everywhere by default; the interval is the one seen, or the usual one.
         let interval = ping.interval.unwrap_or(Span::secs(120));
         Some((first.at + Span(interval.times(3).0.max(limits.idle_timeout.0)), Owed::Pong))
@@ -927,12 +943,15 @@ impl Connection {
     }
 }
 
-/// A piece of a side's stream for its session.
+/// A piece of a side's stream for its session. `lost_at`: when what is missing was acknowledged, though it shows only now.
 #[inline]
-fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place) {
+fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place, lost_at: Option<Timestamp>) {
     match piece {
         Piece::Bytes(bytes) => session.bytes(from, bytes, place),
-        Piece::Gap(missing) => session.gap(from, missing, place),
+        Piece::Gap(missing) => {
+            let mark = Mark { at: lost_at.unwrap_or(place.mark.at), ..place.mark };
+            session.gap(from, missing, Place { mark, ..place });
+        }
     }
 }
 

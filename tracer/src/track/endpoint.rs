@@ -10,6 +10,9 @@ const CROSSING: Span = Span::millis(300);
 /// Segments that come out of order come within this (Wireshark's limit, too).
 const OVERTAKEN: Span = Span::millis(3);
 
+/// SYN among the flags (RFC 9293, 3.1).
+const SYN: u8 = 0x02;
+
 /// State of one end.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct End {
@@ -108,6 +111,8 @@ impl Twin {
         match (self.ip_id, other.ip_id) {
             // The kernel counts the identification up per segment; 0 says nothing.
             (Some(a), Some(b)) if a != 0 || b != 0 => a == b && close,
+            // A SYN-ACK has no identification and is not repeated within a second: a mirror of both directions shows it twice.
+            _ if self.shape.1 & SYN != 0 => close,
             _ => {
                 close
                     && (self.place != other.place || self.ttl != other.ttl)

@@ -1,7 +1,7 @@
 //! What happened around a connection's end: the same server, the same pair of hosts, the same host. Fed with what the
 //! tracker tells, in order of time; bounded in every direction.
 use super::{ConnId, Ending, Tracked};
-use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
+use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
 use ecow::EcoString;
@@ -87,6 +87,8 @@ struct Server {
     /// Last frame on a connection whose INFO was seen, or that was there before; to a second or so.
     heard: Option<Timestamp>,
     identities: VecDeque<(ConnId, Mark, Identity)>,
+    /// Each end was captured as it acknowledged something new.
+    answers: PerSide<bool>,
 }
 
 /// Another server answers at an endpoint.
@@ -189,6 +191,7 @@ impl Neighbours {
             }
             &Tracked::Answered { id, mark, by, client, server, ttl, ended } => {
                 self.answered(id, mark, by, client, server, ttl);
+                slot(&mut self.servers, server).answers[by] = true;
                 if by == Side::Server {
                     self.server_answered(id, mark, server, ended);
                 }
@@ -386,6 +389,7 @@ impl Neighbours {
             .iter()
             .filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
         around.server_mute = count(mute);
+        around.server_unheard = server.answers.client && !server.answers.server && server.greeted.is_empty();
         around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
         around.attempts_client_10s =
             server.by_client.get(&facts.client.addr).map_or(0, |times| within(times, at, Span::secs(10)));

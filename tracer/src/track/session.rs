@@ -84,6 +84,7 @@ impl Session {
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
         let Self { conversation, facts, risk, drain, weights, ping_times, pongs, verbose, news } = self;
         facts.first_byte[from].get_or_insert(place.mark);
+        facts.unseen[from].last_octets = 0;
         let mid = conversation.is_mid_message(from);
         if mid {
             risk.goes_on(from, place.end);
@@ -103,6 +104,8 @@ impl Session {
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
         let unseen = &mut facts.unseen[from];
+        let more = u32::try_from(missing).unwrap_or(u32::MAX);
+        unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
         let mut state = Reading { facts, risk, drain, weights, ping_times, pongs, verbose, news, place };
         conversation.gap(from, missing, &mut |side, op| state.op(side, op));

@@ -1,6 +1,6 @@
 //! One direction's octets in order. Segments in order pass through borrowed; early ones are held, bounded, until the hole
 //! before them is filled or known to be lost by the capture.
-use crate::base::Seq;
+use crate::base::{Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Held early octets per direction at most; beyond it the hole counts as lost.
@@ -20,6 +20,10 @@ pub struct Stream {
     next: Seq,
     started: bool,
     held: Option<Box<Held>>,
+    /// A segment of this direction was seen.
+    seen: bool,
+    /// Acknowledged up to here before it was seen, since when: captures of several queues or interfaces are a little out of order.
+    promised: Option<(Seq, Timestamp)>,
     /// Octets stepped over since the capture never had them.
     pub missing: u64,
 }
@@ -64,12 +68,29 @@ impl Stream {
         self.held.is_some()
     }
 
+    /// Octets that were acknowledged and not seen so far.
+    #[must_use]
+    pub fn awaited(&self) -> u64 {
+        self.promised.map_or(0, |(until, _)| u64::try_from(until.diff(self.next)).unwrap_or(0))
+    }
+
+    /// When they were acknowledged.
+    #[must_use]
+    pub fn awaited_since(&self) -> Option<Timestamp> {
+        self.promised.map(|p| p.1).filter(|_| self.awaited() > 0)
+    }
+
     /// A segment of `len` octets on the wire, of which `bytes` were captured. `true` if it brought anything new.
     pub fn push(&mut self, seq: Seq, bytes: &[u8], len: u32, give: &mut impl FnMut(Piece<'_>)) -> bool {
         if !self.started {
             self.start(seq);
         }
-        let offset = seq.diff(self.next);
+        self.seen = true;
+        let mut offset = seq.diff(self.next);
+        if offset > 0 && self.promised.is_some() {
+            self.keep_promise(seq, give);
+            offset = seq.diff(self.next);
+        }
         if offset > 0 {
             return self.hold(seq, bytes, len, give);
         }
@@ -84,11 +105,29 @@ impl Stream {
         true
     }
 
-    /// The peer acknowledged everything before `ack`: a hole before it is the capture's loss, not the path's.
-    pub fn acked(&mut self, ack: Seq, give: &mut impl FnMut(Piece<'_>)) {
+    /// What was acknowledged before `limit` and has not come by now never will.
+    #[cold]
+    fn keep_promise(&mut self, limit: Seq, give: &mut impl FnMut(Piece<'_>)) {
+        let Some((until, _)) = self.promised.take() else { return };
+        self.skip_to(if until.after(limit) { limit } else { until }, give);
+    }
+
+    /// The peer acknowledged everything before `ack`: a hole before it is the capture's loss, not the path's. Where nothing early
+    /// shows the hole, the octets may come right behind their acknowledgement; it is a loss once more is sent or acknowledged.
+    pub fn acked(&mut self, ack: Seq, at: Timestamp, give: &mut impl FnMut(Piece<'_>)) {
         if !self.started || !ack.after(self.next) {
             return;
         }
+        if self.held.is_none() && self.seen {
+            match self.promised.filter(|(until, _)| until.after(self.next)) {
+                Some((until, _)) if until == ack => return,
+                Some((until, _)) => self.skip_to(until, give),
+                None => {}
+            }
+            self.promised = Some((ack, at));
+            return;
+        }
+        self.promised = None;
         let until = match self.held.as_ref().and_then(|h| h.segments.first()) {
             Some(early) if early.seq.before(ack) => early.seq,
             _ => ack,
@@ -96,7 +135,7 @@ impl Stream {
         self.skip_to(until, give);
         self.drain(give);
         if ack.after(self.next) && self.held.is_some() {
-            self.acked(ack, give);
+            self.acked(ack, at, give);
         } else if ack.after(self.next) {
             self.skip_to(ack, give);
         }
@@ -181,12 +220,36 @@ mod tests {
         run(&mut s, &mut out, 0, b"ab");
         run(&mut s, &mut out, 4, b"ef");
         assert_eq!(out, b"ab");
-        s.acked(Seq(6), &mut |p| match p {
+        s.acked(Seq(6), Timestamp(0), &mut |p| match p {
             Piece::Bytes(b) => out.extend_from_slice(b),
             Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
         });
         assert_eq!(out, b"ab??ef");
         assert_eq!(s.missing, 2);
+    }
+
+    #[test]
+    fn octets_may_come_behind_their_acknowledgement() {
+        let (mut s, mut out) = (Stream::default(), Vec::new());
+        let acked = |s: &mut Stream, out: &mut Vec<u8>, ack: u32| {
+            s.acked(Seq(ack), Timestamp(0), &mut |p| match p {
+                Piece::Bytes(b) => out.extend_from_slice(b),
+                Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
+            });
+        };
+        run(&mut s, &mut out, 0, b"ab");
+        acked(&mut s, &mut out, 4);
+        assert_eq!((s.awaited(), s.missing), (2, 0));
+        run(&mut s, &mut out, 2, b"cd");
+        assert_eq!((s.awaited(), s.missing), (0, 0));
+        // These never come: more is acknowledged, more is sent.
+        acked(&mut s, &mut out, 5);
+        acked(&mut s, &mut out, 7);
+        run(&mut s, &mut out, 8, b"ij");
+        assert_eq!(out, b"abcd???");
+        acked(&mut s, &mut out, 10);
+        assert_eq!(out, b"abcd????ij");
+        assert_eq!((s.awaited(), s.missing), (0, 4));
     }
 
     proptest! {
