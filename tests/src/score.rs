@@ -3,7 +3,7 @@
 use crate::check::{Examined, objects, run, word};
 use crate::each::{cores, each};
 use crate::variants::{self, Variant};
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
@@ -214,7 +214,7 @@ impl Budget {
             let right = words.next()?.parse().ok()?;
             Some((words.collect::<Vec<_>>().join(" "), Self { wrong, right }))
         };
-        lines.map(|line| read(line).ok_or_else(|| anyhow!("no budget: {line}"))).collect()
+        lines.map(|line| read(line).ok_or_else(|| anyhow::anyhow!("no budget: {line}"))).collect()
     }
 }
 

@@ -9,7 +9,22 @@ c > S   +0.2ms s > SA unseen   +0.1ms c > A
 +0.2ms c > PA "CONNECT {\"verbose\":false}\r\nPING\r\n"   +0.2ms s > PA "PONG\r\n" unseen   +0.1ms c > A
 +5s    s > FA unseen   +0.2ms c > FA   +0.2ms s > A unseen
 +60s   end
-=> fin server * ..0.5 close.kind=fin
+=> fin server * ..0.5 close.kind=fin at_risk.bytes=0 tcp.unacked_bytes.client=0
+"#
+
+/// Two clients are left at one moment: that shows in their own halves, too.
+a_stop_shows_in_the_clients_halves r#"
+c = 10.0.0.7:51234 ; c2 = 10.0.0.8:51234 ; s = 10.0.0.5:4222
+c > S   +0.2ms s:c > SA unseen   +0.1ms c > A   +1ms c2:s > S   +0.2ms s:c2 > SA unseen   +0.1ms c2 > A
++1ms   s:c > PA "INFO {\"server_id\":\"NA\",\"version\":\"2.15.1\"} \r\n" unseen
++0.2ms c > PA "CONNECT {\"verbose\":false}\r\nPING\r\n"   +0.2ms s:c > PA "PONG\r\n" unseen   +0.1ms c > A
++1ms   s:c2 > PA "INFO {\"server_id\":\"NA\",\"version\":\"2.15.1\"} \r\n" unseen
++0.2ms c2 > PA "CONNECT {\"verbose\":false}\r\nPING\r\n"   +0.2ms s:c2 > PA "PONG\r\n" unseen   +0.1ms c2 > A
++5s    s:c > FA unseen   +0.1ms s:c2 > FA unseen   +0.2ms c > FA   +0.1ms c2 > FA
++0.2ms s:c > A unseen   +0.1ms s:c2 > A unseen
++60s   end
+=> fin server server_shutdown 0.4..0.7
+=> fin server server_shutdown 0.4..0.7
 "#
 
 /// It answers the server's FIN after its own.

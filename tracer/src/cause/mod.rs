@@ -20,6 +20,7 @@ pub mod server_error;
 mod stories;
 #[cfg(test)]
 mod testing;
+mod unread;
 mod verdict;
 mod weigh;
 

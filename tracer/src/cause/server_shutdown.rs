@@ -143,17 +143,17 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
     if nats.unseen.server.octets > 0 {
         limit = limit.min(0.75);
     }
-    // A lame duck closes its listener long before its clients; what it announced may have come before the capture began.
-    let listener_first = around.refused.is_some_and(|r| case.ended_at() - r.at > Span::millis(100));
-    if listener_first && case.facts.handshake == Handshake::Midstream {
-        limit = limit.min(0.75);
-    }
     if case.left_one_by_one() {
         limit = limit.min(0.45);
     }
     // Whether the client still read shows in its own segments.
     if case.never_captured(Side::Client) && around.refused.is_none() && around.server_closed_others == 0 {
         limit = limit.min(0.35);
+    }
+    // A lame duck closes its listener long before its clients; what it announced may have come before the capture began.
+    let listener_first = around.refused.is_some_and(|r| case.ended_at() - r.at > Span::millis(100));
+    if listener_first && case.facts.handshake == Handshake::Midstream {
+        limit = limit.min(0.75);
     }
     if case.close.kind == Kind::Rst && case.struggled() {
         limit = limit.min(0.3);

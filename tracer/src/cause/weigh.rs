@@ -71,15 +71,15 @@ fn hop_unseen(case: &Case<'_>) -> bool {
     case.shows_hop() && case.around.other_leg.is_none() && case.closed_by().is_some() && !case.is_told()
 }
 
-/// What closed in the server's name, without a word, may be the hop that something hints at.
-fn hop_likely(case: &Case<'_>) -> bool {
-    case.closed_by() == Some(Side::Server) && !case.is_told() && case.hints_at_hop().is_some()
-}
-
 /// Data without an answer that its sender never repeated, though the input went on for long.
 fn unrepeated(case: &Case<'_>) -> bool {
     let once = |u: &Unanswered| u.owed == Owed::Data && u.repeats == 0;
     case.went_silent() && !case.facts.frameless() && case.tcp_debt().is_some_and(|(_, u)| once(u))
+}
+
+/// What closed in the server's name, without a word, may be the hop that something hints at.
+fn hop_likely(case: &Case<'_>) -> bool {
+    case.closed_by() == Some(Side::Server) && !case.is_told() && case.hints_at_hop().is_some()
 }
 
 /// One end was never seen although the connection was established; a SYN without an answer is no such case.

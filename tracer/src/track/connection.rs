@@ -622,21 +622,20 @@ impl Connection {
     #[inline]
     fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark) -> bool {
         let end = &mut self.ends[from];
-        let (place, lost_at) =
-            (Place { mark, end: seq.add(len), una: end.snd_una }, end.stream.awaited_since());
+        let place = Place { mark, end: seq.add(len), una: end.snd_una };
         let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
-        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place, lost_at))
+        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place))
     }
 
     /// The peer acknowledged octets of `from` up to `ack` that were not captured.
     #[cold]
     fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark) {
         let end = &mut self.ends[from];
-        let (place, lost_at) = (Place { mark, end: ack, una: end.snd_una }, end.stream.awaited_since());
+        let place = Place { mark, end: ack, una: end.snd_una };
         let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
         // The FIN takes a number but no octet.
         let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
-        end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place, lost_at));
+        end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place));
     }
 
     fn collect_news(&mut self, outcome: &mut Outcome) {
@@ -693,7 +692,7 @@ impl Connection {
         let mut nats = match &self.session {
             Some(session) => {
                 let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
-                session.finish(self.ends.client.snd_una, self.ends.server.snd_una, unacked, left)
+                session.finish(self.acked_until(Side::Client), self.acked_until(Side::Server), unacked, left)
             }
             None => NatsFacts::default(),
         };
@@ -758,7 +757,7 @@ impl Connection {
         let mut facts = end.facts;
         facts.zero_window = end.zero_window(at);
         facts.missing_bytes = end.stream.missing + end.stream.awaited();
-        let mut unacked = end.snd_nxt.diff(end.snd_una).max(0).unsigned_abs();
+        let mut unacked = end.snd_nxt.diff(self.acked_until(side)).max(0).unsigned_abs();
         if end.started
             && unacked > 0
             && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn)
@@ -913,6 +912,13 @@ impl Connection {
         self.opening != Opening::Syn && self.ends[side].facts.packets == 0
     }
 
+    /// Up to where the octets of that end are known to have arrived, or can't be called lost: where nothing of the peer was
+    /// captured, what is repeated at growing gaps alone shows that it did not acknowledge.
+    fn acked_until(&self, side: Side) -> Seq {
+        let end = &self.ends[side];
+        if self.unheard(side.other()) && !end.is_stuck() { end.snd_nxt } else { end.snd_una }
+    }
+
     /// A PING of `side` is unanswered past its own limit.
     fn ping_due(&self, side: Side, limits: &Limits) -> Option<(Timestamp, Owed)> {
         let facts = self.session.as_ref()?.facts();
@@ -943,14 +949,14 @@ impl Connection {
     }
 }
 
-/// A piece of a side's stream for its session. `lost_at`: when what is missing was acknowledged, though it shows only now.
+/// A piece of a side's stream for its session.
 #[inline]
-fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place, lost_at: Option<Timestamp>) {
+fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place) {
     match piece {
         Piece::Bytes(bytes) => session.bytes(from, bytes, place),
-        Piece::Gap(missing) => {
-            let mark = Mark { at: lost_at.unwrap_or(place.mark.at), ..place.mark };
-            session.gap(from, missing, Place { mark, ..place });
+        Piece::Gap(missing) => session.gap(from, missing, place),
+        Piece::Missed(missing, at) => {
+            session.gap(from, missing, Place { mark: Mark { at, ..place.mark }, ..place });
         }
     }
 }

@@ -559,6 +559,15 @@ fn doubtful(conn: &Connection) -> bool {
     })
 }
 
+/// Who said goodbye in this frame. A FIN that was not captured came before the one that acknowledges it.
+fn goodbye_at(conn: &Connection, mark: Mark) -> Option<Side> {
+    let here = |&s: &Side| {
+        let f = &conn.end(s).facts;
+        f.fin.map(|m| m.frame) == Some(mark.frame) || f.rst.map(|r| r.mark.frame) == Some(mark.frame)
+    };
+    Side::BOTH.into_iter().filter(here).min_by_key(|&s| !conn.end(s).facts.fin_unseen)
+}
+
 fn ending(conn: &Connection, mark: Mark) -> Ending {
     let (at, by) = conn.ended.unwrap_or((mark.at, EndedBy::GaveUp));
     let facts = conn.session_facts();
@@ -578,10 +587,7 @@ fn ending(conn: &Connection, mark: Mark) -> Ending {
         id: conn.first_frame,
         mark: Mark { at, frame: mark.frame },
         by,
-        goodbye: Side::BOTH.into_iter().find(|&s| {
-            let f = &conn.end(s).facts;
-            f.fin.map(|m| m.frame) == Some(mark.frame) || f.rst.map(|r| r.mark.frame) == Some(mark.frame)
-        }),
+        goodbye: goodbye_at(conn, mark),
         refused: conn.is_attempt() && conn.end(Side::Server).facts.rst.is_some(),
         client: conn.client,
         server: conn.server,

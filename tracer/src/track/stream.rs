@@ -12,6 +12,8 @@ pub enum Piece<'a> {
     Bytes(&'a [u8]),
     /// So many octets that will never come.
     Gap(u64),
+    /// The same, acknowledged at that time, though it shows only now that they will not.
+    Missed(u64, Timestamp),
 }
 
 /// Reassembly of one direction.
@@ -108,8 +110,8 @@ impl Stream {
     /// What was acknowledged before `limit` and has not come by now never will.
     #[cold]
     fn keep_promise(&mut self, limit: Seq, give: &mut impl FnMut(Piece<'_>)) {
-        let Some((until, _)) = self.promised.take() else { return };
-        self.skip_to(if until.after(limit) { limit } else { until }, give);
+        let Some((until, at)) = self.promised.take() else { return };
+        self.skip_late(if until.after(limit) { limit } else { until }, at, give);
     }
 
     /// The peer acknowledged everything before `ack`: a hole before it is the capture's loss, not the path's. Where nothing early
@@ -121,7 +123,7 @@ impl Stream {
         if self.held.is_none() && self.seen {
             match self.promised.filter(|(until, _)| until.after(self.next)) {
                 Some((until, _)) if until == ack => return,
-                Some((until, _)) => self.skip_to(until, give),
+                Some((until, before)) => self.skip_late(until, before, give),
                 None => {}
             }
             self.promised = Some((ack, at));
@@ -139,6 +141,14 @@ impl Stream {
         } else if ack.after(self.next) {
             self.skip_to(ack, give);
         }
+    }
+
+    /// Steps over what was acknowledged at that time and has not come since.
+    fn skip_late(&mut self, until: Seq, at: Timestamp, give: &mut impl FnMut(Piece<'_>)) {
+        self.skip_to(until, &mut |piece| match piece {
+            Piece::Gap(missing) => give(Piece::Missed(missing, at)),
+            other => give(other),
+        });
     }
 
     fn skip_to(&mut self, seq: Seq, give: &mut impl FnMut(Piece<'_>)) {
@@ -210,7 +220,7 @@ mod tests {
     fn run(stream: &mut Stream, out: &mut Vec<u8>, seq: u32, bytes: &[u8]) {
         stream.push(Seq(seq), bytes, bytes.len() as u32, &mut |p| match p {
             Piece::Bytes(b) => out.extend_from_slice(b),
-            Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
+            Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
         });
     }
 
@@ -222,7 +232,7 @@ mod tests {
         assert_eq!(out, b"ab");
         s.acked(Seq(6), Timestamp(0), &mut |p| match p {
             Piece::Bytes(b) => out.extend_from_slice(b),
-            Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
+            Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
         });
         assert_eq!(out, b"ab??ef");
         assert_eq!(s.missing, 2);
@@ -234,7 +244,7 @@ mod tests {
         let acked = |s: &mut Stream, out: &mut Vec<u8>, ack: u32| {
             s.acked(Seq(ack), Timestamp(0), &mut |p| match p {
                 Piece::Bytes(b) => out.extend_from_slice(b),
-                Piece::Gap(n) => out.extend(std::iter::repeat_n(b'?', n as usize)),
+                Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
             });
         };
         run(&mut s, &mut out, 0, b"ab");

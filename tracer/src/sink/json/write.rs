@@ -202,10 +202,16 @@ impl Writer {
         self.buf.extend_from_slice(&text[text.len() - used..]);
     }
 
-    fn padded(&mut self, n: u64, width: u32) {
-        for place in (0..width).rev() {
-            self.buf.push(b'0' + (n / 10u64.pow(place) % 10) as u8);
+    /// The last so many digits; nine at most.
+    #[inline(always)]
+    fn padded(&mut self, mut n: u64, width: usize) {
+        let mut text = [0u8; 9];
+        let digits = text.get_mut(..width).unwrap_or_default();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (n % 10) as u8;
+            n /= 10;
         }
+        self.buf.extend_from_slice(digits);
     }
 
     fn quoted(&mut self, text: &str) {

@@ -134,7 +134,7 @@ impl Chain {
         let since = self.attempts.get(loss.before..).unwrap_or_default();
         let until_it_worked = |at: Timestamp| self.worked.as_ref().is_none_or(|w| at <= w.at);
         let own = since.iter().filter(|a| a.at >= loss.at && until_it_worked(a.at));
-        let (first, last) = (own.clone().next()?.at, own.clone().last()?.at);
+        let (first, last) = (own.clone().next()?.at, own.clone().next_back()?.at);
         let mut gaps = gaps(own.clone().map(|a| a.at));
         gaps.sort_unstable();
         let interval = gaps.get(gaps.len() / 2).copied();
