@@ -144,14 +144,15 @@ impl Harder {
 fn holes_are_not_told_as_faults_with_confidence() {
     const SIDES: [&[&str]; 3] = [&["client"], &["server"], &["client", "server"]];
     let mut cases = Vec::new();
-    for truth in check::truths(&captures()).expect("truths") {
+    for (place, truth) in check::truths(&captures()).expect("truths").into_iter().enumerate() {
         let both = ["client", "server"].map(|side| capture(&truth.scenario, side));
         if !both.iter().all(|file| file.is_file()) {
             continue;
         }
         let (plain, _) = compare(&both[0], &both[1]).expect("a comparison");
         for sides in SIDES {
-            cases.extend(variants::ALL.iter().map(|variant| Harder {
+            let ways = variants::ALL.iter().filter(|v| place.is_multiple_of(v.every));
+            cases.extend(ways.map(|variant| Harder {
                 scenario: truth.scenario.clone(),
                 expected: still(&plain),
                 sides,
