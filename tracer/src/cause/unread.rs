@@ -12,8 +12,8 @@ impl Case<'_> {
     /// a link either end) said something long enough that was cut off or not captured, or observation began only then.
     #[must_use]
     pub fn reason_unread(&self) -> bool {
-        /// Octets of the shortest reason: `-ERR 'x'` with its line end.
-        const SHORTEST: u32 = 11;
+        /// Octets of the shortest reason, `-ERR 'Parser Error'` with its line end. Three PONGs are less.
+        const SHORTEST: u32 = 21;
         let facts = self.facts;
         if self.is_told() || !matches!(self.close.kind, Kind::Fin | Kind::Rst) || facts.frameless() {
             return false;
