@@ -102,8 +102,8 @@ fn still(plain: &[Value]) -> Vec<String> {
         codes.push("loss".to_owned());
     }
     if plain.iter().any(|line| code(line) == "reset_injected" && lost(line)) {
-        // What a filter answers with a reset doesn't go on.
-        codes.push("direction_died".to_owned());
+        // What a filter answers with a reset doesn't go on; maybe the reset isn't seen.
+        codes.extend(["direction_died", "never_arrived"].map(str::to_owned));
     }
     codes
 }

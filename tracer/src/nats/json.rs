@@ -33,7 +33,11 @@ impl<'a> Text<'a> {
 
     /// What it says. What is no UTF-8, or half a surrogate pair, becomes U+FFFD, as Go's decoder has it.
     pub fn get(self) -> Cow<'a, str> {
-        if self.escaped { Cow::Owned(self.unescaped()) } else { String::from_utf8_lossy(self.raw) }
+        match str::from_utf8(self.raw) {
+            _ if self.escaped => Cow::Owned(self.unescaped()),
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(self.raw),
+        }
     }
 
     fn unescaped(self) -> String {

@@ -10,6 +10,8 @@ const LONG: Span = Span::secs(120);
 const PARTS: usize = 32;
 /// A round trip between the points can't be negative; by less than this it may seem so.
 const NOISE: Span = Span::micros(-50);
+/// The same where the TTLs say that the captures are named rightly.
+const CONTRADICTED: Span = Span::millis(-1);
 
 /// How the clock at the server's side stands to the one at the client's side.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -80,7 +82,12 @@ pub(super) fn align(a: &Recording, b: &Recording, pairs: &[Pair]) -> Option<Cloc
     turns.sort_unstable_by_key(|turn| turn.trip);
     let middle = turns.get(turns.len() / 2).map_or(Span::ZERO, |turn| turn.trip);
     // On a short path the noise is as large as the delay; then the TTLs have a say.
-    clock.swapped = middle < NOISE || middle < Span::ZERO && hops < 0;
+    clock.swapped = match hops {
+        ..0 => middle < Span::ZERO,
+        0 => middle < NOISE,
+        // They contradict: a host that stamps what it sends late does that, too.
+        1.. => middle < CONTRADICTED,
+    };
     clock.offset = best.offset;
     clock.round_trip = Some(best.trip);
     clock.uncertainty = Some(Span(best.trip.0.max(0) / 2));

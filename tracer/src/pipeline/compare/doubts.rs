@@ -1,11 +1,14 @@
 //! What weakens every verdict of a comparison alike, in one place.
 use super::recording::{Connection, Recording};
-use super::report::{Direction, Verdict};
+use super::report::{Direction, Path, Verdict};
 use super::{Both, SET};
 use crate::base::{PerSide, Side};
+use crate::cause::reported;
 
 /// Where more than one in so many segments that arrived is missing in a capture, it misses by habit.
 const OFTEN: u64 = 20;
+/// A capture that misses fewer than one in so many misses no connection whole.
+const SELDOM: u64 = 200;
 
 /// One weakness: what the confidence is multiplied by, and why, for people.
 pub(super) type Doubt = (f64, &'static str);
@@ -82,4 +85,20 @@ fn outside(verdict: Verdict, directions: &PerSide<Direction>) -> bool {
 fn one_way(recording: &Recording) -> bool {
     let sees = |side: Side| recording.connections.iter().any(|c| c.streams[side].seen > 0);
     sees(Side::Client) != sees(Side::Server)
+}
+
+/// Connections that one capture shows: the other may have missed them whole, if it misses segments of others that did arrive.
+pub(super) fn doubt_one_sided(paths: &mut [Path]) {
+    let sum = |of: fn(&Direction) -> u64| -> u64 {
+        paths.iter().flat_map(|path| Side::BOTH.map(|side| of(&path.directions[side]))).sum()
+    };
+    let (missed, arrived) = (sum(|d| d.not_captured + d.not_captured_near), sum(|d| d.arrived));
+    if missed * SELDOM <= arrived {
+        return;
+    }
+    let one_sided = |path: &&mut Path| path.at_client_side.is_none() || path.at_server_side.is_none();
+    for path in paths.iter_mut().filter(one_sided) {
+        path.confidence = reported(path.confidence * 0.8);
+        path.doubts.push("a capture misses segments of other connections that did arrive");
+    }
 }

@@ -53,6 +53,7 @@ pub fn compare(mut client_side: Recording, mut server_side: Recording) -> Compar
             paths.push(both.path(None, Some(connection), PerSide::default()));
         }
     }
+    doubts::doubt_one_sided(&mut paths);
     let warnings = both.warnings(swapped, !pairs.is_empty());
     let frames = [client_side.frames, server_side.frames];
     Comparison { clock, paths, warnings, swapped, frames }
