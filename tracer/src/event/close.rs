@@ -299,7 +299,7 @@ pub struct Summary {
     pub sides: std::collections::BTreeMap<&'static str, u64>,
     /// Closes by cause.
     pub causes: std::collections::BTreeMap<&'static str, u64>,
-    /// Busiest clients by closes: label, closes. Most first.
+    /// Busiest clients by closes: address with the name behind it, closes. Most first.
     pub clients: Vec<(String, u64)>,
     /// Frames the capture lost.
     pub capture_lost_packets: u64,

@@ -185,16 +185,12 @@ impl Veil {
 
     fn summary(&mut self, summary: &Summary) -> Summary {
         let mut out = summary.clone();
+        // An address, and behind it the name where the client gave one.
         for (label, _) in &mut out.clients {
-            *label = match label.rsplit_once(" (") {
-                Some((name, place)) => {
-                    format!("{} ({}", self.token("name", name), self.text(place, &Words::new()))
-                }
-                None => match self.text(label, &Words::new()) {
-                    same if same == *label => self.token("name", label),
-                    address => address,
-                },
-            };
+            let (address, name) = label.split_once(' ').unwrap_or((label, ""));
+            let address = self.text(address, &Words::new());
+            *label =
+                if name.is_empty() { address } else { format!("{address} {}", self.token("name", name)) };
         }
         out
     }
@@ -408,7 +404,7 @@ mod tests {
         assert_eq!(notice.client, Some(a.facts.client));
         let name = &a.facts.nats.connect.as_ref().unwrap().1.name;
         assert!(a.cause.summary.contains(&format!("{name} ({})", a.facts.client)), "{}", a.cause.summary);
-        assert_eq!(s.clients[0].0, format!("{name} ({})", a.facts.client.addr));
+        assert_eq!(s.clients[0].0, format!("{} {name}", a.facts.client.addr));
         assert!(a.cause.evidence[2].text.contains(&a.facts.nats.at_risk.subjects[0]));
     }
 

@@ -118,7 +118,7 @@ pub(super) fn summary() -> Event {
         kinds: [("fin", 3), ("timeout", 1)].into(),
         sides: [("server", 3), ("client", 1)].into(),
         causes: [("slow_consumer", 3), ("client_closed", 1)].into(),
-        clients: vec![("billing (10.0.0.7)".into(), 3), ("10.0.0.9".into(), 1)],
+        clients: vec![("10.0.0.7 billing".into(), 3), ("10.0.0.9".into(), 1)],
         kernel_records: 0,
         capture_lost_packets: 3,
         elapsed_ms: 210,

@@ -83,7 +83,7 @@ fn the_summary_is_a_table() {
         &["client_closed", "1", "25", "%"],
         &["kind", "fin", "3", "75", "%"],
         &["side", "server", "3", "75", "%"],
-        &["client", "billing", "(10.0.0.7)", "3", "75", "%"],
+        &["client", "10.0.0.7", "billing", "3", "75", "%"],
     ] {
         assert!(cells.iter().any(|row| row == want), "{want:?} in {out}");
     }
