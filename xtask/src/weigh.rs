@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 /// Sets and their sizes: a few seconds each under callgrind.
 const SETS: [(&str, f64); 6] =
     [("bulk", 0.01), ("small", 0.005), ("churn", 0.002), ("lossy", 0.01), ("noise", 0.004), ("flood", 0.002)];
-/// So much more is a regression, so much less wants new counts; in hundredths.
-const TOLERANCE: u64 = 3;
+/// So much more is a regression, so much less wants new counts; in hundredths. The seeds of hash tables and another libc make one or
+/// two.
+const TOLERANCE: u64 = 5;
 /// The committed counts: a line for each compiler and set.
 const COUNTS: &str = "tests/instructions.txt";
 
