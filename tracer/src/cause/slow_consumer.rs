@@ -26,7 +26,8 @@ On the wire:
   seconds or minutes later, in the last data segment, or never
 - a window closed for longer than write_deadline means that the server has already dropped the
   client; a FIN behind a window that was closed for less means max_pending, or a lower deadline
-- which subjects weigh most, how big the messages are, how many came a second: in the evidence
+- which subjects weigh most, how big the messages are, how fast they came and how fast the client
+  took them: in the evidence
 
 What else it could be:
 - stale_client: the client's process hangs; then its PONGs are missing too
@@ -83,6 +84,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let big = big_messages(case);
     finding = finding
         .because(load(case))
+        .because(rates(case))
         .because(limit.map(|l| Evidence::packets(l.says(case))))
         .fix(remedy::read_faster(case.lang()));
     if let Some(fin) = sent.fin.filter(|_| sent.fin_behind_data) {
@@ -202,6 +204,30 @@ fn load(case: &Case<'_>) -> Option<Evidence> {
     Some(Evidence::packets(text))
 }
 
+/// How fast it came while the client kept up, and how fast the client took it from then on.
+fn rates(case: &Case<'_>) -> Option<Evidence> {
+    let (held, sent) = (&case.facts.tcp.client.zero_window, &case.facts.tcp.server);
+    let closings = held.closings.filter(|_| case.speaks)?;
+    let kept_up = closings.first.at - sent.first?.at;
+    let behind = closings.last - closings.first.at;
+    if kept_up < Span::millis(100) {
+        return None;
+    }
+    let rate = |octets: u64, span: Span| format!("{:.0} kB a second", octets as f64 / span.as_secs() / 1000.0);
+    let taken = if behind >= Span::secs(1) {
+        format!("it took {}", rate(closings.until.saturating_sub(closings.before), behind))
+    } else if until_the_end(case) || held.since.is_some() {
+        "it took nothing more".to_owned()
+    } else {
+        return None;
+    };
+    let text = format!(
+        "{} came to it until its window closed for the first time, {kept_up} after the beginning; from then on {taken}",
+        rate(closings.before, kept_up)
+    );
+    Some(Evidence::packets(text))
+}
+
 /// `orders (92 %)`: by samples, so whole percents and never more than all.
 fn share(subject: &str, bytes: u64, of: u64) -> String {
     format!("{subject} ({} %)", (bytes.saturating_mul(100) / of.max(1)).min(100))
@@ -305,6 +331,23 @@ mod cases {
         let cause = crate::cause::judge(&big.case());
         assert!(cause.evidence.iter().any(|e| e.text.contains("most on orders.big (95 %)")), "{cause:?}");
         assert!(cause.fix.iter().any(|f| f.contains("700000 bytes")));
+    }
+
+    #[test]
+    fn what_came_and_what_was_taken() {
+        let told = |last: i64, until: u64| {
+            let scene = closed_window(11).with(move |s| {
+                s.facts.tcp.server.first = Some(mark(END - 30_000));
+                let (first, last) = (mark(END - 20_000), mark(END - last).at);
+                s.facts.tcp.client.zero_window.closings =
+                    Some(Closings { first, before: 5_000_000, last, until });
+            });
+            let cause = crate::cause::judge(&scene.case());
+            let text = |e: &Evidence| e.text.contains("500 kB a second came to it").then(|| e.text.clone());
+            cause.evidence.iter().find_map(text).unwrap_or_default()
+        };
+        assert!(told(11_000, 5_900_000).ends_with("from then on it took 100 kB a second"));
+        assert!(told(20_000, 5_000_000).ends_with("from then on it took nothing more"));
     }
 
     pub const CASES: &[fn() -> Scene] = &[

@@ -78,6 +78,21 @@ pub struct ZeroWindow {
     pub longest_from: Option<Mark>,
     /// Probes that the peer sent against it.
     pub probes: u32,
+    /// Where it closed first and last.
+    pub closings: Option<Closings>,
+}
+
+/// The first and the last time that a receive window closed, and how many octets of payload the peer had sent by then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Closings {
+    /// The first time.
+    pub first: Mark,
+    /// Octets by then.
+    pub before: u64,
+    /// The last time.
+    pub last: Timestamp,
+    /// Octets by then.
+    pub until: u64,
 }
 
 /// An RST as it was seen.

@@ -16,9 +16,9 @@ pub use close::{
 };
 pub use evidence::{Evidence, FrameRef, Mark, Source};
 pub use facts::{
-    AtRisk, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed, PingFacts,
-    Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen, Vantage, WsClose,
-    ZeroWindow,
+    AtRisk, Closings, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed,
+    PingFacts, Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen,
+    Vantage, WsClose, ZeroWindow,
 };
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
 pub use input::Frame;

@@ -247,7 +247,8 @@ impl Connection {
             let shift = self.ends[from].window_shift;
             let scaled = u32::from(seg.window)
                 << if self.ends[to].window_scaling || self.opening == Opening::Midstream { shift } else { 0 };
-            self.ends[from].offers_window(scaled, mark);
+            let sent = self.ends[to].facts.bytes;
+            self.ends[from].offers_window(scaled, sent, mark);
         }
         if seg.payload_len > 0 || seg.flags.fin() {
             self.handle_octets(seg, mark, from, was_in_hole, &mut outcome);

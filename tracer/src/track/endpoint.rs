@@ -2,7 +2,7 @@
 use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
-use crate::event::{Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+use crate::event::{Closings, Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
 use serde::{Deserialize, Serialize};
 
 /// A peer that speaks sooner than this after a segment may simply not have got it yet.
@@ -262,13 +262,16 @@ impl End {
         self.keepalive.map(|first| make(Owed::Keepalive, first, self.keepalive_repeats, 0))
     }
 
-    /// Offers a window of `octets`.
-    pub fn offers_window(&mut self, octets: u32, mark: Mark) {
+    /// Offers a window of `octets` to the peer, which has sent `sent` octets of payload so far.
+    pub fn offers_window(&mut self, octets: u32, sent: u64, mark: Mark) {
         self.window = octets;
         let zero = &mut self.facts.zero_window;
         match (octets, zero.since) {
             (0, None) => {
                 zero.since = Some(mark);
+                let first = Closings { first: mark, before: sent, last: mark.at, until: sent };
+                let closings = zero.closings.get_or_insert(first);
+                (closings.last, closings.until) = (mark.at, sent);
                 self.window_probes = 0;
                 self.window_told = false;
             }
