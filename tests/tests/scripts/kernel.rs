@@ -56,6 +56,40 @@ hello c
 => fin server unknown|kicked ..0.6
 "#
 
+/// Two clients that say the same of themselves: each comes back in its own process, the one that waited less long first.
+two_clients_of_one_host r#"
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.7:51002 ; c3 = 10.0.0.7:51003 ; c4 = 10.0.0.7:51004 ; s = 10.0.0.5:4222
+here c1
+k c1 state CLOSED SYN-SENT by app:10
+hello c1
++1s     k c2 state CLOSED SYN-SENT by app:20
+hello c2
++5s     s:c1 > FA  +0.2ms c1 > FA  +0.2ms s:c1 > A
++1s     s:c2 > FA  +0.2ms c2 > FA  +0.2ms s:c2 > A
++1s     k c3 state CLOSED SYN-SENT by app:20
+hello c3
++2s     k c4 state CLOSED SYN-SENT by app:10
+hello c4
++60s    end
+=> * * * flow.id=1 reconnect.outcome=reconnected reconnect.flow.id=4
+=> * * * flow.id=2 reconnect.outcome=reconnected reconnect.flow.id=3
+=> open 2
+"#
+
+/// Another process of the same host that dials is not the lost client come back.
+another_process_is_no_return r#"
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.7:51002 ; s = 10.0.0.5:4222
+here c1
+k c1 state CLOSED SYN-SENT by app:10
+hello c1
++5s     s:c1 > FA  +0.2ms c1 > FA  +0.2ms s:c1 > A
++1s     k c2 state CLOSED SYN-SENT by tool:20
+hello c2
++90s    end
+=> * * * flow.id=1 reconnect=-
+=> open 1
+"#
+
 /// The client's process is killed; its messages were read, so its kernel says FIN.
 client_killed r#"
 c = 10.0.0.7:51001 ; s = 10.0.0.5:4222

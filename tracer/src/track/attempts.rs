@@ -24,7 +24,8 @@ impl Tracker {
             return false;
         }
         let first = Some(FirstSegment::of(seg, Side::Client));
-        out.push(Tracked::Opened { id: ordinal, mark, client, server, syn: true, first });
+        let process = self.sockets.dialler(FlowKey::new(client, server));
+        out.push(Tracked::Opened { id: ordinal, mark, client, server, syn: true, first, process });
         true
     }
 

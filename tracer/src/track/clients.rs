@@ -2,7 +2,7 @@
 //!
 //! A client is known by its host until its CONNECT names it. Its losses and attempts form a chain: a lost connection, the
 //! attempts that failed, the one that worked. Several clients of one host each have a chain; an attempt goes to the chain
-//! that waited longest, until a CONNECT tells better.
+//! of the same process, where the kernel tells whose it is, else to that which waited longest, until a CONNECT tells better.
 mod chain;
 mod herd;
 
@@ -29,8 +29,9 @@ struct Recent {
     at: Timestamp,
     server: Endpoint,
     chain: Option<u64>,
-    /// No other client of the host was waiting: the chain is no guess.
+    /// No other client of the host was waiting, or its process is known: the chain is no guess.
     alone: bool,
+    process: Option<u32>,
     accepted: Option<(Option<Who>, Option<EcoString>)>,
 }
 
@@ -54,6 +55,12 @@ impl Host {
             before.map(|at| self.waiting.remove(&(at, no)));
             after.map(|at| self.waiting.insert((at, no)));
         }
+    }
+
+    /// The chain of that process that waits.
+    fn waiting_of(&self, process: Option<u32>) -> Option<u64> {
+        let own = |no: &u64| self.chains.get(no).is_some_and(|chain| chain.process == process);
+        process.and_then(|_| self.waiting.iter().map(|&(_, no)| no).find(own))
     }
 
     fn insert(&mut self, no: u64, chain: Box<Chain>) {
@@ -108,8 +115,8 @@ impl Clients {
     /// One more thing the tracker told.
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
-            Tracked::Opened { id, mark, client, server, syn: true, .. } => {
-                self.attempt(*id, mark.at, client.addr, *server);
+            Tracked::Opened { id, mark, client, server, syn: true, process, .. } => {
+                self.attempt(*id, mark.at, client.addr, *server, *process);
             }
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
@@ -143,7 +150,7 @@ impl Clients {
         }
     }
 
-    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint) {
+    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint, process: Option<u32>) {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
             let attempt_of = &mut self.attempt_of;
             self.hosts.retain(|_, host| {
@@ -157,8 +164,9 @@ impl Clients {
             });
         }
         let host = self.hosts.entry(addr).or_default();
-        let alone = host.waiting.len() == 1;
-        let no = host.waiting.first().map(|&(_, no)| no);
+        let own = host.waiting_of(process);
+        let alone = own.is_some() || host.waiting.len() == 1;
+        let no = own.or_else(|| host.waiting.first().map(|&(_, no)| no));
         if let Some(no) = no {
             host.change(no, |chain| {
                 if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
@@ -169,20 +177,21 @@ impl Clients {
                 }
             });
         }
-        host.remember(Recent { id, at, server, chain: no, alone, accepted: None });
+        host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
     }
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
         let Some(recent) = host.recent(id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
-        let (at, server, mut no) = (recent.at, recent.server, recent.chain);
-        let fits = |chain: &Chain| chain.who.is_none() || who.is_none() || chain.who == who;
+        let (at, server, process, mut no) = (recent.at, recent.server, recent.process, recent.chain);
+        let fits = |chain: &Chain| chain.may_be(who.as_ref(), process);
         if !no.and_then(|no| host.chains.get(&no)).is_some_and(|chain| fits(chain)) {
             // The CONNECT tells better: the attempt belongs to another chain of this host, or to none.
             let better = host
                 .chains
                 .iter()
+                .filter(|(_, c)| c.may_be(who.as_ref(), process))
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
             if let Some(no) = no {
@@ -257,7 +266,8 @@ impl Clients {
         self.next_chain += 1;
         let lost_at = loss.at;
         let mut chain = Box::new(Chain {
-            who: who.clone(),
+            who,
+            process: ending.process,
             version: ending.connect.as_ref().map(|c| c.version.clone()).unwrap_or_default(),
             announced: Some(Announced {
                 by: ending.server,
@@ -274,7 +284,7 @@ impl Clients {
         let since = host.recent.partition_point(|r| r.at < lost_at);
         for recent in host.recent.range_mut(since..).filter(|r| r.chain.is_none() && r.id != ending.id) {
             let fits = match &recent.accepted {
-                Some((other, _)) => other.is_none() || who.is_none() || *other == who,
+                Some((other, _)) => chain.may_be(other.as_ref(), recent.process),
                 None => true,
             };
             if !fits || chain.worked.is_some() {

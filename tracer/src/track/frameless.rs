@@ -261,6 +261,7 @@ pub fn ending(facts: &Facts) -> Ending {
         silent,
         accepted: false,
         syn: !matches!(facts.handshake, Handshake::Midstream | Handshake::Unknown),
+        process: facts.host.as_ref().and_then(|h| h.ends.client.process.as_ref()).map(|p| p.pid),
         connect: None,
         info: None,
         connect_urls: None,

@@ -6,8 +6,8 @@ use crate::wire::Segment;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// Connections remembered.
-const MOST: usize = 64 * 1024;
+/// Connections remembered: a part of those that a table may hold, within bounds.
+const MOST: (usize, usize, usize) = (16, 1024, 64 * 1024);
 /// How long: the longest that Linux repeats a segment.
 const MEMORY: Span = Span::secs(1000);
 /// Farther from where its sender was, it is another connection's.
@@ -22,13 +22,21 @@ struct Left {
 }
 
 /// All that are remembered.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct Gone {
+    most: usize,
     left: HashMap<FlowKey, Left, foldhash::fast::RandomState>,
     order: VecDeque<(FlowKey, Timestamp)>,
 }
 
 impl Gone {
+    /// For a table of so many connections.
+    pub fn new(max_connections: usize) -> Self {
+        let (part, least, most) = MOST;
+        let most = (max_connections / part).clamp(least, most);
+        Self { most, left: HashMap::default(), order: VecDeque::new() }
+    }
+
     /// Remembers a connection: its ends, and what each would send next, where that is known.
     pub fn remember(&mut self, at: Timestamp, ends: [(Endpoint, Option<Seq>); 2]) {
         let [a, b] = ends;
@@ -36,7 +44,7 @@ impl Gone {
         let (low, high) = if key.low == a.0 { (a.1, b.1) } else { (b.1, a.1) };
         self.left.insert(key, Left { at, low, high });
         self.order.push_back((key, at));
-        while self.order.len() > MOST || self.order.front().is_some_and(|f| at - f.1 > MEMORY) {
+        while self.order.len() > self.most || self.order.front().is_some_and(|f| at - f.1 > MEMORY) {
             let Some((key, at)) = self.order.pop_front() else { break };
             if self.left.get(&key).is_some_and(|l| l.at == at) {
                 self.left.remove(&key);

@@ -59,8 +59,8 @@ impl Tracker {
         };
         let (id, mark) = (facts.first_frame, facts.start);
         let ending = frameless::ending(&facts);
-        let syn = ending.syn;
-        out.push(Tracked::Opened { id, mark, client: facts.client, server: facts.server, syn, first: None });
+        let (client, server, syn, process) = (facts.client, facts.server, ending.syn, ending.process);
+        out.push(Tracked::Opened { id, mark, client, server, syn, first: None, process });
         out.push(Tracked::Ending(ending));
         out.push(Tracked::Closed(Box::new(facts)));
         self.sockets.told(key, now);

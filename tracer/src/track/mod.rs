@@ -120,6 +120,7 @@ impl Tracker {
             index: HashMap::default(),
             slots: Vec::new(),
             rest: Rest::new(config.max_connections),
+            gone: gone::Gone::new(config.max_connections),
             config,
             embryos: Embryos::default(),
             free: Vec::new(),
@@ -127,7 +128,6 @@ impl Tracker {
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
             hand: 0,
-            gone: gone::Gone::default(),
         }
     }
 
@@ -314,6 +314,7 @@ impl Tracker {
             server: conn.server,
             syn: seg.flags.syn(),
             first: Some(FirstSegment::of(seg, from)),
+            process: self.sockets.dialler(key),
         });
         self.insert(key, conn)
     }
@@ -392,7 +393,8 @@ impl Tracker {
         let limits = self.config.limits;
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.noted = true;
-        out.push(Tracked::Ending(ending(conn, mark)));
+        let process = self.sockets.dialler(FlowKey::new(conn.client, conn.server));
+        out.push(Tracked::Ending(ending(conn, process, mark)));
         let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
             + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
         self.plan(slot, due);
@@ -483,7 +485,8 @@ impl Tracker {
         }
         if conn.ended.is_none() {
             conn.ended = Some((mark.at, EndedBy::Reused));
-            out.push(Tracked::Ending(ending(conn, mark)));
+            let process = self.sockets.dialler(FlowKey::new(conn.client, conn.server));
+            out.push(Tracked::Ending(ending(conn, process, mark)));
         }
         self.tell(slot, false, out);
         self.remove(slot);
@@ -568,7 +571,7 @@ fn goodbye_at(conn: &Connection, mark: Mark) -> Option<Side> {
     Side::BOTH.into_iter().filter(here).min_by_key(|&s| !conn.end(s).facts.fin_unseen)
 }
 
-fn ending(conn: &Connection, mark: Mark) -> Ending {
+fn ending(conn: &Connection, process: Option<u32>, mark: Mark) -> Ending {
     let (at, by) = conn.ended.unwrap_or((mark.at, EndedBy::GaveUp));
     let facts = conn.session_facts();
     let silent = match by {
@@ -595,6 +598,7 @@ fn ending(conn: &Connection, mark: Mark) -> Ending {
         silent: since,
         accepted: conn.accepted,
         syn: conn.has_syn(),
+        process,
         connect: facts.and_then(|f| f.connect.as_ref()).map(|c| Arc::clone(&c.1)),
         info: facts.and_then(|f| f.info.as_ref()).map(|i| Arc::clone(&i.1)),
         connect_urls: facts.and_then(|f| f.connect_urls.clone()),

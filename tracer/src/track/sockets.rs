@@ -446,6 +446,15 @@ impl Sockets {
         self.flows.get(&key).map(|f| &**f)
     }
 
+    /// The process of this host that dials on these ports, if the kernel has told it.
+    #[must_use]
+    pub fn dialler(&self, key: FlowKey) -> Option<u32> {
+        if self.flows.is_empty() {
+            return None;
+        }
+        self.get(key)?.facts.ends.client.process.as_ref().map(|process| process.pid)
+    }
+
     /// Its close is told; what still comes begins nothing for a while.
     pub fn told(&mut self, key: FlowKey, now: Timestamp) {
         if let Some(flow) = self.flows.get_mut(&key) {

@@ -85,6 +85,8 @@ pub enum Tracked {
         syn: bool,
         /// What a NAT leaves as it is in the first segment; none where no frame shows it.
         first: Option<FirstSegment>,
+        /// The process of this host that dials, where the kernel has told it.
+        process: Option<u32>,
     },
     /// One end acknowledged something new; at most once a second for each end.
     Answered {
@@ -257,6 +259,8 @@ pub struct Ending {
     pub accepted: bool,
     /// It began with a SYN.
     pub syn: bool,
+    /// The process of this host that dialled, where the kernel has told it.
+    pub process: Option<u32>,
     /// CONNECT.
     pub connect: Option<Arc<Connect>>,
     /// INFO.

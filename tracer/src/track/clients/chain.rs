@@ -87,6 +87,8 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 #[derive(Debug)]
 pub(super) struct Chain {
     pub who: Option<Who>,
+    /// Its process on this host, as the kernel tells.
+    pub process: Option<u32>,
     /// Library version of its last connection.
     pub version: EcoString,
     pub announced: Option<Announced>,
@@ -99,6 +101,14 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// Whether a client that says this of itself, in this process, may be the one of the chain. Another process may be the same
+    /// client started anew, if it has a name to be known by.
+    pub fn may_be(&self, who: Option<&Who>, process: Option<u32>) -> bool {
+        let (Some(own), Some(who)) = (&self.who, who) else { return true };
+        let other_process = self.process.zip(process).is_some_and(|(a, b)| a != b);
+        own == who && !(other_process && who.name.is_empty())
+    }
+
     /// While nothing worked since a loss: when the client was last seen to try.
     pub fn waits_since(&self) -> Option<Timestamp> {
         let waits = self.worked.is_none() && !self.losses.is_empty();
