@@ -1,5 +1,5 @@
 //! `cargo xtask weigh`: instructions that natstrace executes for fixed captures, counted by callgrind and held against the
-//! counts that are committed for this compiler. Unlike time they are the same on a busy machine.
+//! counts that are committed for such a machine. Unlike time they are the same on a busy machine.
 use crate::{fuzz, setup, sh};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -14,13 +14,13 @@ const SETS: [(&str, f64); 6] =
 /// So much more is a regression, so much less wants new counts; in hundredths. The seeds of hash tables and another libc make one or
 /// two.
 const TOLERANCE: u64 = 5;
-/// The committed counts: a line for each compiler and set.
+/// The committed counts: a line for each set on each kind of machine.
 const COUNTS: &str = "tests/instructions.txt";
 
 /// Counts the instructions that fixed captures cost.
 #[derive(Args, Default)]
 pub struct Weigh {
-    /// Write the counts of this compiler instead of comparing
+    /// Write the counts of this kind of machine instead of comparing
     #[arg(long)]
     update: bool,
 }
@@ -43,8 +43,8 @@ impl Weigh {
             sh::run(make.stdout(Stdio::null()))?;
             counted.push((set, count(&natstrace, &folder.join(format!("{set}.pcap")))?));
         }
-        let (file, compiler) = (sh::root().join(COUNTS), compiler()?);
-        if self.update { write(&file, &compiler, &counted) } else { compare(&file, &compiler, &counted) }
+        let (file, machine) = (sh::root().join(COUNTS), machine()?);
+        if self.update { write(&file, &machine, &counted) } else { compare(&file, &machine, &counted) }
     }
 }
 
@@ -60,15 +60,22 @@ fn count(natstrace: &Path, capture: &Path) -> Result<u64> {
     line.and_then(|(_, n)| n.trim().parse().ok()).with_context(|| format!("callgrind told no count: {said}"))
 }
 
-/// The compiler as it names itself, in one word.
-fn compiler() -> Result<String> {
-    let out = Command::new("rustc").arg("--version").current_dir(sh::root()).output()?;
-    let text = String::from_utf8(out.stdout)?;
-    let number = text.split_whitespace().nth(1).context("rustc has no version")?;
-    Ok(format!("rustc-{number}"))
+/// What the counts hang on beside the code, in one word: the compiler, the C library, and whether the widest instructions that
+/// callgrind knows are there, by which both choose how they copy and search.
+fn machine() -> Result<String> {
+    let first_line = |program: &str| -> Result<String> {
+        let out = Command::new(program).arg("--version").current_dir(sh::root()).output()?;
+        Ok(String::from_utf8(out.stdout)?.lines().next().unwrap_or_default().to_owned())
+    };
+    let (rustc, libc) = (first_line("rustc")?, first_line("ldd")?);
+    let number = rustc.split_whitespace().nth(1).context("rustc has no version")?;
+    let libc = libc.split_whitespace().last().unwrap_or("unknown");
+    let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let wide = if flags.split_whitespace().any(|flag| flag == "avx2") { "avx2" } else { "plain" };
+    Ok(format!("rustc-{number}/libc-{libc}/{wide}"))
 }
 
-/// Counts by compiler and set.
+/// Counts by kind of machine and set.
 fn read(file: &Path) -> Result<BTreeMap<(String, String), u64>> {
     let Ok(text) = std::fs::read_to_string(file) else { return Ok(BTreeMap::new()) };
     let lines = text.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
@@ -76,19 +83,19 @@ fn read(file: &Path) -> Result<BTreeMap<(String, String), u64>> {
         .map(|line| {
             let mut words = line.split_whitespace();
             let entry = (|| Some((words.next()?, words.next()?, words.next()?.parse().ok()?)))();
-            let (compiler, set, n) = entry.with_context(|| format!("{COUNTS}: {line}"))?;
-            Ok(((compiler.to_owned(), set.to_owned()), n))
+            let (machine, set, n) = entry.with_context(|| format!("{COUNTS}: {line}"))?;
+            Ok(((machine.to_owned(), set.to_owned()), n))
         })
         .collect()
 }
 
-fn compare(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
+fn compare(file: &Path, machine: &str, counted: &[(&str, u64)]) -> Result<()> {
     let committed = read(file)?;
     let (mut worse, mut better) = (Vec::new(), false);
     for (set, now) in counted {
-        let Some(&before) = committed.get(&(compiler.to_owned(), (*set).to_owned())) else {
+        let Some(&before) = committed.get(&(machine.to_owned(), (*set).to_owned())) else {
             eprintln!(
-                "weigh: {set:6} {now:>12}, no count of {compiler} is committed: cargo xtask weigh --update"
+                "weigh: {set:6} {now:>12}, no count of {machine} is committed: cargo xtask weigh --update"
             );
             continue;
         };
@@ -110,14 +117,14 @@ fn compare(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
     Ok(())
 }
 
-fn write(file: &Path, compiler: &str, counted: &[(&str, u64)]) -> Result<()> {
+fn write(file: &Path, machine: &str, counted: &[(&str, u64)]) -> Result<()> {
     let mut all = read(file)?;
-    all.extend(counted.iter().map(|(set, n)| ((compiler.to_owned(), (*set).to_owned()), *n)));
+    all.extend(counted.iter().map(|(set, n)| ((machine.to_owned(), (*set).to_owned()), *n)));
     let mut text =
-        "# Instructions for the captures of `cargo xtask weigh`, by compiler; `--update` writes them.\n"
+        "# Instructions for the captures of `cargo xtask weigh`, by what they hang on (compiler, C library, processor);\n# `--update` writes them.\n"
             .to_owned();
-    for ((compiler, set), n) in all {
-        writeln!(text, "{compiler} {set} {n}")?;
+    for ((machine, set), n) in all {
+        writeln!(text, "{machine} {set} {n}")?;
     }
     Ok(std::fs::write(file, text)?)
 }
@@ -132,8 +139,8 @@ mod tests {
         let file = folder.path().join("counts.txt");
         write(&file, "rustc-1", &[("bulk", 1000), ("churn", 500)]).unwrap();
         write(&file, "rustc-2", &[("bulk", 2000)]).unwrap();
-        compare(&file, "rustc-1", &[("bulk", 1029), ("churn", 100)]).unwrap();
-        assert!(compare(&file, "rustc-1", &[("bulk", 1031)]).is_err());
-        compare(&file, "rustc-2", &[("bulk", 1031), ("churn", 9999)]).unwrap();
+        compare(&file, "rustc-1", &[("bulk", 1049), ("churn", 100)]).unwrap();
+        assert!(compare(&file, "rustc-1", &[("bulk", 1051)]).is_err());
+        compare(&file, "rustc-2", &[("bulk", 2099), ("churn", 9999)]).unwrap();
     }
 }
