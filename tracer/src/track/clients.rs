@@ -15,6 +15,7 @@ use ecow::EcoString;
 use hashbrown::HashMap;
 use herd::Herds;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU32;
 
 /// Chains kept per host.
 const CHAINS_MAX: usize = 256;
@@ -31,7 +32,7 @@ struct Recent {
     chain: Option<u64>,
     /// No other client of the host was waiting, or its process is known: the chain is no guess.
     alone: bool,
-    process: Option<u32>,
+    process: Option<NonZeroU32>,
     accepted: Option<(Option<Who>, Option<EcoString>)>,
 }
 
@@ -58,7 +59,7 @@ impl Host {
     }
 
     /// The chain of that process that waits.
-    fn waiting_of(&self, process: Option<u32>) -> Option<u64> {
+    fn waiting_of(&self, process: Option<NonZeroU32>) -> Option<u64> {
         let own = |no: &u64| self.chains.get(no).is_some_and(|chain| chain.process == process);
         process.and_then(|_| self.waiting.iter().map(|&(_, no)| no).find(own))
     }
@@ -116,7 +117,8 @@ impl Clients {
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
             Tracked::Opened { id, mark, client, server, syn: true, process, .. } => {
-                self.attempt(*id, mark.at, client.addr, *server, *process);
+                let process = process.and_then(NonZeroU32::new);
+                self.attempt(*id, mark.at, client.addr, *server, process);
             }
             Tracked::Accepted { id, client, connect, info, .. } => {
                 let who = connect.as_deref().map(Who::of);
@@ -150,7 +152,14 @@ impl Clients {
         }
     }
 
-    fn attempt(&mut self, id: ConnId, at: Timestamp, addr: Addr, server: Endpoint, process: Option<u32>) {
+    fn attempt(
+        &mut self,
+        id: ConnId,
+        at: Timestamp,
+        addr: Addr,
+        server: Endpoint,
+        process: Option<NonZeroU32>,
+    ) {
         if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
             let attempt_of = &mut self.attempt_of;
             self.hosts.retain(|_, host| {
@@ -267,7 +276,7 @@ impl Clients {
         let lost_at = loss.at;
         let mut chain = Box::new(Chain {
             who,
-            process: ending.process,
+            process: ending.process.and_then(NonZeroU32::new),
             version: ending.connect.as_ref().map(|c| c.version.clone()).unwrap_or_default(),
             announced: Some(Announced {
                 by: ending.server,

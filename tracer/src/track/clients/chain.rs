@@ -4,6 +4,7 @@ use crate::event::{Pace, Reconnect, ReconnectOutcome, Tried, TriedServer};
 use crate::nats::{Connect, Info};
 use crate::track::ConnId;
 use ecow::EcoString;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// Attempts kept per chain; beyond it they are only counted.
@@ -88,7 +89,7 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 pub(super) struct Chain {
     pub who: Option<Who>,
     /// Its process on this host, as the kernel tells.
-    pub process: Option<u32>,
+    pub process: Option<NonZeroU32>,
     /// Library version of its last connection.
     pub version: EcoString,
     pub announced: Option<Announced>,
@@ -103,7 +104,7 @@ pub(super) struct Chain {
 impl Chain {
     /// Whether a client that says this of itself, in this process, may be the one of the chain. Another process may be the same
     /// client started anew, if it has a name to be known by.
-    pub fn may_be(&self, who: Option<&Who>, process: Option<u32>) -> bool {
+    pub fn may_be(&self, who: Option<&Who>, process: Option<NonZeroU32>) -> bool {
         let (Some(own), Some(who)) = (&self.who, who) else { return true };
         let other_process = self.process.zip(process).is_some_and(|(a, b)| a != b);
         own == who && !(other_process && who.name.is_empty())
