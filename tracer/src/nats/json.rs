@@ -1,5 +1,6 @@
 //! A JSON object (RFC 8259) read in one pass and in place: keys and values are pieces of the line they came in, nothing is
 //! built. Whether it is JSON at all is checked to its last octet, also where nobody asks for a value.
+use super::eights::{ONES, below, first};
 use std::borrow::Cow;
 
 /// How deep values may be nested.
@@ -213,22 +214,15 @@ impl<'a> Scan<'a> {
 
 /// So many octets, in eights, are neither quote, backslash nor control character.
 fn plain(octets: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const fn some_below(x: u64, n: u64) -> u64 {
-        x.wrapping_sub(ONES * n) & !x & (ONES << 7)
-    }
     let (eights, _) = octets.as_chunks::<8>();
     let special = |eight: &[u8; 8]| {
         let x = u64::from_le_bytes(*eight);
-        some_below(x, 0x20)
-            | some_below(x ^ (ONES * b'"' as u64), 1)
-            | some_below(x ^ (ONES * b'\\' as u64), 1)
+        below(x, 0x20) | below(x ^ (ONES * u64::from(b'"')), 1) | below(x ^ (ONES * u64::from(b'\\')), 1)
     };
     for (i, eight) in eights.iter().enumerate() {
         let found = special(eight);
         if found != 0 {
-            // Above the lowest mark there may be false ones, below it there is none.
-            return i * 8 + found.trailing_zeros() as usize / 8;
+            return i * 8 + first(found);
         }
     }
     eights.len() * 8

@@ -1,7 +1,7 @@
 //! One control line: verb, arguments, meaning. Grammar: nats-server `server/parser.go`, the `process…` functions of
 //! `client.go`, `route.go` and `leafnode.go`. Knows nothing of streams.
-use super::Protocol;
 use super::op::{Fault, LinkVerb, Op};
+use super::{Protocol, eights};
 use crate::base::Side;
 
 /// Verbs that need a separator behind them. `PING`, `PONG` and `+OK` take anything up to the line end.
@@ -108,14 +108,11 @@ fn last_or_word(bytes: &[u8]) -> Option<(&[u8], Behind<'_>)> {
 /// Where the first space or control character is.
 #[inline(always)]
 fn blank(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::MAX / 0xff;
     let mut at = 0;
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let eight = u64::from_le_bytes(*eight);
-        // The highest bit of each octet below 0x21; the first of them is exact, those behind it may be false.
-        let low = eight.wrapping_sub(ONES * 0x21) & !eight & (ONES * 0x80);
+        let low = eights::below(u64::from_le_bytes(*eight), 0x21);
         if low != 0 {
-            return Some(at + low.trailing_zeros() as usize / 8);
+            return Some(at + eights::first(low));
         }
         at += 8;
     }

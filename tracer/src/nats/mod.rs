@@ -1,6 +1,7 @@
 //! F1: NATS protocol decode. Owns no socket; takes bytes, gives operations.
 pub mod connz;
 mod conversation;
+mod eights;
 mod hello;
 mod http;
 mod jetstream;
