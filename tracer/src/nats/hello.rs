@@ -114,13 +114,8 @@ impl Info {
     }
 
     /// The same; `look` sees every member, too.
-    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
-        let mut info = Self::default();
-        json::object(json, |key, value| {
-            look(key, value);
-            info.take(key, value);
-        })?;
-        Some(info)
+    pub(super) fn read(json: &[u8], look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
+        filled(json, look, Self::take)
     }
 
     fn take(&mut self, key: &[u8], value: Value<'_>) {
@@ -166,13 +161,8 @@ impl Connect {
     }
 
     /// The same; `look` sees every member, too.
-    pub(super) fn read(json: &[u8], mut look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
-        let mut connect = Self::default();
-        json::object(json, |key, value| {
-            look(key, value);
-            connect.take(key, value);
-        })?;
-        Some(connect)
+    pub(super) fn read(json: &[u8], look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
+        filled(json, look, Self::take)
     }
 
     fn take(&mut self, key: &[u8], value: Value<'_>) {
@@ -198,6 +188,20 @@ impl Connect {
             _ => {}
         }
     }
+}
+
+/// A line's object taken in member by member; `look` sees each before.
+fn filled<T: Default>(
+    json: &[u8],
+    mut look: impl FnMut(&[u8], Value<'_>),
+    take: impl Fn(&mut T, &[u8], Value<'_>),
+) -> Option<T> {
+    let mut all = T::default();
+    json::object(json, |key, value| {
+        look(key, value);
+        take(&mut all, key, value);
+    })?;
+    Some(all)
 }
 
 /// What a field can be made of.
