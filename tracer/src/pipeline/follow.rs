@@ -21,12 +21,8 @@ impl Follow {
     pub(super) fn all(config: &Config, most: usize) -> Vec<Self> {
         let shards = shards(config);
         let followers = most.clamp(1, shards);
-        let one = |f: usize| Self {
-            trackers: (f..shards)
-                .step_by(followers)
-                .map(|_| tracker(config, config.max_connections / shards))
-                .collect(),
-        };
+        let one =
+            |f: usize| Self { trackers: (f..shards).step_by(followers).map(|_| tracker(config)).collect() };
         (0..followers).map(one).collect()
     }
 
@@ -97,8 +93,8 @@ pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
     (both >> 32) as usize & (shards - 1)
 }
 
-/// A tracker with the limits that the settings call for.
-pub(super) fn tracker(config: &Config, max_connections: usize) -> Tracker {
+/// The tracker of one shard, with the limits that the settings call for.
+pub(super) fn tracker(config: &Config) -> Tracker {
     let limits = Limits {
         idle_timeout: config.idle_timeout,
         window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
@@ -108,7 +104,7 @@ pub(super) fn tracker(config: &Config, max_connections: usize) -> Tracker {
     Tracker::new(TrackConfig {
         ports: config.ports.clone(),
         limits,
-        max_connections,
+        max_connections: config.max_connections / shards(config),
         iface_names: BTreeMap::new(),
     })
 }

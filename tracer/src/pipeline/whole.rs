@@ -20,17 +20,15 @@ impl Pipeline {
     /// An empty core.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let front = config.clone();
-        Self::with(&front, Judge::new(config))
+        Self::with(&config, Judge::new(config.clone()))
     }
 
     /// The stages before this last one, which has seen no frame.
     #[must_use]
     pub fn with(config: &Config, judge: Judge) -> Self {
-        let shards = follow::shards(config);
         Self {
             front: Front::new(config, 1),
-            trackers: (0..shards).map(|_| follow::tracker(config, config.max_connections / shards)).collect(),
+            trackers: (0..follow::shards(config)).map(|_| follow::tracker(config)).collect(),
             tracked: Vec::new(),
             judge,
         }

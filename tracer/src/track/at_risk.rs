@@ -36,20 +36,13 @@ pub struct Risk {
     /// `pubs` at each PING of the client that awaits its PONG.
     pings: VecDeque<u64>,
     requests: HashMap<u64, Request, foldhash::fast::FixedState>,
-    subjects: Vec<Subject>,
+    subjects: Vec<Box<[u8]>>,
     /// A bit for each of `subjects` whose publishes a stream answers.
     streams: u16,
     /// The request made by the last publish.
     asked: Option<u64>,
     /// The subject of the request that the last delivery answered.
     answered: Option<u16>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Subject {
-    /// Tells most others at a glance.
-    print: u64,
-    name: Box<[u8]>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -168,19 +161,20 @@ impl Risk {
             subjects: subjects
                 .iter()
                 .filter_map(|&no| self.subjects.get(usize::from(no)))
-                .map(|s| String::from_utf8_lossy(&s.name).into_owned())
+                .map(|s| String::from_utf8_lossy(s).into_owned())
                 .collect(),
         }
     }
 
     fn subject(&mut self, subject: &[u8]) -> u16 {
         let subject = subject.get(..SUBJECT_LEN_MAX).unwrap_or(subject);
-        let print = print(subject);
-        if let Some(no) = self.subjects.iter().position(|s| s.print == print && *s.name == *subject) {
+        // The print tells most others at a glance.
+        let own = print(subject);
+        if let Some(no) = self.subjects.iter().position(|s| print(s) == own && **s == *subject) {
             return no as u16;
         }
         if self.subjects.len() < SUBJECTS_MAX {
-            self.subjects.push(Subject { print, name: subject.into() });
+            self.subjects.push(subject.into());
             return (self.subjects.len() - 1) as u16;
         }
         u16::MAX

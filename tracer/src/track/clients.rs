@@ -75,9 +75,17 @@ impl Host {
         Some(chain)
     }
 
-    fn recent(&mut self, id: ConnId) -> Option<&mut Recent> {
-        let place = self.recent.binary_search_by_key(&id, |r| r.id).ok()?;
+    fn recent(&self, id: ConnId) -> Option<&Recent> {
+        self.recent.get(self.place(id)?)
+    }
+
+    fn recent_mut(&mut self, id: ConnId) -> Option<&mut Recent> {
+        let place = self.place(id)?;
         self.recent.get_mut(place)
+    }
+
+    fn place(&self, id: ConnId) -> Option<usize> {
+        self.recent.binary_search_by_key(&id, |r| r.id).ok()
     }
 
     fn remember(&mut self, recent: Recent) {
@@ -191,7 +199,7 @@ impl Clients {
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
         let Some(host) = self.hosts.get_mut(&addr) else { return };
-        let Some(recent) = host.recent(id) else { return };
+        let Some(recent) = host.recent_mut(id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
         let (at, server, process, mut no) = (recent.at, recent.server, recent.process, recent.chain);
         let fits = |chain: &Chain| chain.may_be(who.as_ref(), process);
@@ -213,7 +221,7 @@ impl Clients {
                 });
             }
             no = better;
-            if let Some(recent) = host.recent(id) {
+            if let Some(recent) = host.recent_mut(id) {
                 recent.chain = no;
             }
         }
@@ -379,8 +387,7 @@ impl Clients {
         let (client, server) = ends;
         around.failed_attempts_before = self.failed_before(id, client.addr);
         let Some(host) = self.hosts.get(&client.addr) else { return };
-        let Ok(place) = host.recent.binary_search_by_key(&id, |r| r.id) else { return };
-        let Some(recent) = host.recent.get(place) else { return };
+        let Some(recent) = host.recent(id) else { return };
         let Some(chain) = recent.chain.and_then(|no| host.chains.get(&no)) else { return };
         let told = chain.announced.as_ref().filter(|a| a.by != server && a.names(server));
         around.announced_by = told.map(|a| a.by);

@@ -1,6 +1,6 @@
 //! Connections whose close was told: what still comes of them belongs to that close and begins nothing. A few words for
 //! each, bounded in number and time.
-use super::FlowKey;
+use super::{FlowKey, share};
 use crate::base::{Endpoint, Seq, Span, Timestamp};
 use crate::wire::Segment;
 use hashbrown::HashMap;
@@ -32,9 +32,7 @@ pub struct Gone {
 impl Gone {
     /// For a table of so many connections.
     pub fn new(max_connections: usize) -> Self {
-        let (part, least, most) = MOST;
-        let most = (max_connections / part).clamp(least, most);
-        Self { most, left: HashMap::default(), order: VecDeque::new() }
+        Self { most: share(max_connections, MOST), left: HashMap::default(), order: VecDeque::new() }
     }
 
     /// Remembers a connection: its ends, and what each would send next, where that is known.

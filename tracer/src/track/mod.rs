@@ -111,6 +111,11 @@ pub const fn tick(due: Timestamp) -> i64 {
     due.0.div_euclid(TICK).saturating_add(1).saturating_mul(TICK)
 }
 
+/// So many of a thing for a table of so many connections: a part of it, within bounds.
+fn share(max_connections: usize, (part, least, most): (usize, usize, usize)) -> usize {
+    (max_connections / part).clamp(least, most)
+}
+
 impl Tracker {
     /// An empty table.
     #[must_use]
@@ -136,15 +141,11 @@ impl Tracker {
         self.config.iface_names.entry(place).or_insert_with(|| name.into());
     }
 
-    /// One segment. `ordinal` counts all frames of the input from 1.
+    /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
         let key = FlowKey::new(seg.src, seg.dst);
-        let slot = match self.index.get(&key) {
-            Some(&slot) => Some(slot),
-            None if !self.is_wanted(seg) => return,
-            None => self.grow(key, out),
-        };
+        let slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
         let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
             Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
@@ -162,11 +163,6 @@ impl Tracker {
         if !outcome.twin {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
-    }
-
-    /// Whether it is to or from a server's port.
-    fn is_wanted(&self, seg: &Segment<'_>) -> bool {
-        self.config.ports.contains(seg.dst.port) || self.config.ports.contains(seg.src.port)
     }
 
     /// The connection between these ends is another one than this segment's: the ports are used again. Else it is awake.
@@ -393,8 +389,7 @@ impl Tracker {
         let limits = self.config.limits;
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.noted = true;
-        let process = self.sockets.dialler(FlowKey::new(conn.client, conn.server));
-        out.push(Tracked::Ending(ending(conn, process, mark)));
+        out.push(Tracked::Ending(ending(conn, &self.sockets, mark)));
         let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
             + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
         self.plan(slot, due);
@@ -485,8 +480,7 @@ impl Tracker {
         }
         if conn.ended.is_none() {
             conn.ended = Some((mark.at, EndedBy::Reused));
-            let process = self.sockets.dialler(FlowKey::new(conn.client, conn.server));
-            out.push(Tracked::Ending(ending(conn, process, mark)));
+            out.push(Tracked::Ending(ending(conn, &self.sockets, mark)));
         }
         self.tell(slot, false, out);
         self.remove(slot);
@@ -571,7 +565,7 @@ fn goodbye_at(conn: &Connection, mark: Mark) -> Option<Side> {
     Side::BOTH.into_iter().filter(here).min_by_key(|&s| !conn.end(s).facts.fin_unseen)
 }
 
-fn ending(conn: &Connection, process: Option<u32>, mark: Mark) -> Ending {
+fn ending(conn: &Connection, sockets: &sockets::Sockets, mark: Mark) -> Ending {
     let (at, by) = conn.ended.unwrap_or((mark.at, EndedBy::GaveUp));
     let facts = conn.session_facts();
     let silent = match by {
@@ -598,7 +592,7 @@ fn ending(conn: &Connection, process: Option<u32>, mark: Mark) -> Ending {
         silent: since,
         accepted: conn.accepted,
         syn: conn.has_syn(),
-        process,
+        process: sockets.dialler(FlowKey::new(conn.client, conn.server)),
         connect: facts.and_then(|f| f.connect.as_ref()).map(|c| Arc::clone(&c.1)),
         info: facts.and_then(|f| f.info.as_ref()).map(|i| Arc::clone(&i.1)),
         connect_urls: facts.and_then(|f| f.connect_urls.clone()),

@@ -1,7 +1,7 @@
 //! Connections that are silent and owe nothing rest: written down, and squeezed against the first that was, whose INFO, CONNECT
 //! and times are nearly theirs. A few hundred octets are left of some thousand. A frame wakes them.
 use super::connection::{Connection, Limits};
-use super::{ConnId, Tracker};
+use super::{ConnId, Tracker, share};
 use crate::base::{Span, Timestamp};
 
 /// So many connections are awake before any is put to rest: a part of those that a table may hold, within bounds.
@@ -76,8 +76,7 @@ pub struct Rest {
 impl Rest {
     /// For a table of so many connections.
     pub fn new(max_connections: usize) -> Self {
-        let (part, least, most) = AWAKE;
-        Self { pattern: Vec::new(), most: (max_connections / part).clamp(least, most), awake: 0, hand: 0 }
+        Self { pattern: Vec::new(), most: share(max_connections, AWAKE), awake: 0, hand: 0 }
     }
 
     /// One more is awake.

@@ -217,11 +217,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn run(stream: &mut Stream, out: &mut Vec<u8>, seq: u32, bytes: &[u8]) {
-        stream.push(Seq(seq), bytes, bytes.len() as u32, &mut |p| match p {
+    fn write(out: &mut Vec<u8>, piece: &Piece<'_>) {
+        match *piece {
             Piece::Bytes(b) => out.extend_from_slice(b),
             Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
-        });
+        }
+    }
+
+    fn run(stream: &mut Stream, out: &mut Vec<u8>, seq: u32, bytes: &[u8]) {
+        stream.push(Seq(seq), bytes, bytes.len() as u32, &mut |piece| write(out, &piece));
+    }
+
+    fn acked(stream: &mut Stream, out: &mut Vec<u8>, ack: u32) {
+        stream.acked(Seq(ack), Timestamp(0), &mut |piece| write(out, &piece));
     }
 
     #[test]
@@ -230,10 +238,7 @@ mod tests {
         run(&mut s, &mut out, 0, b"ab");
         run(&mut s, &mut out, 4, b"ef");
         assert_eq!(out, b"ab");
-        s.acked(Seq(6), Timestamp(0), &mut |p| match p {
-            Piece::Bytes(b) => out.extend_from_slice(b),
-            Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
-        });
+        acked(&mut s, &mut out, 6);
         assert_eq!(out, b"ab??ef");
         assert_eq!(s.missing, 2);
     }
@@ -241,12 +246,6 @@ mod tests {
     #[test]
     fn octets_may_come_behind_their_acknowledgement() {
         let (mut s, mut out) = (Stream::default(), Vec::new());
-        let acked = |s: &mut Stream, out: &mut Vec<u8>, ack: u32| {
-            s.acked(Seq(ack), Timestamp(0), &mut |p| match p {
-                Piece::Bytes(b) => out.extend_from_slice(b),
-                Piece::Gap(n) | Piece::Missed(n, _) => out.extend(std::iter::repeat_n(b'?', n as usize)),
-            });
-        };
         run(&mut s, &mut out, 0, b"ab");
         acked(&mut s, &mut out, 4);
         assert_eq!((s.awaited(), s.missing), (2, 0));
