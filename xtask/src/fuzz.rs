@@ -78,13 +78,14 @@ pub fn hammer(seconds: u64, seed: u64, targets: &[String]) -> Result<()> {
     sh::run(&mut command)
 }
 
-/// Builds a program optimized, with checks of overflow; where it then is.
+/// Builds a program optimized, with checks of overflow and no debug information; where it then is.
 pub fn checked_release(package: &str, program: &str) -> Result<PathBuf> {
     // Beside the ordinary release build, which has other options.
     let target = sh::target().join("hammer");
     let mut command = sh::cargo();
     command.env("CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS", "true");
     command.env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true");
+    command.env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     command.args(["build", "--quiet", "--release", "--target-dir"]).arg(&target);
     sh::run(command.args(["--package", package, "--bin", program]))?;
     Ok(target.join("release").join(program))
