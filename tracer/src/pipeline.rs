@@ -22,8 +22,8 @@ pub use whole::Pipeline;
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    Close, CloseReport, EndedBy, Event, Facts, Frame, Handshake, Joint, Mark, Notice, NoticeCode,
-    ReconnectOutcome, Selection, Summary,
+    CloseReport, EndedBy, Event, Facts, Frame, Handshake, Joint, Kind, Mark, Notice, NoticeCode,
+    Party, ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
@@ -365,6 +365,9 @@ impl Judge {
                         emit(Event::Notice(storm));
                     }
                 }
+                Tracked::Closed(facts) if self.is_too_many(&facts) => {
+                    self.clients.settled(facts.first_frame, facts.client.addr)
+                }
                 Tracked::Closed(facts) => {
                     let mut since = facts.ended;
                     let asked = questions(&facts);
@@ -626,7 +629,7 @@ impl Judge {
         if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
             self.flows.remove(id);
         }
-        self.count(&facts, &close, verdict.code());
+        self.count(&facts, close.kind, close.side, verdict.code());
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
             return;
         }
@@ -648,11 +651,27 @@ impl Judge {
         emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
     }
 
-    fn count(&mut self, facts: &Facts, close: &Close, code: &'static str) {
+    /// An attempt that nobody answered, of so many that it is only counted. Nothing tells why there was no answer.
+    fn is_too_many(&mut self, facts: &Facts) -> bool {
+        let unanswered = facts.handshake == Handshake::Unanswered && facts.icmp.is_empty();
+        let (kind, code) = (Kind::Timeout, cause::UNKNOWN);
+        if !unanswered
+            || facts.tcp.server.packets > 0
+            || facts.host.is_some()
+            || !self.folding.floods(facts.server, facts.last.at, kind.name(), code)
+        {
+            return false;
+        }
+        self.flows.remove(facts.first_frame);
+        self.count(facts, kind, Party::Server, code);
+        true
+    }
+
+    fn count(&mut self, facts: &Facts, kind: Kind, side: Party, code: &'static str) {
         let summary = &mut self.summary;
         summary.closed += 1;
-        *summary.kinds.entry(close.kind.name()).or_default() += 1;
-        *summary.sides.entry(close.side.name()).or_default() += 1;
+        *summary.kinds.entry(kind.name()).or_default() += 1;
+        *summary.sides.entry(side.name()).or_default() += 1;
         *summary.causes.entry(code).or_default() += 1;
         let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone()).unwrap_or_default();
         let client = (facts.client.addr, name);

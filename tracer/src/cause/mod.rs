@@ -27,6 +27,7 @@ mod weigh;
 use crate::base::{Side, Span};
 use crate::event::{Around, Close, Evidence, Facts, Family};
 
+pub use unknown::UNKNOWN;
 pub use verdict::{Verdict, judge, weigh};
 pub use weigh::reported;
 

@@ -2,9 +2,12 @@
 use super::prelude::*;
 
 
+/// Its code, for what is only counted.
+pub const UNKNOWN: &str = "unknown";
+
 /// The rule.
 pub static RULE: Rule = Rule {
-    code: "unknown",
+    code: UNKNOWN,
     family: Family::Unknown,
     title: "what was seen names no cause",
     explain: EXPLAIN,

@@ -103,7 +103,7 @@ pub struct Tracker {
 }
 
 /// Timers run out only as time passes a multiple of this, in nanoseconds.
-const TICK: i64 = 250_000_000;
+const TICK: i64 = 25_000_000;
 
 /// The first tick after `due`, in nanoseconds of the epoch: timers stand in ticks, one late rather than early.
 #[must_use]

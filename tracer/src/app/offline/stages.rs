@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 /// Batches of a follower that wait for the others', at most.
-const BATCHES: usize = 4;
+const BATCHES: usize = 2;
 /// No follower is ahead of another by so many frames: what waits, what is judged, and what is being filled.
 const AHEAD: u64 = ((BATCHES + 4) * Batch::FRAMES) as u64;
 /// Lists of events that wait to be written at most.
