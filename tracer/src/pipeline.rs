@@ -22,8 +22,8 @@ pub use whole::Pipeline;
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
 use crate::cause::{self, Case, Settings};
 use crate::event::{
-    CloseReport, EndedBy, Event, Facts, Frame, Handshake, Joint, Kind, Mark, Notice, NoticeCode,
-    Party, ReconnectOutcome, Selection, Summary,
+    CloseReport, EndedBy, Event, Facts, Frame, Handshake, Joint, Kind, Mark, Notice, NoticeCode, Party,
+    ReconnectOutcome, Selection, Summary,
 };
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::Info;
