@@ -1,5 +1,6 @@
 //! Plain NATS of one direction as a stream: lines, payload by count, holes, and finding one's feet after them.
 use super::line::{self, Dialect};
+use super::listener::Listener;
 use super::op::{Fault, Op};
 use super::session::Session;
 use super::{jetstream, s2, status, tls};
@@ -51,7 +52,7 @@ impl Lines {
     /// Takes bytes; gives back how many at the end belong to another layer (TLS, S2) that begins there.
     pub fn push<F>(&mut self, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -101,7 +102,7 @@ impl Lines {
     }
 
     /// Bytes that will never come.
-    pub fn gap<F: FnMut(Side, Op<'_>) + ?Sized>(&mut self, from: Side, missing: u64, emit: &mut F) {
+    pub fn gap<F: Listener + ?Sized>(&mut self, from: Side, missing: u64, emit: &mut F) {
         if missing == 0 {
             return;
         }
@@ -117,7 +118,7 @@ impl Lines {
             Some(0) => {
                 self.payload = 0;
                 self.step = Step::Line;
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
             }
             Some(1) => {
                 self.payload = 0;
@@ -128,7 +129,7 @@ impl Lines {
                 self.step = if self.payload == 0 { Step::Cr } else { Step::Payload };
             }
             None => {
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
                 self.lose();
             }
         }
@@ -137,7 +138,7 @@ impl Lines {
     /// Tells an error whose text a snap length cut: why the server closes stands in its first words. What it quotes is left
     /// out, since a name that is cut can't be told from its text any more.
     #[cold]
-    fn cut_error<F: FnMut(Side, Op<'_>) + ?Sized>(&self, from: Side, emit: &mut F) {
+    fn cut_error<F: Listener + ?Sized>(&self, from: Side, emit: &mut F) {
         const BEGIN: &[u8] = b"-ERR '";
         let sure = match self.step {
             Step::Line => 2,
@@ -150,7 +151,7 @@ impl Lines {
         let shown = self.held.get(BEGIN.len()..).unwrap_or_default().split(|&b| b == b'"').next();
         let mut text = shown.unwrap_or_default().to_vec();
         text.extend_from_slice(super::CUT.encode_utf8(&mut [0; 4]).as_bytes());
-        emit(from, Op::Err { text: &text });
+        emit.op(from, Op::Err { text: &text });
     }
 
     /// Gives up the place; a certain line is sought from here.
@@ -188,19 +189,19 @@ impl Lines {
         emit: &mut F,
     ) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         match op {
             Op::Info { json, .. } => introduce_server(json, session, from, emit),
             Op::Connect { json, .. } => {
-                let said = session.connect(json);
-                emit(from, Op::Connect { json, said: said.as_ref() });
+                let said = session.connect(json, emit.hellos());
+                emit.op(from, Op::Connect { json, said: said.as_ref() });
             }
             _ => {
                 if session.is_open() || matches!(op, Op::LinkSub { .. }) {
                     session.learn(&op);
                 }
-                emit(from, op);
+                emit.op(from, op);
             }
         }
         if self.trust < TRUSTED {
@@ -209,13 +210,13 @@ impl Lines {
         self.step = Step::Line;
         let Some((header, total)) = line::sizes(&op) else { return after };
         if jetstream::shows(&op, after) {
-            emit(from, Op::JetStream);
+            emit.op(from, Op::JetStream);
         }
         if header == 0
             && let Ok(n) = usize::try_from(total)
             && let Some(rest) = after.get(n..).and_then(|tail| tail.strip_prefix(b"\r\n"))
         {
-            emit(from, Op::MessageEnd);
+            emit.op(from, Op::MessageEnd);
             return rest;
         }
         self.payload = total;
@@ -236,11 +237,11 @@ impl Lines {
         emit: &mut F,
     ) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.trust >= TRUSTED {
             let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
-            emit(from, Op::Malformed { what, line: status::snip(line), length });
+            emit.op(from, Op::Malformed { what, line: status::snip(line), length });
         }
         self.lose();
         after
@@ -250,7 +251,7 @@ impl Lines {
     #[cold]
     fn hold<F>(&mut self, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.held.is_empty() && begins_layer(bytes) {
             return Some(bytes.len());
@@ -272,7 +273,7 @@ impl Lines {
     /// Steps over payload, looking at the first line of a header block on the way.
     fn skip<'b, F>(&mut self, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.status_room > 0 {
             self.look_at_status(from, bytes, emit);
@@ -287,7 +288,7 @@ impl Lines {
 
     fn look_at_status<F>(&mut self, from: Side, bytes: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let room = self.status_room as usize;
         let window = bytes.get(..room).unwrap_or(bytes);
@@ -300,11 +301,11 @@ impl Lines {
         }
         self.status_room = 0;
         if self.held.is_empty() {
-            status::parse(part).into_iter().for_each(|op| emit(from, op));
+            status::parse(part).into_iter().for_each(|op| emit.op(from, op));
         } else {
             self.held.extend_from_slice(part);
             let held = mem::take(&mut self.held);
-            status::parse(&held).into_iter().for_each(|op| emit(from, op));
+            status::parse(&held).into_iter().for_each(|op| emit.op(from, op));
         }
     }
 
@@ -312,7 +313,7 @@ impl Lines {
     /// they are not shown.
     fn terminator<'b, F>(&mut self, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         match (self.step, bytes.split_first()) {
             (Step::Cr, Some((b'\r', rest))) => {
@@ -321,7 +322,7 @@ impl Lines {
             }
             (Step::Lf, Some((b'\n', rest))) => {
                 self.step = Step::Line;
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
                 rest
             }
             _ => self.fault(Fault::Terminator, b"", from, bytes, emit),
@@ -333,7 +334,7 @@ impl Lines {
     #[cold]
     fn search<'b, F>(&mut self, session: &mut Session, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         if !self.held.is_empty() {
@@ -373,12 +374,12 @@ impl Lines {
 #[cold]
 fn introduce_server<F>(json: &[u8], session: &mut Session, from: Side, emit: &mut F)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
-    let said = session.info(from, json);
-    emit(from, Op::Info { json, said: said.as_ref() });
+    let said = session.info(from, json, emit.hellos());
+    emit.op(from, Op::Info { json, said: said.as_ref() });
     if session.tls_mismatch() {
-        emit(Side::Client, Op::Foreign(super::Foreign::Tls));
+        emit.op(Side::Client, Op::Foreign(super::Foreign::Tls));
     }
 }
 

@@ -80,6 +80,14 @@ impl InFlight {
         self.ring.first().copied().filter(|_| self.used > 0)
     }
 
+    /// When the oldest segment that is not acknowledged was sent.
+    #[must_use]
+    #[inline]
+    pub const fn oldest_at(&self) -> Option<Timestamp> {
+        let [oldest, ..] = &self.ring;
+        if self.used > 0 { Some(oldest.mark.at) } else { None }
+    }
+
     /// The oldest segment was seen again.
     pub fn repeated(&mut self) {
         for flight in self.ring.iter_mut().take(usize::from(self.used)) {

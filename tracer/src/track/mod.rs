@@ -12,6 +12,7 @@ mod endpoint;
 mod frameless;
 mod gone;
 mod host;
+mod index;
 mod inflight;
 mod joint;
 mod latency;
@@ -39,10 +40,11 @@ pub use tracked::{Answer, ConnId, Ending, FirstSegment, Tracked};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
+use crate::nats::Hellos;
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
 use embryo::Embryos;
-use hashbrown::HashMap;
+use index::Index;
 use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -88,7 +90,8 @@ impl FlowKey {
 /// The table of connections.
 pub struct Tracker {
     config: TrackConfig,
-    index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
+    index: Index,
+    hellos: Hellos,
     slots: Vec<Slot>,
     rest: Rest,
     /// Attempts that are one SYN; they are in no slot.
@@ -122,7 +125,8 @@ impl Tracker {
     pub fn new(config: TrackConfig) -> Self {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
-            index: HashMap::default(),
+            index: Index::default(),
+            hellos: Hellos::default(),
             slots: Vec::new(),
             rest: Rest::new(config.max_connections),
             gone: gone::Gone::new(config.max_connections),
@@ -144,14 +148,12 @@ impl Tracker {
     /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        let key = FlowKey::new(seg.src, seg.dst);
-        let slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
-        let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
-            Some(slot) => slot,
-            // "Later repeats of the same segments belong to the close already written."
-            None if self.gone.owns(key, seg, seen.mark.at) => return,
-            None if self.begin(seg, seen, ordinal, out) => return,
-            None => self.open(key, seg, seen, ordinal, out),
+        let slot = match self.find(seg.src, seg.dst) {
+            Some(slot) if !seg.flags.syn() => slot,
+            found => match self.admit(found, seg, seen, ordinal, out) {
+                Some(slot) => slot,
+                None => return,
+            },
         };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         if seen.mark.at >= conn.check_at && !self.survives_check(slot, seen.mark.at, out) {
@@ -159,17 +161,58 @@ impl Tracker {
         }
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let from = conn.side_of(seg.src);
-        let outcome = conn.handle_segment(seg, seen, from);
-        if !outcome.twin {
+        let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
+        if outcome.is_news() || !outcome.twin && conn.wants_a_look(from, outcome.answered, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
     }
 
-    /// The connection between these ends is another one than this segment's: the ports are used again. Else it is awake.
-    fn is_over(&mut self, slot: u32, seg: &Segment<'_>, mark: Mark, out: &mut Vec<Tracked>) -> bool {
-        if awake(&mut self.slots, slot).is_none() {
-            self.wake(slot);
+    /// The slot of the connection between these ends, which is awake then.
+    #[inline]
+    fn find(&mut self, a: Endpoint, b: Endpoint) -> Option<u32> {
+        let hash = self.index.hash(a, b);
+        loop {
+            let slots = &self.slots;
+            let slot = self.index.find(hash, |slot| match slots.get(slot as usize) {
+                Some(Slot::Awake(conn)) => conn.is_between(a, b),
+                Some(Slot::Resting(_)) => true,
+                Some(Slot::Free) | None => false,
+            })?;
+            // Whose one is that rests shows once it is awake: nearly always it is the right one.
+            if self.connection(slot).is_some() || self.wake(slot) && self.is_between(slot, a, b) {
+                return Some(slot);
+            }
+            self.connection(slot)?;
         }
+    }
+
+    fn is_between(&self, slot: u32, a: Endpoint, b: Endpoint) -> bool {
+        self.connection(slot).is_some_and(|conn| conn.is_between(a, b))
+    }
+
+    /// A segment that may begin a connection, with what was found of its ends: the slot of its connection, if it has one.
+    #[inline(never)]
+    fn admit(
+        &mut self,
+        found: Option<u32>,
+        seg: &Segment<'_>,
+        seen: Seen,
+        ordinal: u64,
+        out: &mut Vec<Tracked>,
+    ) -> Option<u32> {
+        let key = FlowKey::new(seg.src, seg.dst);
+        let slot = found.or_else(|| self.grow(key, out));
+        match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
+            Some(slot) => Some(slot),
+            // "Later repeats of the same segments belong to the close already written."
+            None if self.gone.owns(key, seg, seen.mark.at) => None,
+            None if self.begin(seg, seen, ordinal, out) => None,
+            None => Some(self.open(key, seg, seen, ordinal, out)),
+        }
+    }
+
+    /// The connection between these ends is another one than this segment's: the ports are used again.
+    fn is_over(&mut self, slot: u32, seg: &Segment<'_>, mark: Mark, out: &mut Vec<Tracked>) -> bool {
         let over = self.connection(slot).is_some_and(|conn| conn.is_reuse(seg));
         if over {
             self.replace(slot, mark, out);
@@ -188,9 +231,8 @@ impl Tracker {
     /// An ICMP error that quotes a segment.
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
-        let key = FlowKey::new(icmp.src, icmp.dst);
-        let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) else { return };
-        self.wake(slot);
+        let found = self.find(icmp.src, icmp.dst);
+        let Some(slot) = found.or_else(|| self.grow(FlowKey::new(icmp.src, icmp.dst), out)) else { return };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
@@ -312,10 +354,11 @@ impl Tracker {
             first: Some(FirstSegment::of(seg, from)),
             process: self.sockets.dialler(key),
         });
-        self.insert(key, conn)
+        self.insert(conn)
     }
 
-    fn insert(&mut self, key: FlowKey, conn: Box<Connection>) -> u32 {
+    fn insert(&mut self, conn: Box<Connection>) -> u32 {
+        let hash = self.index.hash(conn.client, conn.server);
         self.put_to_rest();
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -328,11 +371,12 @@ impl Tracker {
             *place = Slot::Awake(conn);
             self.rest.one_more();
         }
-        self.index.insert(key, slot);
+        self.index.insert(hash, slot);
         slot
     }
 
     /// What a segment brought up is passed on, and the next look is planned.
+    #[inline(never)]
     fn after(
         &mut self,
         slot: u32,
@@ -343,9 +387,6 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) {
         let Some(conn) = awake(&mut self.slots, slot) else { return };
-        if !outcome.is_news() && !conn.wants_a_look(from, outcome.answered, mark.at) {
-            return;
-        }
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         // The last ACK of a goodbye is no sign that its sender serves on.
         if outcome.answered && conn.ended.is_none() && conn.pulse_due(from, mark.at) {
@@ -460,7 +501,8 @@ impl Tracker {
             Some((_, EndedBy::GaveUp)) => !conn.is_attempt(),
             _ => false,
         };
-        let mut facts = conn.facts(input_ended, now, iface);
+        let stays = silent && !input_ended;
+        let mut facts = conn.facts(input_ended, !stays, now, iface);
         if let Some(mut host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
             frameless::disown(&mut host, facts.handshake);
             facts.rtt = facts.rtt.or_else(|| frameless::rtt(&host));
@@ -469,7 +511,7 @@ impl Tracker {
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);
         }
         out.push(Tracked::Closed(Box::new(facts)));
-        if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
+        if stays { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 
     /// The same ports begin anew: whatever was there is over.
@@ -495,10 +537,7 @@ impl Tracker {
             let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
             self.gone.remember(self.now, ends);
         }
-        let key = FlowKey::new(conn.client, conn.server);
-        if self.index.get(&key) == Some(&slot) {
-            self.index.remove(&key);
-        }
+        self.index.remove(self.index.hash(conn.client, conn.server), slot);
         self.free.push(slot);
     }
 
