@@ -72,7 +72,7 @@ impl Conversation {
     }
 
     /// Takes the next bytes of one side's stream.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut impl Listener) {
         let half = &mut self.halves[from];
         if self.session.midstream {
@@ -153,7 +153,7 @@ impl Layer {
 }
 
 /// Gives bytes to the layer they are of; where one layer ends and another begins, the rest goes on there.
-#[inline]
+#[inline(always)]
 pub(super) fn feed<F>(
     layer: &mut Layer,
     lines: &mut Lines,
@@ -164,16 +164,28 @@ pub(super) fn feed<F>(
 ) where
     F: Listener + ?Sized,
 {
-    if matches!(layer, Layer::Plain) {
-        match lines.push(session, from, bytes, emit) {
-            None => {}
-            Some(left) => {
-                let rest = bytes.get(bytes.len().saturating_sub(left)..).unwrap_or(b"");
-                *layer = begin(rest, lines, session, emit);
-                feed_layer(layer, lines, session, from, rest, emit);
-            }
-        }
-    } else if matches!(layer, Layer::Opening) && !lines.held.is_empty() {
+    if !matches!(layer, Layer::Plain) {
+        feed_other(layer, lines, session, from, bytes, emit);
+    } else if let Some(left) = lines.push(session, from, bytes, emit) {
+        let rest = bytes.get(bytes.len().saturating_sub(left)..).unwrap_or(b"");
+        *layer = begin(rest, lines, session, emit);
+        feed_layer(layer, lines, session, from, rest, emit);
+    }
+}
+
+/// What is not plain NATS, or not known to be.
+#[inline(never)]
+fn feed_other<F>(
+    layer: &mut Layer,
+    lines: &mut Lines,
+    session: &mut Session,
+    from: Side,
+    bytes: &[u8],
+    emit: &mut F,
+) where
+    F: Listener + ?Sized,
+{
+    if matches!(layer, Layer::Opening) && !lines.held.is_empty() {
         let mut all = mem::take(&mut lines.held);
         all.extend_from_slice(bytes);
         feed_layer(layer, lines, session, from, &all, emit);

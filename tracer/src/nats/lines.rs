@@ -66,7 +66,7 @@ impl Lines {
                         return self.hold(from, rest, emit);
                     };
                     match line::parse(line, || dialect(session, from)) {
-                        Ok(op) => self.accept(op, session, from, after, emit),
+                        Ok(op) => self.accept_any(op, session, from, after, emit),
                         Err(_) if begins_layer(rest) => return Some(rest.len()),
                         Err(what) => self.fault(what, line, from, after, emit),
                     }
@@ -78,7 +78,7 @@ impl Lines {
                     self.held.extend_from_slice(end);
                     let line = mem::take(&mut self.held);
                     let next = match line::parse(&line, || dialect(session, from)) {
-                        Ok(op) => self.accept(op, session, from, after, emit),
+                        Ok(op) => self.accept_any(op, session, from, after, emit),
                         Err(what) => self.fault(what, &line, from, after, emit),
                     };
                     self.give_back(line);
@@ -176,6 +176,22 @@ impl Lines {
     /// Bytes of the control line that is unfinished.
     pub fn pending_line(&self) -> u32 {
         if self.step == Step::Line { u32::try_from(self.held.len()).unwrap_or(u32::MAX) } else { 0 }
+    }
+
+    /// The same as [`Self::accept`], for what is not the data path.
+    #[inline(never)]
+    fn accept_any<'b, F>(
+        &mut self,
+        op: Op<'_>,
+        session: &mut Session,
+        from: Side,
+        after: &'b [u8],
+        emit: &mut F,
+    ) -> &'b [u8]
+    where
+        F: Listener + ?Sized,
+    {
+        self.accept(op, session, from, after, emit)
     }
 
     /// Tells a valid operation and steps behind its payload where that is here already.
@@ -350,7 +366,7 @@ impl Lines {
             self.held.push(b'\n');
             let line = mem::take(&mut self.held);
             if let Some(op) = certain(&line, after, session, from) {
-                return self.accept(op, session, from, after, emit);
+                return self.accept_any(op, session, from, after, emit);
             }
             rest = after;
         }
@@ -363,7 +379,7 @@ impl Lines {
             };
             let whole = rest.get(..=line.len()).unwrap_or(rest);
             if let Some(op) = certain(whole, after, session, from) {
-                return self.accept(op, session, from, after, emit);
+                return self.accept_any(op, session, from, after, emit);
             }
             rest = after;
         }

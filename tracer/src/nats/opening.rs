@@ -53,6 +53,10 @@ pub(super) fn decide<F>(
 where
     F: Listener + ?Sized,
 {
+    // Nearly all.
+    if bytes.starts_with(b"INFO {") || bytes.starts_with(b"CONNECT {") {
+        return Some((Layer::Plain, 0));
+    }
     let shape = SHAPES.iter().find(|(word, _)| bytes.starts_with(word)).map(|(_, shape)| *shape);
     match shape {
         Some(Shape::Request) => request(bytes, session, from, emit),

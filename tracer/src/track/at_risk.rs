@@ -56,7 +56,7 @@ struct Request {
 
 impl Risk {
     /// A publish whose octets, as far as seen, end at `end`. `una`: what the server acknowledged so far.
-    #[inline]
+    #[inline(always)]
     pub fn publish(&mut self, subject: &[u8], reply: Option<&[u8]>, end: Seq, una: Seq) {
         self.pubs += 1;
         let subject_no = self.subject(subject);
@@ -80,7 +80,7 @@ impl Risk {
     }
 
     /// A delivery; a message for a reply subject answers its request, a status like 503 (no responders) no less.
-    #[inline]
+    #[inline(always)]
     pub fn deliver(&mut self, subject: &[u8], end: Seq, una: Seq) {
         let request = if self.requests.is_empty() { None } else { self.requests.remove(&hash(subject)) };
         self.answered = request.filter(|r| r.may_store).map(|r| r.subject);
@@ -198,7 +198,12 @@ const fn bit(subject: u16) -> u16 {
     if subject < 16 { 1 << subject } else { 0 }
 }
 
+#[inline(always)]
 fn push(queue: &mut VecDeque<Message>, message: Message, una: Seq) {
+    // Mostly all before it has arrived.
+    if queue.back().is_none_or(|last| !last.end.after(una)) {
+        queue.clear();
+    }
     while queue.front().is_some_and(|m| !m.end.after(una)) {
         queue.pop_front();
     }

@@ -118,7 +118,7 @@ pub struct Outcome {
     /// The sender answered something.
     pub answered: bool,
     /// From the session.
-    pub news: News,
+    pub news: Option<News>,
 }
 
 impl Outcome {
@@ -126,7 +126,7 @@ impl Outcome {
     #[must_use]
     #[inline]
     pub const fn is_news(&self) -> bool {
-        self.revived || self.ended || self.news.is_any()
+        self.news.is_some() || self.revived || self.ended
     }
 }
 
@@ -213,15 +213,25 @@ impl Connection {
         }
     }
 
-    /// Whether it is the one between these ends.
-    #[inline]
+    /// Which side sends from `src` to `dst`; `None`: it is not the connection between these ends.
+    #[inline(always)]
     #[must_use]
-    pub fn is_between(&self, a: Endpoint, b: Endpoint) -> bool {
-        self.client == a && self.server == b || self.client == b && self.server == a
+    pub fn sender(&self, src: Endpoint, dst: Endpoint) -> Option<Side> {
+        // Ports first: they nearly always differ.
+        let are = |a: Endpoint, b: Endpoint| {
+            a.port == src.port && b.port == dst.port && a.addr == src.addr && b.addr == dst.addr
+        };
+        if are(self.client, self.server) {
+            Some(Side::Client)
+        } else if are(self.server, self.client) {
+            Some(Side::Server)
+        } else {
+            None
+        }
     }
 
     /// One segment of this connection.
-    #[inline]
+    #[inline(always)]
     pub fn handle_segment(
         &mut self,
         seg: &Segment<'_>,
@@ -691,7 +701,7 @@ impl Connection {
             self.swap_sides();
         }
         self.accepted |= news.accepted;
-        outcome.news = news;
+        outcome.news = Some(news);
     }
 
     fn swap_sides(&mut self) {

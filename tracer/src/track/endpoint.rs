@@ -135,7 +135,7 @@ impl Twin {
 
 impl End {
     /// Sends octets up to `end`, `len` of them payload: new ones go under way, old ones count as a repeat of what is owed.
-    #[inline]
+    #[inline(always)]
     pub fn sent(&mut self, end: Seq, len: u32, mark: Mark) -> Sent {
         if !self.started {
             self.started = true;

@@ -38,7 +38,7 @@ impl Index {
     }
 
     /// What stands for two ends, in either order.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, a: Endpoint, b: Endpoint) -> u32 {
         let [x, y] = self.seeds;
         let mix = |end: Endpoint| {
@@ -52,8 +52,8 @@ impl Index {
     }
 
     /// The slot with this hash that is the right one.
-    #[inline]
-    pub fn find(&self, hash: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+    #[inline(always)]
+    pub fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let found = self.entries.find(Entry::spread(hash), |entry| entry.hash == hash && is_it(entry.slot));
         found.map(|entry| entry.slot)
     }

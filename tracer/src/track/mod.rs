@@ -148,10 +148,10 @@ impl Tracker {
     /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        let slot = match self.find(seg.src, seg.dst) {
-            Some(slot) if !seg.flags.syn() => slot,
+        let (slot, from) = match self.find(seg.src, seg.dst) {
+            Some(found) if !seg.flags.syn() => found,
             found => match self.admit(found, seg, seen, ordinal, out) {
-                Some(slot) => slot,
+                Some(begun) => begun,
                 None => return,
             },
         };
@@ -160,55 +160,64 @@ impl Tracker {
             return;
         }
         let Some(conn) = awake(&mut self.slots, slot) else { return };
-        let from = conn.side_of(seg.src);
         let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
         if outcome.is_news() || !outcome.twin && conn.wants_a_look(from, outcome.answered, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
     }
 
-    /// The slot of the connection between these ends, which is awake then.
-    #[inline]
-    fn find(&mut self, a: Endpoint, b: Endpoint) -> Option<u32> {
-        let hash = self.index.hash(a, b);
-        loop {
-            let slots = &self.slots;
-            let slot = self.index.find(hash, |slot| match slots.get(slot as usize) {
-                Some(Slot::Awake(conn)) => conn.is_between(a, b),
-                Some(Slot::Resting(_)) => true,
-                Some(Slot::Free) | None => false,
-            })?;
-            // Whose one is that rests shows once it is awake: nearly always it is the right one.
-            if self.connection(slot).is_some() || self.wake(slot) && self.is_between(slot, a, b) {
-                return Some(slot);
+    /// The slot of the connection between these ends, which is awake then, and which side `src` is.
+    #[inline(always)]
+    fn find(&mut self, src: Endpoint, dst: Endpoint) -> Option<(u32, Side)> {
+        let hash = self.index.hash(src, dst);
+        let (slots, mut side) = (&self.slots, None);
+        let slot = self.index.find(hash, |slot| match slots.get(slot as usize) {
+            Some(Slot::Awake(conn)) => {
+                side = conn.sender(src, dst);
+                side.is_some()
             }
-            self.connection(slot)?;
+            Some(Slot::Resting(_)) => {
+                side = None;
+                true
+            }
+            Some(Slot::Free) | None => false,
+        })?;
+        match side {
+            Some(side) => Some((slot, side)),
+            None => self.rouse(slot, src, dst),
         }
     }
 
-    fn is_between(&self, slot: u32, a: Endpoint, b: Endpoint) -> bool {
-        self.connection(slot).is_some_and(|conn| conn.is_between(a, b))
+    /// One that rests has the hash of these ends: nearly always it is theirs, which shows once it is awake.
+    #[cold]
+    fn rouse(&mut self, slot: u32, src: Endpoint, dst: Endpoint) -> Option<(u32, Side)> {
+        self.wake(slot);
+        match self.connection(slot)?.sender(src, dst) {
+            Some(side) => Some((slot, side)),
+            None => self.find(src, dst),
+        }
     }
 
     /// A segment that may begin a connection, with what was found of its ends: the slot of its connection, if it has one.
     #[inline(never)]
     fn admit(
         &mut self,
-        found: Option<u32>,
+        found: Option<(u32, Side)>,
         seg: &Segment<'_>,
         seen: Seen,
         ordinal: u64,
         out: &mut Vec<Tracked>,
-    ) -> Option<u32> {
+    ) -> Option<(u32, Side)> {
         let key = FlowKey::new(seg.src, seg.dst);
-        let slot = found.or_else(|| self.grow(key, out));
-        match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
-            Some(slot) => Some(slot),
+        let slot = found.map(|f| f.0).or_else(|| self.grow(key, out));
+        let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
+            Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
-            None if self.gone.owns(key, seg, seen.mark.at) => None,
-            None if self.begin(seg, seen, ordinal, out) => None,
-            None => Some(self.open(key, seg, seen, ordinal, out)),
-        }
+            None if self.gone.owns(key, seg, seen.mark.at) => return None,
+            None if self.begin(seg, seen, ordinal, out) => return None,
+            None => self.open(key, seg, seen, ordinal, out),
+        };
+        Some((slot, self.connection(slot)?.side_of(seg.src)))
     }
 
     /// The connection between these ends is another one than this segment's: the ports are used again.
@@ -231,7 +240,7 @@ impl Tracker {
     /// An ICMP error that quotes a segment.
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
-        let found = self.find(icmp.src, icmp.dst);
+        let found = self.find(icmp.src, icmp.dst).map(|f| f.0);
         let Some(slot) = found.or_else(|| self.grow(FlowKey::new(icmp.src, icmp.dst), out)) else { return };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
@@ -301,7 +310,7 @@ impl Tracker {
         self.tell_attempts(out);
         let slots = self.slots.iter().enumerate();
         let mut all: Vec<(ConnId, Option<u32>)> =
-            slots.filter_map(|(i, slot)| Some((slot.id()?, slot.awake().map(|_| i as u32)))).collect();
+            slots.filter_map(|(i, slot)| Some((self.id(slot)?, slot.awake().map(|_| i as u32)))).collect();
         all.extend(self.embryos.ids().map(|id| (id, None)));
         all.sort_unstable();
         for (id, slot) in all {
@@ -319,6 +328,15 @@ impl Tracker {
                 }
                 _ => out.push(Tracked::Open { id }),
             }
+        }
+    }
+
+    /// Which connection is kept there.
+    fn id(&self, slot: &Slot) -> Option<ConnId> {
+        match slot {
+            Slot::Free => None,
+            Slot::Awake(conn) => Some(conn.first_frame),
+            Slot::Resting(resting) => self.rest.head(resting).map(|head| head.id),
         }
     }
 
@@ -363,6 +381,10 @@ impl Tracker {
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // Less than a doubling: much of a large table would be empty.
+                    self.slots.reserve_exact(64 + self.slots.len() / 8);
+                }
                 self.slots.push(Slot::Free);
                 (self.slots.len() - 1) as u32
             }
@@ -400,8 +422,8 @@ impl Tracker {
         if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
             out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });
         }
-        if outcome.news.is_any() {
-            pass_on(conn, mark, outcome.news, out);
+        if let Some(news) = outcome.news {
+            pass_on(conn, mark, news, out);
         }
         if outcome.revived {
             if conn.told {
@@ -551,7 +573,9 @@ impl Tracker {
             let rank = match self.slots.get(slot) {
                 None | Some(Slot::Free) => continue,
                 Some(Slot::Awake(conn)) => (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32),
-                Some(Slot::Resting(resting)) => (true, resting.last, slot as u32),
+                Some(Slot::Resting(resting)) => {
+                    (true, self.rest.head(resting).map_or(self.now, |head| head.last), slot as u32)
+                }
             };
             if choice.is_none_or(|c| rank < c) {
                 choice = Some(rank);

@@ -35,7 +35,7 @@ struct Told {
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
     pongs: Option<Pongs>,
     verbose: bool,
-    news: News,
+    news: Option<News>,
 }
 
 /// What others want to know at once.
@@ -51,15 +51,6 @@ pub struct News {
     pub info: bool,
     /// The server answered a PING: how long that took.
     pub pong: Option<Span>,
-}
-
-impl News {
-    /// Whether there is something for others.
-    #[must_use]
-    #[inline]
-    pub const fn is_any(&self) -> bool {
-        self.accepted || self.info || self.lame_duck || self.pong.is_some()
-    }
 }
 
 /// Where in the stream an operation stands.
@@ -86,14 +77,19 @@ impl Session {
     }
 
     /// News for the tracker since it last looked.
+    pub const fn take_news(&mut self) -> Option<News> {
+        self.told.news.take()
+    }
+
+    /// Whether there is any.
     #[inline]
-    pub fn take_news(&mut self) -> Option<News> {
-        let news = &mut self.told.news;
-        if news.is_any() || news.swapped { Some(std::mem::take(news)) } else { None }
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        self.told.news.is_some()
     }
 
     /// Octets in order.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place, hellos: &mut Hellos) {
         let Self { conversation, told } = self;
         told.facts.first_byte[from].get_or_insert(place.mark);
@@ -298,13 +294,15 @@ impl Reading<'_> {
         }
     }
 
+    #[inline]
     fn accepted(&mut self) {
-        if self.told.facts.connect.is_some() && self.told.facts.accepted.is_none() {
+        if self.told.facts.accepted.is_none() && self.told.facts.connect.is_some() {
             self.told.facts.accepted = Some(self.place.mark);
-            self.told.news.accepted = true;
+            self.told.news.get_or_insert_default().accepted = true;
         }
     }
 
+    #[inline(always)]
     fn msg(&mut self, side: Side, subject: &[u8], total: u64) {
         if side == Side::Client {
             return;
@@ -316,6 +314,7 @@ impl Reading<'_> {
         self.accepted();
     }
 
+    #[inline(always)]
     fn publish(
         &mut self,
         side: Side,
@@ -387,7 +386,7 @@ impl Reading<'_> {
                     Some(p) => Pongs { count: p.count.saturating_add(1), at, ..p },
                     None => Pongs { asked: sent, at, count: 1 },
                 });
-                self.told.news.pong = Some(took);
+                self.told.news.get_or_insert_default().pong = Some(took);
             }
         }
         ping.unanswered = ping.unanswered.saturating_sub(1);
@@ -420,18 +419,18 @@ impl Reading<'_> {
                 && facts.connect.is_none()
                 && !info.server_id.is_empty()
             {
-                self.told.news.swapped = true;
+                self.told.news.get_or_insert_default().swapped = true;
             }
             facts.client_info.get_or_insert_with(|| (mark, Arc::clone(info)));
             return;
         }
         if info.ldm && facts.lame_duck.is_none() {
             facts.lame_duck = Some(mark);
-            self.told.news.lame_duck = true;
+            self.told.news.get_or_insert_default().lame_duck = true;
         }
         if facts.info.is_none() {
             facts.info = Some((mark, Arc::clone(info)));
-            self.told.news.info = true;
+            self.told.news.get_or_insert_default().info = true;
         } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
             facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
@@ -479,7 +478,7 @@ impl Reading<'_> {
                 tls.close_notify[side] = len == 19;
                 if tls.records.client > 1 && tls.records.server > 1 && !tls.established {
                     tls.established = true;
-                    self.told.news.accepted = true;
+                    self.told.news.get_or_insert_default().accepted = true;
                 }
             }
             TlsRecord::ChangeCipherSpec => {}
@@ -498,7 +497,7 @@ impl Reading<'_> {
             }
             MqttPacket::Connack { code } => {
                 mqtt.connack = Some(code);
-                self.told.news.accepted |= code == 0;
+                self.told.news.get_or_insert_default().accepted |= code == 0;
             }
             MqttPacket::Disconnect => mqtt.disconnect = true,
             _ => {}
