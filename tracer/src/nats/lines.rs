@@ -50,7 +50,21 @@ impl Default for Lines {
 
 impl Lines {
     /// Takes bytes; gives back how many at the end belong to another layer (TLS, S2) that begins there.
+    #[inline(always)]
     pub fn push<F>(&mut self, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
+    where
+        F: Listener + ?Sized,
+    {
+        let mut rest = bytes;
+        if self.step == Step::Line && self.held.is_empty() {
+            rest = self.messages(session, from, rest, emit);
+        }
+        if rest.is_empty() { None } else { self.push_any(session, from, rest, emit) }
+    }
+
+    /// The same, whatever the bytes are.
+    #[inline(never)]
+    fn push_any<F>(&mut self, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
     where
         F: Listener + ?Sized,
     {
@@ -58,8 +72,9 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
-                    if let Some((op, after)) = line::plain(rest) {
-                        rest = self.accept(op, session, from, after, emit);
+                    let left = rest.len();
+                    rest = self.messages(session, from, rest, emit);
+                    if rest.len() < left {
                         continue;
                     }
                     let Some((line, after)) = cut(rest) else {
@@ -91,6 +106,39 @@ impl Lines {
             };
         }
         None
+    }
+
+    /// Messages that begin a line each, as long as they are plain and whole: the data path. What is behind them comes back.
+    #[inline(never)]
+    fn messages<'b, F>(
+        &mut self,
+        session: &mut Session,
+        from: Side,
+        bytes: &'b [u8],
+        emit: &mut F,
+    ) -> &'b [u8]
+    where
+        F: Listener + ?Sized,
+    {
+        let mut rest = bytes;
+        // Each of the two by itself: the operation need not be put together.
+        while let Some((verb, args)) = rest.split_first_chunk() {
+            rest = match verb {
+                b"MSG " => match line::plain_msg(args) {
+                    Some((op, after)) => self.accept(op, session, from, after, emit),
+                    None => return rest,
+                },
+                b"PUB " => match line::plain_publish(args) {
+                    Some((op, after)) => self.accept(op, session, from, after, emit),
+                    None => return rest,
+                },
+                _ => return rest,
+            };
+            if self.step != Step::Line {
+                return rest;
+            }
+        }
+        rest
     }
 
     /// A stream whose segments end in lines does so again and again: a short buffer is kept, a long one is not.

@@ -217,17 +217,14 @@ impl Connection {
     #[inline(always)]
     #[must_use]
     pub fn sender(&self, src: Endpoint, dst: Endpoint) -> Option<Side> {
-        // Ports first: they nearly always differ.
-        let are = |a: Endpoint, b: Endpoint| {
-            a.port == src.port && b.port == dst.port && a.addr == src.addr && b.addr == dst.addr
-        };
-        if are(self.client, self.server) {
-            Some(Side::Client)
-        } else if are(self.server, self.client) {
-            Some(Side::Server)
+        let (side, peer) = if src == self.client {
+            (Side::Client, &self.server)
+        } else if src == self.server {
+            (Side::Server, &self.client)
         } else {
-            None
-        }
+            return None;
+        };
+        (dst == *peer).then_some(side)
     }
 
     /// One segment of this connection.

@@ -7,7 +7,7 @@ use crate::base::Addr;
 const TCP: u8 = 6;
 
 /// The segment in a plain frame.
-#[inline]
+#[inline(always)]
 pub(super) fn segment(link: LinkType, bytes: &[u8]) -> Option<Segment<'_>> {
     let ip = match link {
         LinkType::ETHERNET => ethernet(bytes)?,
@@ -48,7 +48,7 @@ fn ethernet(bytes: &[u8]) -> Option<&[u8]> {
     is_ip([tag[2], tag[3]]).then_some(rest)
 }
 
-#[inline]
+#[inline(always)]
 fn v4(ip: &[u8]) -> Option<Segment<'_>> {
     let (h, rest) = ip.split_first_chunk::<20>()?;
     // More fragments and fragment offset; "don't fragment" may be set.
