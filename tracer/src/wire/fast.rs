@@ -29,12 +29,12 @@ pub(super) fn segment(link: LinkType, bytes: &[u8]) -> Option<Segment<'_>> {
     }
 }
 
-#[inline]
+#[inline(always)]
 const fn is_ip(ether_type: [u8; 2]) -> bool {
     matches!(ether_type, [0x08, 0x00] | [0x86, 0xdd])
 }
 
-#[inline]
+#[inline(always)]
 fn ethernet(bytes: &[u8]) -> Option<&[u8]> {
     let (head, rest) = bytes.split_first_chunk::<14>()?;
     let ether_type = [head[12], head[13]];
