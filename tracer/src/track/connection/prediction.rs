@@ -42,7 +42,7 @@ impl Connection {
             && gap <= SILENCE
             && !seg.ack.after(peer.snd_nxt)
             && (seg.ack.after(peer.snd_una)
-                || seg.ack == peer.snd_una && !peer.inflight.oldest_at().is_some_and(|sent| at - sent > CROSSING))
+                || seg.ack == peer.snd_una && peer.inflight.oldest_at().is_none_or(|sent| at - sent <= CROSSING))
             && !peer.stream.lacks(seg.ack)
     }
 
