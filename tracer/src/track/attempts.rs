@@ -38,7 +38,7 @@ impl Tracker {
     /// A connection of which this SYN was seen.
     fn replay(&mut self, syn: &Syn, out: &mut Vec<Tracked>) -> u32 {
         let seg = syn.segment();
-        let mut conn = Box::new(Connection::new(&seg, syn.seen, syn.id, Side::Client, true));
+        let mut conn = Connection::within(self.spare.pop(), &seg, syn.seen, syn.id, (Side::Client, true));
         let outcome = conn.handle_segment(&seg, syn.seen, Side::Client, &mut self.hellos);
         let looked_at =
             outcome.is_news() || conn.wants_a_look(Side::Client, outcome.answered, syn.seen.mark.at);

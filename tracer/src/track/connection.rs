@@ -5,7 +5,7 @@ mod prediction;
 use super::endpoint::{Acked, End, Sent, Twin};
 use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};
-use super::stream::Piece;
+use super::stream::{Piece, Stream};
 use crate::base::{Endpoint, PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{
     EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
@@ -93,6 +93,9 @@ pub struct Connection {
     ignored_resets: u32,
     went_on: PerSide<u32>,
     session: Option<Box<Session>>,
+    /// Memory for a session, of a connection that is over.
+    #[serde(skip)]
+    room: Option<Box<Session>>,
 }
 
 /// A receive window that stays closed.
@@ -172,6 +175,36 @@ impl Connection {
             ignored_resets: 0,
             went_on: PerSide::default(),
             session: None,
+            room: None,
+        }
+    }
+
+    /// The same, in the memory of one that is over and [empty](Self::empty).
+    #[must_use]
+    pub fn within(
+        room: Option<Box<Self>>,
+        seg: &Segment<'_>,
+        seen: Seen,
+        first_frame: u64,
+        (from, certain): (Side, bool),
+    ) -> Box<Self> {
+        let new = Self::new(seg, seen, first_frame, from, certain);
+        let Some(mut place) = room else { return Box::new(new) };
+        let (room, rtt) = (place.room.take(), std::mem::take(&mut place.rtt));
+        *place = Self { room, rtt, ..new };
+        place
+    }
+
+    /// Drops all that it has but the largest pieces of memory, which the next will need.
+    pub fn empty(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            *session = Session::default();
+            self.room = Some(session);
+        }
+        self.rtt.empty();
+        self.icmp = Vec::new();
+        for side in Side::BOTH {
+            self.ends[side].stream = Stream::default();
         }
     }
 
@@ -657,8 +690,8 @@ impl Connection {
     }
 
     /// A session from here on; where observation began in the middle, whatever came first, it seeks a certain line.
-    fn begin_session(opening: Opening) -> Box<Session> {
-        let mut session = Box::<Session>::default();
+    fn begin_session(opening: Opening, room: &mut Option<Box<Session>>) -> Box<Session> {
+        let mut session = room.take().unwrap_or_default();
         if opening == Opening::Midstream {
             session.midstream();
         }
@@ -677,7 +710,7 @@ impl Connection {
     ) -> bool {
         let end = &mut self.ends[from];
         let place = Place { mark, end: seq.add(len), una: end.snd_una };
-        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place, hellos))
     }
 
@@ -686,7 +719,7 @@ impl Connection {
     fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark, hellos: &mut Hellos) {
         let end = &mut self.ends[from];
         let place = Place { mark, end: ack, una: end.snd_una };
-        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         // The FIN takes a number but no octet.
         let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
         end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place, hellos));

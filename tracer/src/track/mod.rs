@@ -97,6 +97,8 @@ pub struct Tracker {
     /// Attempts that are one SYN; they are in no slot.
     embryos: Embryos,
     free: Vec<u32>,
+    /// Memory of connections that are over, for the next.
+    spare: Vec<Box<Connection>>,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
     next_timer: i64,
     now: Timestamp,
@@ -104,6 +106,9 @@ pub struct Tracker {
     gone: gone::Gone,
     sockets: sockets::Sockets,
 }
+
+/// Connections that are over and whose memory is kept: as many as are told in a tick where many come and go.
+const SPARE: usize = 256;
 
 /// Timers run out only as time passes a multiple of this, in nanoseconds.
 const TICK: i64 = 250_000_000;
@@ -133,6 +138,7 @@ impl Tracker {
             config,
             embryos: Embryos::default(),
             free: Vec::new(),
+            spare: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
@@ -362,7 +368,7 @@ impl Tracker {
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
         self.make_room(seen.mark, out);
-        let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
+        let conn = Connection::within(self.spare.pop(), seg, seen, ordinal, (from, certain));
         out.push(Tracked::Opened {
             id: ordinal,
             mark: seen.mark,
@@ -552,7 +558,9 @@ impl Tracker {
 
     fn remove(&mut self, slot: u32) {
         self.wake(slot);
-        let Some(Slot::Awake(conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else { return };
+        let Some(Slot::Awake(mut conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else {
+            return;
+        };
         self.rest.one_less();
         if conn.told {
             let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
@@ -561,6 +569,10 @@ impl Tracker {
         }
         self.index.remove(self.index.hash(conn.client, conn.server), slot);
         self.free.push(slot);
+        if self.spare.len() < SPARE {
+            conn.empty();
+            self.spare.push(conn);
+        }
     }
 
     /// Makes room: of the next few, an attempt that never got anywhere, else the one silent longest.

@@ -30,6 +30,13 @@ impl RoundTrips {
         }
     }
 
+    /// Forgets all samples, keeps the memory.
+    pub fn empty(&mut self) {
+        let mut buckets = std::mem::take(&mut self.buckets);
+        buckets.clear();
+        *self = Self { buckets, ..Self::default() };
+    }
+
     /// The figures, where there is a sample.
     #[must_use]
     pub fn report(&self) -> Option<Rtt> {

@@ -89,7 +89,7 @@ impl Connection {
     ) {
         let (mark, len) = (seen.mark, seg.payload_len);
         self.note_payload(mark.at);
-        let Self { ends, session, opening, .. } = self;
+        let Self { ends, session, room, opening, .. } = self;
         let end = &mut ends[from];
         end.facts.last_data = Some(mark);
         end.facts.largest_segment = end.facts.largest_segment.max(len);
@@ -97,7 +97,7 @@ impl Connection {
             end.facts.bytes += u64::from(octets);
         }
         let place = Place { mark, end: end.snd_nxt, una: end.snd_una };
-        let session = session.get_or_insert_with(|| Self::begin_session(*opening));
+        let session = session.get_or_insert_with(|| Self::begin_session(*opening, room));
         end.stream.pass(len);
         if !seg.payload.is_empty() {
             session.bytes(from, seg.payload, place, hellos);
