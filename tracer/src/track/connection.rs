@@ -775,7 +775,7 @@ impl Connection {
         last: bool,
         until: Timestamp,
         iface: Option<Arc<str>>,
-    ) -> Facts {
+    ) -> Box<Facts> {
         let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
         let tcp = PerSide::from_fn(|side| {
             self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
@@ -809,7 +809,7 @@ impl Connection {
             unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
         }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
-        Facts {
+        Box::new(Facts {
             first_frame: self.first_frame,
             client: self.client,
             server: self.server,
@@ -842,7 +842,7 @@ impl Connection {
             ended_by,
             ignored_resets: self.ignored_resets,
             host: None,
-        }
+        })
     }
 
     fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {

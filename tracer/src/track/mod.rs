@@ -538,7 +538,7 @@ impl Tracker {
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);
         }
-        out.push(Tracked::Closed(Box::new(facts)));
+        out.push(Tracked::Closed(facts));
         if stays { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 
