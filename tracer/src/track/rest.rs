@@ -3,7 +3,7 @@
 mod format;
 
 use super::connection::{Connection, Limits};
-use super::{ConnId, Tracker, share};
+use super::{Tracker, share};
 use crate::base::{Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +36,8 @@ pub struct Resting(Box<[u8]>);
 pub struct Head {
     /// Its last frame.
     pub last: Timestamp,
-    /// Which.
-    pub id: ConnId,
+    /// Its first frame.
+    id: u64,
     /// Octets, before they were squeezed.
     len: u32,
 }
