@@ -3,7 +3,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use natstrace::base::{PortSet, Side, Span, Timestamp};
 use natstrace::event::{Frame, FrameRef, Mark};
-use natstrace::nats::Conversation;
+use natstrace::nats::{Conversation, Op};
 use natstrace::pipeline::{Config, Pipeline};
 use natstrace::track::{Limits, Seen, TrackConfig, Tracker};
 use natstrace::wire::{Decoder, LinkType, Packet, Segment};
@@ -67,7 +67,7 @@ fn nats(c: &mut Criterion) {
                 Conversation::new,
                 |mut conversation| {
                     for (from, bytes) in &pieces {
-                        conversation.push(*from, bytes, &mut |side, op| {
+                        conversation.push(*from, bytes, &mut |side: Side, op: Op<'_>| {
                             black_box((side, op));
                         });
                     }

@@ -1,5 +1,6 @@
 //! Both directions of one connection: which layer each is in, and the hand-over between layers.
 use super::lines::Lines;
+use super::listener::Listener;
 use super::mqtt::Mqtt;
 use super::op::Op;
 use super::opening;
@@ -71,8 +72,8 @@ impl Conversation {
     }
 
     /// Takes the next bytes of one side's stream.
-    #[inline]
-    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut impl FnMut(Side, Op<'_>)) {
+    #[inline(always)]
+    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut impl Listener) {
         let half = &mut self.halves[from];
         if self.session.midstream {
             join_ws(half, &mut self.session, bytes);
@@ -81,7 +82,7 @@ impl Conversation {
     }
 
     /// `missing` bytes of that side's stream will never come: lost by the capture, or cut by its snap length.
-    pub fn gap(&mut self, from: Side, missing: u64, emit: &mut impl FnMut(Side, Op<'_>)) {
+    pub fn gap(&mut self, from: Side, missing: u64, emit: &mut impl Listener) {
         if missing > 0 {
             let half = &mut self.halves[from];
             gap(&mut half.layer, &mut half.lines, from, missing, emit);
@@ -123,10 +124,10 @@ impl Conversation {
 
 impl Layer {
     /// TLS begins with the next byte.
-    pub fn tls<F: FnMut(Side, Op<'_>) + ?Sized>(session: &mut Session, emit: &mut F) -> Self {
+    pub fn tls<F: Listener + ?Sized>(session: &mut Session, emit: &mut F) -> Self {
         session.saw_tls();
         if session.tls_mismatch() {
-            emit(Side::Client, Op::Foreign(Foreign::Tls));
+            emit.op(Side::Client, Op::Foreign(Foreign::Tls));
         }
         Self::Tls(Box::default())
     }
@@ -152,7 +153,7 @@ impl Layer {
 }
 
 /// Gives bytes to the layer they are of; where one layer ends and another begins, the rest goes on there.
-#[inline]
+#[inline(always)]
 pub(super) fn feed<F>(
     layer: &mut Layer,
     lines: &mut Lines,
@@ -161,18 +162,30 @@ pub(super) fn feed<F>(
     bytes: &[u8],
     emit: &mut F,
 ) where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
-    if matches!(layer, Layer::Plain) {
-        match lines.push(session, from, bytes, emit) {
-            None => {}
-            Some(left) => {
-                let rest = bytes.get(bytes.len().saturating_sub(left)..).unwrap_or(b"");
-                *layer = begin(rest, lines, session, emit);
-                feed_layer(layer, lines, session, from, rest, emit);
-            }
-        }
-    } else if matches!(layer, Layer::Opening) && !lines.held.is_empty() {
+    if !matches!(layer, Layer::Plain) {
+        feed_other(layer, lines, session, from, bytes, emit);
+    } else if let Some(left) = lines.push(session, from, bytes, emit) {
+        let rest = bytes.get(bytes.len().saturating_sub(left)..).unwrap_or(b"");
+        *layer = begin(rest, lines, session, emit);
+        feed_layer(layer, lines, session, from, rest, emit);
+    }
+}
+
+/// What is not plain NATS, or not known to be.
+#[inline(never)]
+fn feed_other<F>(
+    layer: &mut Layer,
+    lines: &mut Lines,
+    session: &mut Session,
+    from: Side,
+    bytes: &[u8],
+    emit: &mut F,
+) where
+    F: Listener + ?Sized,
+{
+    if matches!(layer, Layer::Opening) && !lines.held.is_empty() {
         let mut all = mem::take(&mut lines.held);
         all.extend_from_slice(bytes);
         feed_layer(layer, lines, session, from, &all, emit);
@@ -190,7 +203,7 @@ fn feed_layer<F>(
     bytes: &[u8],
     emit: &mut F,
 ) where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -235,7 +248,7 @@ fn join_ws(half: &mut Half, session: &mut Session, bytes: &[u8]) {
 /// The layer that begins in the middle of plain NATS.
 fn begin<F>(rest: &[u8], lines: &mut Lines, session: &mut Session, emit: &mut F) -> Layer
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let joined = lines.is_lost();
     *lines = Lines::default();
@@ -249,7 +262,7 @@ where
 /// Tells a hole to the layer it is in.
 pub(super) fn gap<F>(layer: &mut Layer, lines: &mut Lines, from: Side, missing: u64, emit: &mut F)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     match layer {
         Layer::Opening => {

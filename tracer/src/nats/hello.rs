@@ -110,13 +110,31 @@ impl Info {
     /// Reads the JSON of an INFO line; `None` where it is no JSON object.
     #[must_use]
     pub fn decode(json: &[u8]) -> Option<Self> {
-        Self::read(json, |_, _| {})
+        filled(json)
     }
+}
 
-    /// The same; `look` sees every member, too.
-    pub(super) fn read(json: &[u8], look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
-        filled(json, look, Self::take)
+impl Connect {
+    /// Reads the JSON of a CONNECT line; `None` where it is no JSON object.
+    #[must_use]
+    pub fn decode(json: &[u8]) -> Option<Self> {
+        filled(json)
     }
+}
+
+/// What is made of an object's members.
+pub(super) trait Members: Clone + Default {
+    /// Members whose values differ among the lines of one server, or of one kind of clients.
+    const VARY: &[&[u8]] = &[];
+    /// Members whose values nobody may keep.
+    const SECRET: &[&[u8]] = &[];
+
+    /// Takes one in.
+    fn take(&mut self, key: &[u8], value: Value<'_>);
+}
+
+impl Members for Info {
+    const VARY: &[&[u8]] = &[b"client_id", b"client_ip", b"nonce"];
 
     fn take(&mut self, key: &[u8], value: Value<'_>) {
         match key {
@@ -153,17 +171,9 @@ impl Info {
     }
 }
 
-impl Connect {
-    /// Reads the JSON of a CONNECT line; `None` where it is no JSON object.
-    #[must_use]
-    pub fn decode(json: &[u8]) -> Option<Self> {
-        Self::read(json, |_, _| {})
-    }
-
-    /// The same; `look` sees every member, too.
-    pub(super) fn read(json: &[u8], look: impl FnMut(&[u8], Value<'_>)) -> Option<Self> {
-        filled(json, look, Self::take)
-    }
+impl Members for Connect {
+    const VARY: &[&[u8]] = &[b"name"];
+    const SECRET: &[&[u8]] = &[b"pass", b"auth_token", b"jwt", b"sig"];
 
     fn take(&mut self, key: &[u8], value: Value<'_>) {
         match key {
@@ -190,17 +200,9 @@ impl Connect {
     }
 }
 
-/// A line's object taken in member by member; `look` sees each before.
-fn filled<T: Default>(
-    json: &[u8],
-    mut look: impl FnMut(&[u8], Value<'_>),
-    take: impl Fn(&mut T, &[u8], Value<'_>),
-) -> Option<T> {
+fn filled<T: Members>(json: &[u8]) -> Option<T> {
     let mut all = T::default();
-    json::object(json, |key, value| {
-        look(key, value);
-        take(&mut all, key, value);
-    })?;
+    json::object(json, |key, value| all.take(key, value))?;
     Some(all)
 }
 

@@ -2,6 +2,7 @@
 //! built. Whether it is JSON at all is checked to its last octet, also where nobody asks for a value.
 use super::eights::{ONES, below, first};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// How deep values may be nested.
 const DEPTH_MAX: u32 = 128;
@@ -16,6 +17,20 @@ pub(super) enum Value<'a> {
     /// With its brackets.
     List(&'a [u8]),
     Object,
+}
+
+impl Value<'_> {
+    /// Where a string, quotes included, or a number stands in its line; `None` for anything else.
+    pub fn place(self, json: &[u8]) -> Option<Range<usize>> {
+        let (octets, quotes) = match self {
+            Self::Text(text) => (text.raw, 1),
+            Self::Number(octets) => (octets, 0),
+            _ => return None,
+        };
+        let at = (octets.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
+        let (from, to) = (at.checked_sub(quotes)?, at + octets.len() + quotes);
+        (to <= json.len()).then_some(from..to)
+    }
 }
 
 /// A string's octets between its quotes.
@@ -66,6 +81,28 @@ pub(super) fn object<'a>(json: &'a [u8], mut member: impl FnMut(&[u8], Value<'a>
     })?;
     scan.space();
     (scan.at == json.len()).then_some(())
+}
+
+/// The value of a member that begins at that octet, and the octet behind it.
+pub(super) fn value(json: &[u8], at: usize) -> Option<(Value<'_>, usize)> {
+    let mut scan = Scan { json, at };
+    let value = scan.value(DEPTH_MAX - 1)?;
+    Some((value, scan.at))
+}
+
+/// How many octets two lines have in common at their beginning.
+pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
+    let eights = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    let mut same = 0;
+    for (a, b) in eights {
+        let differs = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differs != 0 {
+            return same + first(differs);
+        }
+        same += 8;
+    }
+    let rest = a.iter().skip(same).zip(b.iter().skip(same));
+    same + rest.take_while(|(a, b)| a == b).count()
 }
 
 /// The strings of a list; `None` where something else is among them.

@@ -38,34 +38,32 @@ pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Re
     }
 }
 
-/// The two operations that make up nearly all of a stream, as servers and libraries write them: `MSG` or `PUB` in capitals, one
-/// space between words, CRLF. `bytes` go on behind the line; what follows it comes back with the operation. Anything else is
-/// `None` and for [`parse`], which says the same of these: a property test holds the two equal.
+/// The two operations that make up nearly all of a stream, as servers and libraries write them: `MSG ` or `PUB ` in capitals, one
+/// space between words, CRLF. This is the first, `args` go on behind the line; what follows it comes back with the operation.
+/// Anything else is `None` and for [`parse`], which says the same of these: a property test holds the two equal.
 #[inline(always)]
-pub(super) fn plain(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
-    let (verb, args) = bytes.split_first_chunk::<4>()?;
+pub(super) fn plain_msg(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let (subject, rest) = word(args)?;
-    match verb {
-        b"MSG " => {
-            let (sid, rest) = word(rest)?;
-            let (third, rest) = last_or_word(rest)?;
-            let (reply, (total, after)) = match rest {
-                Behind::Line(after) => (None, (third, after)),
-                Behind::Space(rest) => (Some(third), last(rest)?),
-            };
-            Some((Op::Msg { subject, sid, reply, header: 0, total: number(total)? }, after))
-        }
-        b"PUB " => {
-            let (second, rest) = last_or_word(rest)?;
-            let (reply, (total, after)) = match rest {
-                Behind::Line(after) => (None, (second, after)),
-                Behind::Space(rest) => (Some(second), last(rest)?),
-            };
-            let line = length(args).saturating_sub(length(after)).saturating_sub(2);
-            Some((Op::Pub { subject, reply, header: 0, total: number(total)?, line }, after))
-        }
-        _ => None,
-    }
+    let (sid, rest) = word(rest)?;
+    let (third, rest) = last_or_word(rest)?;
+    let (reply, (total, after)) = match rest {
+        Behind::Line(after) => (None, (third, after)),
+        Behind::Space(rest) => (Some(third), last(rest)?),
+    };
+    Some((Op::Msg { subject, sid, reply, header: 0, total: number(total)? }, after))
+}
+
+/// The second.
+#[inline(always)]
+pub(super) fn plain_publish(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let (subject, rest) = word(args)?;
+    let (second, rest) = last_or_word(rest)?;
+    let (reply, (total, after)) = match rest {
+        Behind::Line(after) => (None, (second, after)),
+        Behind::Space(rest) => (Some(second), last(rest)?),
+    };
+    let line = length(args).saturating_sub(length(after)).saturating_sub(2);
+    Some((Op::Pub { subject, reply, header: 0, total: number(total)?, line }, after))
 }
 
 /// What stands behind a word.
@@ -126,6 +124,17 @@ fn other<'a>(
     args: &'a [u8],
     dialect: impl FnOnce() -> Dialect,
 ) -> Result<Op<'a>, Fault> {
+    // As they are nearly always written.
+    match verb {
+        b"PING" => return Ok(Op::Ping),
+        b"PONG" => return Ok(Op::Pong),
+        b"SUB" if verb.len() < line.len() => return sub(args),
+        b"INFO" if verb.len() < line.len() => return Ok(Op::Info { json: args.trim_ascii(), said: None }),
+        b"CONNECT" if verb.len() < line.len() => {
+            return Ok(Op::Connect { json: args.trim_ascii(), said: None });
+        }
+        _ => {}
+    }
     let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
     let begins = |word: &[u8]| line.get(..word.len()).is_some_and(|l| l.eq_ignore_ascii_case(word));
     // A verb without its separator is none: the server waits for it by the byte.
@@ -390,7 +399,12 @@ mod tests {
     fn both_ways(line: &[u8]) -> (Option<Op<'_>>, Result<Op<'_>, Fault>) {
         let dialect = || Dialect { protocol: Protocol::Client, dedicated: false, from: Side::Client };
         let end = line.iter().position(|&b| b == b'\n').unwrap_or(line.len());
-        (plain(line).map(|(op, _)| op), parse(line.get(..end).unwrap_or(line), dialect))
+        let short = match line.split_first_chunk() {
+            Some((b"MSG ", args)) => plain_msg(args),
+            Some((b"PUB ", args)) => plain_publish(args),
+            _ => None,
+        };
+        (short.map(|(op, _)| op), parse(line.get(..end).unwrap_or(line), dialect))
     }
 
     proptest! {

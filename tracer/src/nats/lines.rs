@@ -1,5 +1,6 @@
 //! Plain NATS of one direction as a stream: lines, payload by count, holes, and finding one's feet after them.
 use super::line::{self, Dialect};
+use super::listener::Listener;
 use super::op::{Fault, Op};
 use super::session::Session;
 use super::{jetstream, s2, status, tls};
@@ -49,23 +50,38 @@ impl Default for Lines {
 
 impl Lines {
     /// Takes bytes; gives back how many at the end belong to another layer (TLS, S2) that begins there.
+    #[inline(always)]
     pub fn push<F>(&mut self, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
+    {
+        let mut rest = bytes;
+        if self.step == Step::Line && self.held.is_empty() {
+            rest = self.messages(session, from, rest, emit);
+        }
+        if rest.is_empty() { None } else { self.push_any(session, from, rest, emit) }
+    }
+
+    /// The same, whatever the bytes are.
+    #[inline(never)]
+    fn push_any<F>(&mut self, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
+    where
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
-                    if let Some((op, after)) = line::plain(rest) {
-                        rest = self.accept(op, session, from, after, emit);
+                    let left = rest.len();
+                    rest = self.messages(session, from, rest, emit);
+                    if rest.len() < left {
                         continue;
                     }
                     let Some((line, after)) = cut(rest) else {
                         return self.hold(from, rest, emit);
                     };
                     match line::parse(line, || dialect(session, from)) {
-                        Ok(op) => self.accept(op, session, from, after, emit),
+                        Ok(op) => self.accept_any(op, session, from, after, emit),
                         Err(_) if begins_layer(rest) => return Some(rest.len()),
                         Err(what) => self.fault(what, line, from, after, emit),
                     }
@@ -77,7 +93,7 @@ impl Lines {
                     self.held.extend_from_slice(end);
                     let line = mem::take(&mut self.held);
                     let next = match line::parse(&line, || dialect(session, from)) {
-                        Ok(op) => self.accept(op, session, from, after, emit),
+                        Ok(op) => self.accept_any(op, session, from, after, emit),
                         Err(what) => self.fault(what, &line, from, after, emit),
                     };
                     self.give_back(line);
@@ -92,6 +108,39 @@ impl Lines {
         None
     }
 
+    /// Messages that begin a line each, as long as they are plain and whole: the data path. What is behind them comes back.
+    #[inline(never)]
+    fn messages<'b, F>(
+        &mut self,
+        session: &mut Session,
+        from: Side,
+        bytes: &'b [u8],
+        emit: &mut F,
+    ) -> &'b [u8]
+    where
+        F: Listener + ?Sized,
+    {
+        let mut rest = bytes;
+        // Each of the two by itself: the operation need not be put together.
+        while let Some((verb, args)) = rest.split_first_chunk() {
+            rest = match verb {
+                b"MSG " => match line::plain_msg(args) {
+                    Some((op, after)) => self.accept(op, session, from, after, emit),
+                    None => return rest,
+                },
+                b"PUB " => match line::plain_publish(args) {
+                    Some((op, after)) => self.accept(op, session, from, after, emit),
+                    None => return rest,
+                },
+                _ => return rest,
+            };
+            if self.step != Step::Line {
+                return rest;
+            }
+        }
+        rest
+    }
+
     /// A stream whose segments end in lines does so again and again: a short buffer is kept, a long one is not.
     fn give_back(&mut self, mut line: Vec<u8>) {
         if self.held.capacity() == 0 && line.capacity() <= 256 {
@@ -101,7 +150,7 @@ impl Lines {
     }
 
     /// Bytes that will never come.
-    pub fn gap<F: FnMut(Side, Op<'_>) + ?Sized>(&mut self, from: Side, missing: u64, emit: &mut F) {
+    pub fn gap<F: Listener + ?Sized>(&mut self, from: Side, missing: u64, emit: &mut F) {
         if missing == 0 {
             return;
         }
@@ -117,7 +166,7 @@ impl Lines {
             Some(0) => {
                 self.payload = 0;
                 self.step = Step::Line;
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
             }
             Some(1) => {
                 self.payload = 0;
@@ -128,7 +177,7 @@ impl Lines {
                 self.step = if self.payload == 0 { Step::Cr } else { Step::Payload };
             }
             None => {
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
                 self.lose();
             }
         }
@@ -137,7 +186,7 @@ impl Lines {
     /// Tells an error whose text a snap length cut: why the server closes stands in its first words. What it quotes is left
     /// out, since a name that is cut can't be told from its text any more.
     #[cold]
-    fn cut_error<F: FnMut(Side, Op<'_>) + ?Sized>(&self, from: Side, emit: &mut F) {
+    fn cut_error<F: Listener + ?Sized>(&self, from: Side, emit: &mut F) {
         const BEGIN: &[u8] = b"-ERR '";
         let sure = match self.step {
             Step::Line => 2,
@@ -150,7 +199,7 @@ impl Lines {
         let shown = self.held.get(BEGIN.len()..).unwrap_or_default().split(|&b| b == b'"').next();
         let mut text = shown.unwrap_or_default().to_vec();
         text.extend_from_slice(super::CUT.encode_utf8(&mut [0; 4]).as_bytes());
-        emit(from, Op::Err { text: &text });
+        emit.op(from, Op::Err { text: &text });
     }
 
     /// Gives up the place; a certain line is sought from here.
@@ -177,6 +226,22 @@ impl Lines {
         if self.step == Step::Line { u32::try_from(self.held.len()).unwrap_or(u32::MAX) } else { 0 }
     }
 
+    /// The same as [`Self::accept`], for what is not the data path.
+    #[inline(never)]
+    fn accept_any<'b, F>(
+        &mut self,
+        op: Op<'_>,
+        session: &mut Session,
+        from: Side,
+        after: &'b [u8],
+        emit: &mut F,
+    ) -> &'b [u8]
+    where
+        F: Listener + ?Sized,
+    {
+        self.accept(op, session, from, after, emit)
+    }
+
     /// Tells a valid operation and steps behind its payload where that is here already.
     #[inline(always)]
     fn accept<'b, F>(
@@ -188,19 +253,19 @@ impl Lines {
         emit: &mut F,
     ) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         match op {
             Op::Info { json, .. } => introduce_server(json, session, from, emit),
             Op::Connect { json, .. } => {
-                let said = session.connect(json);
-                emit(from, Op::Connect { json, said: said.as_ref() });
+                let said = session.connect(json, emit.hellos());
+                emit.op(from, Op::Connect { json, said: said.as_ref() });
             }
             _ => {
                 if session.is_open() || matches!(op, Op::LinkSub { .. }) {
                     session.learn(&op);
                 }
-                emit(from, op);
+                emit.op(from, op);
             }
         }
         if self.trust < TRUSTED {
@@ -209,13 +274,13 @@ impl Lines {
         self.step = Step::Line;
         let Some((header, total)) = line::sizes(&op) else { return after };
         if jetstream::shows(&op, after) {
-            emit(from, Op::JetStream);
+            emit.op(from, Op::JetStream);
         }
         if header == 0
             && let Ok(n) = usize::try_from(total)
             && let Some(rest) = after.get(n..).and_then(|tail| tail.strip_prefix(b"\r\n"))
         {
-            emit(from, Op::MessageEnd);
+            emit.op(from, Op::MessageEnd);
             return rest;
         }
         self.payload = total;
@@ -236,11 +301,11 @@ impl Lines {
         emit: &mut F,
     ) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.trust >= TRUSTED {
             let length = u32::try_from(line.len()).unwrap_or(u32::MAX);
-            emit(from, Op::Malformed { what, line: status::snip(line), length });
+            emit.op(from, Op::Malformed { what, line: status::snip(line), length });
         }
         self.lose();
         after
@@ -250,7 +315,7 @@ impl Lines {
     #[cold]
     fn hold<F>(&mut self, from: Side, bytes: &[u8], emit: &mut F) -> Option<usize>
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.held.is_empty() && begins_layer(bytes) {
             return Some(bytes.len());
@@ -272,7 +337,7 @@ impl Lines {
     /// Steps over payload, looking at the first line of a header block on the way.
     fn skip<'b, F>(&mut self, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.status_room > 0 {
             self.look_at_status(from, bytes, emit);
@@ -287,7 +352,7 @@ impl Lines {
 
     fn look_at_status<F>(&mut self, from: Side, bytes: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let room = self.status_room as usize;
         let window = bytes.get(..room).unwrap_or(bytes);
@@ -300,11 +365,11 @@ impl Lines {
         }
         self.status_room = 0;
         if self.held.is_empty() {
-            status::parse(part).into_iter().for_each(|op| emit(from, op));
+            status::parse(part).into_iter().for_each(|op| emit.op(from, op));
         } else {
             self.held.extend_from_slice(part);
             let held = mem::take(&mut self.held);
-            status::parse(&held).into_iter().for_each(|op| emit(from, op));
+            status::parse(&held).into_iter().for_each(|op| emit.op(from, op));
         }
     }
 
@@ -312,7 +377,7 @@ impl Lines {
     /// they are not shown.
     fn terminator<'b, F>(&mut self, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         match (self.step, bytes.split_first()) {
             (Step::Cr, Some((b'\r', rest))) => {
@@ -321,7 +386,7 @@ impl Lines {
             }
             (Step::Lf, Some((b'\n', rest))) => {
                 self.step = Step::Line;
-                emit(from, Op::MessageEnd);
+                emit.op(from, Op::MessageEnd);
                 rest
             }
             _ => self.fault(Fault::Terminator, b"", from, bytes, emit),
@@ -333,7 +398,7 @@ impl Lines {
     #[cold]
     fn search<'b, F>(&mut self, session: &mut Session, from: Side, bytes: &'b [u8], emit: &mut F) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         if !self.held.is_empty() {
@@ -349,7 +414,7 @@ impl Lines {
             self.held.push(b'\n');
             let line = mem::take(&mut self.held);
             if let Some(op) = certain(&line, after, session, from) {
-                return self.accept(op, session, from, after, emit);
+                return self.accept_any(op, session, from, after, emit);
             }
             rest = after;
         }
@@ -362,7 +427,7 @@ impl Lines {
             };
             let whole = rest.get(..=line.len()).unwrap_or(rest);
             if let Some(op) = certain(whole, after, session, from) {
-                return self.accept(op, session, from, after, emit);
+                return self.accept_any(op, session, from, after, emit);
             }
             rest = after;
         }
@@ -373,12 +438,12 @@ impl Lines {
 #[cold]
 fn introduce_server<F>(json: &[u8], session: &mut Session, from: Side, emit: &mut F)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
-    let said = session.info(from, json);
-    emit(from, Op::Info { json, said: said.as_ref() });
+    let said = session.info(from, json, emit.hellos());
+    emit.op(from, Op::Info { json, said: said.as_ref() });
     if session.tls_mismatch() {
-        emit(Side::Client, Op::Foreign(super::Foreign::Tls));
+        emit.op(Side::Client, Op::Foreign(super::Foreign::Tls));
     }
 }
 

@@ -1,4 +1,5 @@
 //! MQTT control packets of one direction (MQTT 3.1.1 section 2), walked by their remaining length.
+use super::listener::Listener;
 use super::op::{Fault, MqttPacket, Op};
 use super::read::Reader;
 use crate::base::Side;
@@ -25,7 +26,7 @@ pub(super) struct Mqtt {
 
 impl Mqtt {
     /// Takes bytes.
-    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut (impl Listener + ?Sized)) {
         let mut rest = bytes;
         if self.lost && is_plausible(rest) {
             self.lost = false;
@@ -64,7 +65,7 @@ impl Mqtt {
         self.left > 0 || self.have > 0
     }
 
-    fn header(&mut self, from: Side, byte: u8, emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn header(&mut self, from: Side, byte: u8, emit: &mut (impl Listener + ?Sized)) {
         if self.have == 0 {
             (self.first, self.have, self.len) = (byte, 1, 0);
             return;
@@ -77,12 +78,12 @@ impl Mqtt {
             self.begin(from, emit);
         } else if self.have == 5 {
             // The length has at most four bytes.
-            emit(from, Op::Malformed { what: Fault::Framing, line: b"", length: 5 });
+            emit.op(from, Op::Malformed { what: Fault::Framing, line: b"", length: 5 });
             *self = Self { lost: true, ..Self::default() };
         }
     }
 
-    fn begin(&mut self, from: Side, emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn begin(&mut self, from: Side, emit: &mut (impl Listener + ?Sized)) {
         let packet = match self.first >> 4 {
             CONNECT | CONNACK if self.len > 0 => return,
             3 => MqttPacket::Publish { len: self.len },
@@ -92,10 +93,10 @@ impl Mqtt {
             14 => MqttPacket::Disconnect,
             kind => MqttPacket::Other { kind },
         };
-        emit(from, Op::Mqtt(packet));
+        emit.op(from, Op::Mqtt(packet));
     }
 
-    fn collect(&mut self, from: Side, part: &[u8], emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn collect(&mut self, from: Side, part: &[u8], emit: &mut (impl Listener + ?Sized)) {
         let kind = self.first >> 4;
         if kind != CONNECT && kind != CONNACK {
             return;
@@ -107,7 +108,7 @@ impl Mqtt {
         }
         let body = std::mem::take(&mut self.body);
         let packet = if kind == CONNECT { connect(&body) } else { connack(&body) };
-        emit(from, Op::Mqtt(packet.unwrap_or(MqttPacket::Other { kind })));
+        emit.op(from, Op::Mqtt(packet.unwrap_or(MqttPacket::Other { kind })));
     }
 }
 

@@ -2,6 +2,7 @@
 use super::{Connect, Foreign, Info};
 use crate::base::Endpoint;
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing an end said. Borrowed slices are as they were sent: no UTF-8 is promised. Payload never shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -11,14 +12,14 @@ pub enum Op<'a> {
         /// The JSON object.
         json: &'a [u8],
         /// What it says; none where it is no JSON object.
-        said: Option<&'a Info>,
+        said: Option<&'a Arc<Info>>,
     },
     /// `CONNECT`. Never to be shown as it is.
     Connect {
         /// The JSON object, with its secrets.
         json: &'a [u8],
         /// What it says, without them; none where it is no JSON object.
-        said: Option<&'a Connect>,
+        said: Option<&'a Arc<Connect>>,
     },
     /// `PUB` or `HPUB`.
     Pub {

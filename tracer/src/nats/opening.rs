@@ -1,6 +1,7 @@
 //! The first bytes of a direction: which layer they open. Ports are not asked.
 use super::conversation::Layer;
 use super::line;
+use super::listener::Listener;
 use super::op::{Fault, Op};
 use super::read::Reader;
 use super::session::Session;
@@ -50,8 +51,12 @@ pub(super) fn decide<F>(
     emit: &mut F,
 ) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
+    // Nearly all.
+    if bytes.starts_with(b"INFO {") || bytes.starts_with(b"CONNECT {") {
+        return Some((Layer::Plain, 0));
+    }
     let shape = SHAPES.iter().find(|(word, _)| bytes.starts_with(word)).map(|(_, shape)| *shape);
     match shape {
         Some(Shape::Request) => request(bytes, session, from, emit),
@@ -67,7 +72,7 @@ where
 /// TLS, MQTT, NATS, or something unknown.
 fn binary<F>(bytes: &[u8], session: &mut Session, from: Side, emit: &mut F) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     match bytes {
         [0x15 | 0x16] | [0x15 | 0x16, 3] => return None,
@@ -122,19 +127,19 @@ fn mqtt_connect(bytes: &[u8]) -> Option<bool> {
 /// What follows is not ours to read.
 fn foreign<F>(kind: Foreign, from: Side, bytes: &[u8], emit: &mut F) -> (Layer, usize)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     if kind == Foreign::Other {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        emit(from, Op::Malformed { what: Fault::Verb, line: status::snip(bytes), length });
+        emit.op(from, Op::Malformed { what: Fault::Verb, line: status::snip(bytes), length });
     }
-    emit(from, Op::Foreign(kind));
+    emit.op(from, Op::Foreign(kind));
     (Layer::Foreign, 0)
 }
 
 fn request<F>(bytes: &[u8], session: &mut Session, from: Side, emit: &mut F) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let head = http::head(bytes);
     // Only GET can ask for a WebSocket; anything else is told by its first line.
@@ -146,16 +151,16 @@ where
         && let Some(upgrade) = http::upgrade(head)
     {
         session.carried_by(upgrade.protocol);
-        emit(from, Op::WsUpgrade { path: upgrade.path, forwarded_for: upgrade.forwarded_for });
+        emit.op(from, Op::WsUpgrade { path: upgrade.path, forwarded_for: upgrade.forwarded_for });
         return Some((Layer::ws(session), used));
     }
-    emit(from, Op::Http { request: http::request_line(bytes) });
+    emit.op(from, Op::Http { request: http::request_line(bytes) });
     Some(foreign(Foreign::Http, from, bytes, emit))
 }
 
 fn answer<F>(bytes: &[u8], session: &mut Session, from: Side, emit: &mut F) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let head = http::head(bytes);
     if head.is_none() && bytes.len() < MAX_HELD {
@@ -163,7 +168,7 @@ where
     }
     let (head, used) = head.unwrap_or((bytes, bytes.len()));
     let Some(status) = http::status(head) else { return Some(foreign(Foreign::Http, from, bytes, emit)) };
-    emit(from, Op::HttpStatus(status));
+    emit.op(from, Op::HttpStatus(status));
     if status != 101 {
         return Some((Layer::Foreign, bytes.len()));
     }
@@ -176,7 +181,7 @@ where
 /// `PROXY TCP4 source destination port port CRLF`.
 fn proxy_line<F>(bytes: &[u8], from: Side, emit: &mut F) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let window = bytes.get(..MAX_PROXY_LINE).unwrap_or(bytes);
     let Some(end) = memchr::memchr(b'\n', window) else {
@@ -194,14 +199,14 @@ where
         }
         _ => return Some(bad_proxy(bytes, from, emit)),
     };
-    emit(from, Op::Proxy { version: 1, client });
+    emit.op(from, Op::Proxy { version: 1, client });
     Some((Layer::Opening, end + 1))
 }
 
 /// Version 2: signature, version and command, family, length, addresses (specification section 2.2).
 fn proxy_header<F>(bytes: &[u8], from: Side, emit: &mut F) -> Option<(Layer, usize)>
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let mut reader = Reader(bytes);
     reader.take(PROXY_V2.len())?;
@@ -225,15 +230,15 @@ where
         }),
         _ => None,
     };
-    emit(from, Op::Proxy { version: 2, client });
+    emit.op(from, Op::Proxy { version: 2, client });
     Some((Layer::Opening, bytes.len() - reader.0.len()))
 }
 
 fn bad_proxy<F>(bytes: &[u8], from: Side, emit: &mut F) -> (Layer, usize)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-    emit(from, Op::Malformed { what: Fault::Framing, line: status::snip(bytes), length });
+    emit.op(from, Op::Malformed { what: Fault::Framing, line: status::snip(bytes), length });
     foreign(Foreign::Proxy, from, bytes, emit)
 }

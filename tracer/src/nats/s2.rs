@@ -1,6 +1,7 @@
 //! S2 streams of one direction: what links put around NATS once both ends agreed (framing: `klauspost/compress/s2`,
 //! a superset of Snappy's framing format). Every flush of nats-server is a complete stream.
 use super::lines::Lines;
+use super::listener::Listener;
 use super::op::Op;
 use super::session::Session;
 use crate::base::Side;
@@ -48,12 +49,12 @@ impl S2 {
         bytes: &[u8],
         emit: &mut F,
     ) where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         if !self.told && !bytes.is_empty() {
             self.told = true;
-            emit(from, Op::Compressed);
+            emit.op(from, Op::Compressed);
         }
         while !rest.is_empty() {
             if self.lost {
@@ -75,7 +76,7 @@ impl S2 {
     /// Bytes that will never come. A hole in a raw chunk is the same hole in what it holds.
     pub fn gap<F>(&mut self, lines: &mut Lines, from: Side, missing: u64, emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let Some(n) = u32::try_from(missing).ok().filter(|n| *n <= self.left && !self.lost) else {
             lines.lose();
@@ -135,7 +136,7 @@ impl S2 {
 
     fn collect<F>(&mut self, lines: &mut Lines, session: &mut Session, from: Side, part: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         match self.head[0] {
             RAW => {
@@ -176,7 +177,7 @@ impl S2 {
 /// Feeds decoded bytes. No further layer can begin inside.
 fn inner<F>(lines: &mut Lines, session: &mut Session, from: Side, bytes: &[u8], emit: &mut F)
 where
-    F: FnMut(Side, Op<'_>) + ?Sized,
+    F: Listener + ?Sized,
 {
     if lines.push(session, from, bytes, emit).is_some() {
         lines.lose();

@@ -1,9 +1,12 @@
 //! What both directions of a connection know together: which protocol it is, who offered TLS.
+use super::hello::Members;
+use super::hellos::{self, Hellos};
 use super::json::Value;
 use super::op::{LinkVerb, Op};
 use super::{Connect, Info, Protocol};
 use crate::base::{PerSide, Side};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Shared by both directions. Every clue is kept, so that exchanged roles can be judged anew.
 #[derive(Default, Serialize, Deserialize)]
@@ -30,8 +33,8 @@ pub(super) struct Session {
 }
 
 /// Keys of an INFO that tell ports apart: which are there, and what some say.
-#[derive(Default)]
-struct InfoShape {
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct InfoShape {
     gateway: bool,
     leafnode_urls: bool,
     lnoc: bool,
@@ -43,8 +46,8 @@ struct InfoShape {
     offers_tls: bool,
 }
 
-impl InfoShape {
-    fn note(&mut self, key: &[u8], value: Value<'_>) {
+impl Members for InfoShape {
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
         let there = !matches!(value, Value::Null);
         match key {
             b"server_id" => self.no_server_id = matches!(value, Value::Text(id) if id.is_empty()),
@@ -62,16 +65,16 @@ impl InfoShape {
 }
 
 /// Keys of a CONNECT that tell who dials.
-#[derive(Default)]
-struct ConnectShape {
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct ConnectShape {
     lang: bool,
     cluster: bool,
     gateway: bool,
     leafnode: bool,
 }
 
-impl ConnectShape {
-    fn note(&mut self, key: &[u8], value: Value<'_>) {
+impl Members for ConnectShape {
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
         let there = !matches!(value, Value::Null);
         match key {
             b"lang" => self.lang = matches!(value, Value::Text(lang) if !lang.is_empty()),
@@ -137,18 +140,16 @@ impl Session {
     }
 
     /// Reads an INFO, and learns from it.
-    pub fn info(&mut self, from: Side, json: &[u8]) -> Option<Info> {
-        let mut shape = InfoShape::default();
-        let info = Info::read(json, |key, value| shape.note(key, value))?;
+    pub fn info(&mut self, from: Side, json: &[u8], known: Option<&mut Hellos>) -> Option<Arc<Info>> {
+        let (info, shape) = known.map_or_else(|| hellos::once(json), |known| known.info(json))?;
         self.learn_info(from, &shape);
         self.refresh();
         Some(info)
     }
 
     /// Reads a CONNECT, and learns from it.
-    pub fn connect(&mut self, json: &[u8]) -> Option<Connect> {
-        let mut shape = ConnectShape::default();
-        let connect = Connect::read(json, |key, value| shape.note(key, value))?;
+    pub fn connect(&mut self, json: &[u8], known: Option<&mut Hellos>) -> Option<Arc<Connect>> {
+        let (connect, shape) = known.map_or_else(|| hellos::once(json), |known| known.connect(json))?;
         self.learn_connect(&shape);
         self.refresh();
         Some(connect)

@@ -1,4 +1,5 @@
 //! TLS records of one direction: what is in clear, and the sizes of what is not (RFC 8446, RFC 5246).
+use super::listener::Listener;
 use super::op::{Fault, Op, TlsRecord};
 use super::read::Reader;
 use crate::base::Side;
@@ -36,7 +37,7 @@ impl Tls {
     }
 
     /// Takes bytes.
-    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut (impl Listener + ?Sized)) {
         let mut rest = bytes;
         if self.lost && is_plausible(rest) {
             self.lost = false;
@@ -55,7 +56,7 @@ impl Tls {
     }
 
     /// Bytes that will never come.
-    pub fn gap(&mut self, missing: u64, from: Side, emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    pub fn gap(&mut self, missing: u64, from: Side, emit: &mut (impl Listener + ?Sized)) {
         if missing > 0 && !self.hello_done && !self.body.is_empty() {
             self.tell_hello(from, emit);
         }
@@ -74,12 +75,7 @@ impl Tls {
         self.left > 0 || self.have > 0
     }
 
-    fn header<'b>(
-        &mut self,
-        from: Side,
-        bytes: &'b [u8],
-        emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized),
-    ) -> &'b [u8] {
+    fn header<'b>(&mut self, from: Side, bytes: &'b [u8], emit: &mut (impl Listener + ?Sized)) -> &'b [u8] {
         let mut used = 0;
         for (slot, &byte) in self.head.iter_mut().skip(usize::from(self.have)).zip(bytes) {
             *slot = byte;
@@ -94,7 +90,7 @@ impl Tls {
         if !is_header(self.head) {
             if !self.sound {
                 let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                emit(from, Op::Malformed { what: Fault::Framing, line: &self.head, length });
+                emit.op(from, Op::Malformed { what: Fault::Framing, line: &self.head, length });
             }
             self.lost = true;
             return b"";
@@ -106,31 +102,31 @@ impl Tls {
     }
 
     /// Tells what the header alone tells.
-    fn begin(&mut self, from: Side, emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn begin(&mut self, from: Side, emit: &mut (impl Listener + ?Sized)) {
         let len = self.left;
         match self.head[0] {
             CHANGE_CIPHER_SPEC => {
                 self.encrypted = true;
-                emit(from, Op::Tls(TlsRecord::ChangeCipherSpec));
+                emit.op(from, Op::Tls(TlsRecord::ChangeCipherSpec));
             }
             ALERT if len == 2 => self.body.clear(),
-            ALERT => emit(from, Op::Tls(TlsRecord::EncryptedAlert { len })),
-            HANDSHAKE if self.encrypted => emit(from, Op::Tls(TlsRecord::Data { len })),
+            ALERT => emit.op(from, Op::Tls(TlsRecord::EncryptedAlert { len })),
+            HANDSHAKE if self.encrypted => emit.op(from, Op::Tls(TlsRecord::Data { len })),
             APPLICATION_DATA => {
                 self.encrypted = true;
-                emit(from, Op::Tls(TlsRecord::Data { len }));
+                emit.op(from, Op::Tls(TlsRecord::Data { len }));
             }
             _ => {}
         }
     }
 
-    fn collect(&mut self, from: Side, part: &[u8], emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn collect(&mut self, from: Side, part: &[u8], emit: &mut (impl Listener + ?Sized)) {
         match self.head[0] {
             ALERT if self.head[3..] == [0, 2] => {
                 self.body.extend_from_slice(part);
                 if let (0, &[level, description]) = (self.left, self.body.as_slice()) {
                     self.body = Vec::new();
-                    emit(from, Op::Tls(TlsRecord::Alert { level, description }));
+                    emit.op(from, Op::Tls(TlsRecord::Alert { level, description }));
                 }
             }
             HANDSHAKE if !self.hello_done && !self.encrypted => {
@@ -152,11 +148,11 @@ impl Tls {
     }
 
     /// Reads the hello as far as it came.
-    fn tell_hello(&mut self, from: Side, emit: &mut (impl FnMut(Side, Op<'_>) + ?Sized)) {
+    fn tell_hello(&mut self, from: Side, emit: &mut (impl Listener + ?Sized)) {
         self.hello_done = true;
         let body = std::mem::take(&mut self.body);
         if let Some(hello) = hello(&body) {
-            emit(from, Op::Tls(hello));
+            emit.op(from, Op::Tls(hello));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! compressed (RFC 7692 without context takeover, the only way nats-server agrees to).
 use super::conversation::{Layer, feed, gap};
 use super::lines::Lines;
+use super::listener::Listener;
 use super::op::{Fault, Op};
 use super::session::Session;
 use crate::base::Side;
@@ -89,7 +90,7 @@ impl Ws {
         bytes: &[u8],
         emit: &mut F,
     ) where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         if self.lost && is_plausible(rest) {
@@ -114,7 +115,7 @@ impl Ws {
     /// Bytes that will never come.
     pub fn gap<F>(&mut self, lines: &mut Lines, from: Side, missing: u64, emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if missing == 0 {
             return;
@@ -155,7 +156,7 @@ impl Ws {
         emit: &mut F,
     ) -> &'b [u8]
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let mut rest = bytes;
         loop {
@@ -174,7 +175,7 @@ impl Ws {
         let first_of_message = frame[0] & 0x0f != 0;
         self.have = 0;
         let Some((len, mask)) = sound_header(&frame) else {
-            emit(from, Op::Malformed { what: Fault::Framing, line: b"", length: 2 });
+            emit.op(from, Op::Malformed { what: Fault::Framing, line: b"", length: 2 });
             lines.lose();
             self.lost = true;
             return b"";
@@ -200,7 +201,7 @@ impl Ws {
     /// A piece of a frame's body.
     fn body<F>(&mut self, lines: &mut Lines, session: &mut Session, from: Side, part: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if !self.masked {
             self.clear(lines, session, from, part, emit);
@@ -222,7 +223,7 @@ impl Ws {
     /// The same without its mask.
     fn clear<F>(&mut self, lines: &mut Lines, session: &mut Session, from: Side, part: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.is_control() {
             self.control.extend_from_slice(part);
@@ -235,7 +236,7 @@ impl Ws {
 
     fn inflate<F>(&mut self, lines: &mut Lines, session: &mut Session, from: Side, part: &[u8], emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         let inflater = self.inflater.get_or_insert_with(|| InflateState::new_boxed(DataFormat::Raw));
         let mut room = std::mem::take(&mut self.room);
@@ -264,7 +265,7 @@ impl Ws {
     /// A frame is complete.
     fn end<F>(&mut self, lines: &mut Lines, session: &mut Session, from: Side, emit: &mut F)
     where
-        F: FnMut(Side, Op<'_>) + ?Sized,
+        F: Listener + ?Sized,
     {
         if self.is_control() {
             let body = std::mem::take(&mut self.control);
@@ -272,7 +273,7 @@ impl Ws {
                 let (code, reason) = body
                     .split_first_chunk::<2>()
                     .map_or((1005, &b""[..]), |(code, reason)| (u16::from_be_bytes(*code), reason));
-                emit(from, Op::WsClose { code, reason });
+                emit.op(from, Op::WsClose { code, reason });
             }
         } else if self.squeezed && self.head[0] & FIN != 0 {
             if !self.skip {

@@ -24,11 +24,55 @@ struct Message {
     subject: u16,
 }
 
+/// Messages in their order, those of which something is not acknowledged.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct UnderWay {
+    all: Vec<Message>,
+    /// So many of them are done with.
+    done: usize,
+}
+
+impl UnderWay {
+    const fn len(&self) -> usize {
+        self.all.len() - self.done
+    }
+
+    fn iter(&self) -> std::slice::Iter<'_, Message> {
+        self.all.get(self.done..).unwrap_or_default().iter()
+    }
+
+    /// One more; what was acknowledged before `una` leaves.
+    #[inline(always)]
+    fn push(&mut self, message: Message, una: Seq) {
+        // Mostly all before it has arrived.
+        if self.all.last().is_none_or(|last| !last.end.after(una)) {
+            self.all.clear();
+            self.done = 0;
+        } else {
+            self.leave(una);
+        }
+        self.all.push(message);
+    }
+
+    #[inline(never)]
+    fn leave(&mut self, una: Seq) {
+        self.done += self.iter().take_while(|m| !m.end.after(una)).count();
+        if self.len() >= UNDER_WAY_MAX {
+            self.done += 1;
+        }
+        // Now and then, so that each is moved but once or twice.
+        if self.done > 64 && self.done > self.len() {
+            self.all.drain(..self.done);
+            self.done = 0;
+        }
+    }
+}
+
 /// Bookkeeping of one connection.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Risk {
-    publishes: VecDeque<Message>,
-    deliveries: VecDeque<Message>,
+    publishes: UnderWay,
+    deliveries: UnderWay,
     /// Publishes in all.
     pubs: u64,
     /// Of them proven processed by a PONG or +OK.
@@ -56,10 +100,11 @@ struct Request {
 
 impl Risk {
     /// A publish whose octets, as far as seen, end at `end`. `una`: what the server acknowledged so far.
+    #[inline(always)]
     pub fn publish(&mut self, subject: &[u8], reply: Option<&[u8]>, end: Seq, una: Seq) {
         self.pubs += 1;
         let subject_no = self.subject(subject);
-        push(&mut self.publishes, Message { end, subject: subject_no }, una);
+        self.publishes.push(Message { end, subject: subject_no }, una);
         // `$JS.API` and `$JS.ACK` requests wait for an answer, but not for a PubAck.
         let may_store = !subject.starts_with(b"$JS.");
         self.asked = reply.filter(|_| may_store).map(hash);
@@ -79,6 +124,7 @@ impl Risk {
     }
 
     /// A delivery; a message for a reply subject answers its request, a status like 503 (no responders) no less.
+    #[inline(always)]
     pub fn deliver(&mut self, subject: &[u8], end: Seq, una: Seq) {
         let request = if self.requests.is_empty() { None } else { self.requests.remove(&hash(subject)) };
         self.answered = request.filter(|r| r.may_store).map(|r| r.subject);
@@ -88,7 +134,7 @@ impl Risk {
             None if self.deliveries.len() < 8 => self.subject(subject),
             None => u16::MAX,
         };
-        push(&mut self.deliveries, Message { end, subject }, una);
+        self.deliveries.push(Message { end, subject }, una);
     }
 
     /// The last delivery was a PubAck: what is published on the subject that it answers goes to a stream.
@@ -105,8 +151,8 @@ impl Risk {
     /// The message under way goes on to `end`.
     pub fn goes_on(&mut self, from: Side, end: Seq) {
         let last = match from {
-            Side::Client => self.publishes.back_mut(),
-            Side::Server => self.deliveries.back_mut(),
+            Side::Client => self.publishes.all.last_mut(),
+            Side::Server => self.deliveries.all.last_mut(),
         };
         if let Some(message) = last {
             message.end = message.end.max(end);
@@ -137,8 +183,7 @@ impl Risk {
     /// The figures: `una` is what each end's peer acknowledged, `unacked_bytes` what it did not.
     #[must_use]
     pub fn report(&self, client_una: Seq, server_una: Seq, unacked_bytes: u64) -> AtRisk {
-        let open =
-            |queue: &VecDeque<Message>, una: Seq| queue.iter().filter(|m| m.end.after(una)).count() as u64;
+        let open = |queue: &UnderWay, una: Seq| queue.iter().filter(|m| m.end.after(una)).count() as u64;
         let publishes = open(&self.publishes, client_una);
         let mut subjects: Vec<u16> = Vec::new();
         let mut note = |no: u16| {
@@ -166,8 +211,18 @@ impl Risk {
         }
     }
 
+    #[inline(always)]
     fn subject(&mut self, subject: &[u8]) -> u16 {
         let subject = subject.get(..SUBJECT_LEN_MAX).unwrap_or(subject);
+        // Most publish on one subject, or on it first.
+        if self.subjects.first().is_some_and(|first| same(first, subject)) {
+            return 0;
+        }
+        self.find_subject(subject)
+    }
+
+    #[inline(never)]
+    fn find_subject(&mut self, subject: &[u8]) -> u16 {
         // The print tells most others at a glance.
         let own = print(subject);
         if let Some(no) = self.subjects.iter().position(|s| print(s) == own && **s == *subject) {
@@ -186,14 +241,14 @@ const fn bit(subject: u16) -> u16 {
     if subject < 16 { 1 << subject } else { 0 }
 }
 
-fn push(queue: &mut VecDeque<Message>, message: Message, una: Seq) {
-    while queue.front().is_some_and(|m| !m.end.after(una)) {
-        queue.pop_front();
+/// Whether two subjects are equal. Up to 16 octets that is how they begin and end, in less time than a call takes.
+#[inline(always)]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let ends = |s: &[u8]| Some((u64::from_le_bytes(*s.first_chunk()?), u64::from_le_bytes(*s.last_chunk()?)));
+    match (ends(a), ends(b)) {
+        (Some(a_ends), Some(b_ends)) => a.len() == b.len() && a_ends == b_ends && (a.len() <= 16 || a == b),
+        _ => a == b,
     }
-    if queue.len() >= UNDER_WAY_MAX {
-        queue.pop_front();
-    }
-    queue.push_back(message);
 }
 
 /// Length and last octets, in which subjects differ most.

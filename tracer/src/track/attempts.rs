@@ -38,10 +38,14 @@ impl Tracker {
     /// A connection of which this SYN was seen.
     fn replay(&mut self, syn: &Syn, out: &mut Vec<Tracked>) -> u32 {
         let seg = syn.segment();
-        let mut conn = Box::new(Connection::new(&seg, syn.seen, syn.id, Side::Client, true));
-        let outcome = conn.handle_segment(&seg, syn.seen, Side::Client);
-        let slot = self.insert(FlowKey::new(syn.client, syn.server), conn);
-        self.after(slot, Side::Client, seg.ttl, syn.seen.mark, &outcome, out);
+        let mut conn = Connection::within(self.spare.pop(), &seg, syn.seen, syn.id, (Side::Client, true));
+        let outcome = conn.handle_segment(&seg, syn.seen, Side::Client, &mut self.hellos);
+        let looked_at =
+            outcome.is_news() || conn.wants_a_look(Side::Client, outcome.answered, syn.seen.mark.at);
+        let slot = self.insert(conn);
+        if looked_at {
+            self.after(slot, Side::Client, seg.ttl, syn.seen.mark, &outcome, out);
+        }
         slot
     }
 

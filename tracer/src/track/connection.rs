@@ -1,13 +1,16 @@
 //! One connection as a value fed with timestamped segments. It keeps both ends, routes what comes to its parts and says when
 //! it has ended; what the end means is judged elsewhere, from the facts it gives.
+mod prediction;
+
 use super::endpoint::{Acked, End, Sent, Twin};
 use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};
-use super::stream::Piece;
+use super::stream::{Piece, Stream};
 use crate::base::{Endpoint, PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{
     EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
 };
+use crate::nats::Hellos;
 use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -67,6 +70,8 @@ pub struct Connection {
     pub accepted: bool,
     /// What it holds was told.
     holds_told: bool,
+    /// Nothing is going on that an ordinary segment could change.
+    smooth: bool,
     opening: Opening,
     roles_certain: bool,
     iface: (u32, u32),
@@ -88,6 +93,9 @@ pub struct Connection {
     ignored_resets: u32,
     went_on: PerSide<u32>,
     session: Option<Box<Session>>,
+    /// Memory for a session, of a connection that is over.
+    #[serde(skip)]
+    room: Option<Box<Session>>,
 }
 
 /// A receive window that stays closed.
@@ -113,7 +121,7 @@ pub struct Outcome {
     /// The sender answered something.
     pub answered: bool,
     /// From the session.
-    pub news: News,
+    pub news: Option<News>,
 }
 
 impl Outcome {
@@ -121,7 +129,7 @@ impl Outcome {
     #[must_use]
     #[inline]
     pub const fn is_news(&self) -> bool {
-        self.revived || self.ended || self.news.is_any()
+        self.news.is_some() || self.revived || self.ended
     }
 }
 
@@ -146,6 +154,7 @@ impl Connection {
             noted: false,
             accepted: false,
             holds_told: false,
+            smooth: false,
             opening,
             roles_certain: certain,
             iface: seen.place,
@@ -166,6 +175,36 @@ impl Connection {
             ignored_resets: 0,
             went_on: PerSide::default(),
             session: None,
+            room: None,
+        }
+    }
+
+    /// The same, in the memory of one that is over and [empty](Self::empty).
+    #[must_use]
+    pub fn within(
+        room: Option<Box<Self>>,
+        seg: &Segment<'_>,
+        seen: Seen,
+        first_frame: u64,
+        (from, certain): (Side, bool),
+    ) -> Box<Self> {
+        let new = Self::new(seg, seen, first_frame, from, certain);
+        let Some(mut place) = room else { return Box::new(new) };
+        let (room, rtt) = (place.room.take(), std::mem::take(&mut place.rtt));
+        *place = Self { room, rtt, ..new };
+        place
+    }
+
+    /// Drops all that it has but the largest pieces of memory, which the next will need.
+    pub fn empty(&mut self) {
+        if let Some(mut session) = self.session.take() {
+            *session = Session::default();
+            self.room = Some(session);
+        }
+        self.rtt.empty();
+        self.icmp = Vec::new();
+        for side in Side::BOTH {
+            self.ends[side].stream = Stream::default();
         }
     }
 
@@ -207,8 +246,40 @@ impl Connection {
         }
     }
 
+    /// Which side sends from `src` to `dst`; `None`: it is not the connection between these ends.
+    #[inline(always)]
+    #[must_use]
+    pub fn sender(&self, src: Endpoint, dst: Endpoint) -> Option<Side> {
+        let (side, peer) = if src == self.client {
+            (Side::Client, &self.server)
+        } else if src == self.server {
+            (Side::Server, &self.client)
+        } else {
+            return None;
+        };
+        (dst == *peer).then_some(side)
+    }
+
     /// One segment of this connection.
-    pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, from: Side) -> Outcome {
+    #[inline(always)]
+    pub fn handle_segment(
+        &mut self,
+        seg: &Segment<'_>,
+        seen: Seen,
+        from: Side,
+        hellos: &mut Hellos,
+    ) -> Outcome {
+        if self.foresees(seg, seen, from) {
+            return self.take_foreseen(seg, seen, from, hellos);
+        }
+        let outcome = self.handle_any(seg, seen, from, hellos);
+        self.smooth = self.is_smooth();
+        outcome
+    }
+
+    /// Any segment whatever.
+    #[inline(never)]
+    fn handle_any(&mut self, seg: &Segment<'_>, seen: Seen, from: Side, hellos: &mut Hellos) -> Outcome {
         let mut outcome = Outcome::default();
         let mark = seen.mark;
         let to = from.other();
@@ -223,7 +294,7 @@ impl Connection {
         } else {
             &NO_OPTIONS
         };
-        let twin = twin(seg, seen, options);
+        let twin = Twin::of(seg, seen, options);
         if self.ends[from].twin.is_again(&twin) && self.ends[from].facts.packets > 0 {
             outcome.twin = true;
             return outcome;
@@ -241,17 +312,14 @@ impl Connection {
             self.handle_syn(seg, mark, from, options);
         }
         if seg.flags.ack() {
-            self.handle_ack(seg, mark, from, options, &mut outcome);
+            self.handle_ack(seg, mark, from, options, &mut outcome, hellos);
         }
         if !seg.flags.syn() && self.opening != Opening::Syn {
-            let shift = self.ends[from].window_shift;
-            let scaled = u32::from(seg.window)
-                << if self.ends[to].window_scaling || self.opening == Opening::Midstream { shift } else { 0 };
             let sent = self.ends[to].facts.bytes;
-            self.ends[from].offers_window(scaled, sent, mark);
+            self.ends[from].offers_window(seg.window, sent, mark);
         }
         if seg.payload_len > 0 || seg.flags.fin() {
-            self.handle_octets(seg, mark, from, was_in_hole, &mut outcome);
+            self.handle_octets(seg, mark, from, was_in_hole, &mut outcome, hellos);
         } else if !seg.flags.syn() {
             self.handle_probe(seg, mark, from);
         }
@@ -295,9 +363,6 @@ impl Connection {
         let end = &mut self.ends[from];
         end.facts.syns = end.facts.syns.saturating_add(1);
         end.facts.mss = options.mss.or(end.facts.mss);
-        end.window_scaling = options.window_scale.is_some();
-        end.window_shift = options.window_scale.unwrap_or(0).min(14);
-        end.window = u32::from(seg.window);
         if end.iss == Some(seg.seq) && !end.stream.is_started() {
             end.stream.start(seg.seq.add(1));
         }
@@ -323,6 +388,7 @@ impl Connection {
         from: Side,
         options: &Options,
         outcome: &mut Outcome,
+        hellos: &mut Hellos,
     ) {
         let peer = from.other();
         let joined = matches!(self.opening, Opening::Midstream | Opening::Done);
@@ -334,15 +400,7 @@ impl Connection {
             Acked::New(rtt) => {
                 outcome.answered = true;
                 self.ends[from].facts.last_progress = Some(mark);
-                if let Some(rtt) = rtt {
-                    self.rtt.sample(rtt);
-                }
-                if self.idle_gap > Span::ZERO && mark.at >= self.idle_end {
-                    if self.ended.is_none() {
-                        self.lived_through = self.lived_through.max(self.idle_gap);
-                    }
-                    self.idle_gap = Span::ZERO;
-                }
+                self.answered(rtt, mark.at);
             }
             Acked::Nothing => self.selective(seg.ack, peer, options),
         }
@@ -355,7 +413,30 @@ impl Connection {
             self.established = Some(mark.at);
         }
         if self.ends[peer].stream.lacks(seg.ack) {
-            self.skip_hole(peer, seg.ack, mark);
+            self.skip_hole(peer, seg.ack, mark, hellos);
+        }
+    }
+
+    /// An end acknowledged something new, after so long where that measures a round trip.
+    #[inline]
+    fn answered(&mut self, rtt: Option<Span>, at: Timestamp) {
+        if let Some(rtt) = rtt {
+            self.rtt.sample(rtt);
+        }
+        if self.idle_gap > Span::ZERO && at >= self.idle_end {
+            if self.ended.is_none() {
+                self.lived_through = self.lived_through.max(self.idle_gap);
+            }
+            self.idle_gap = Span::ZERO;
+        }
+    }
+
+    /// Octets of payload were seen.
+    #[inline]
+    fn note_payload(&mut self, at: Timestamp) {
+        if self.ended.is_none() {
+            self.quiet_lived_through = self.quiet_lived_through.max(at - self.payload_at);
+            self.payload_at = at;
         }
     }
 
@@ -378,6 +459,7 @@ impl Connection {
         from: Side,
         was_in_hole: bool,
         outcome: &mut Outcome,
+        hellos: &mut Hellos,
     ) {
         // Octets of a SYN (fast open) come after it in sequence space.
         let seq = if seg.flags.syn() { seg.seq.add(1) } else { seg.seq };
@@ -387,12 +469,9 @@ impl Connection {
         }
         let started = self.ends[from].stream.is_started();
         if seg.payload_len > 0 {
+            self.note_payload(mark.at);
             let end = &mut self.ends[from];
             end.facts.last_data = Some(mark);
-            if self.ended.is_none() {
-                self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
-                self.payload_at = mark.at;
-            }
             end.facts.largest_segment = end.facts.largest_segment.max(seg.payload_len);
             let sent = end.sent(seq.add(seg.payload_len), seg.payload_len, mark);
             if let Sent::New(octets) = sent {
@@ -405,7 +484,7 @@ impl Connection {
             if !started {
                 end.stream.start(seq);
             }
-            let fresh = self.feed(from, seq, seg.payload, seg.payload_len, mark);
+            let fresh = self.feed(from, seq, (seg.payload, seg.payload_len), mark, hellos);
             let end = &mut self.ends[from];
             if end.fills_hole(sent == Sent::Old, fresh, mark.at) {
                 end.facts.filled_holes = end.facts.filled_holes.saturating_add(1);
@@ -611,8 +690,8 @@ impl Connection {
     }
 
     /// A session from here on; where observation began in the middle, whatever came first, it seeks a certain line.
-    fn begin_session(opening: Opening) -> Box<Session> {
-        let mut session = Box::<Session>::default();
+    fn begin_session(opening: Opening, room: &mut Option<Box<Session>>) -> Box<Session> {
+        let mut session = room.take().unwrap_or_default();
         if opening == Opening::Midstream {
             session.midstream();
         }
@@ -621,32 +700,38 @@ impl Connection {
 
     /// Captured octets of `from`, of which so many were on the wire. `true` if they brought anything new.
     #[inline]
-    fn feed(&mut self, from: Side, seq: Seq, bytes: &[u8], len: u32, mark: Mark) -> bool {
+    fn feed(
+        &mut self,
+        from: Side,
+        seq: Seq,
+        (bytes, len): (&[u8], u32),
+        mark: Mark,
+        hellos: &mut Hellos,
+    ) -> bool {
         let end = &mut self.ends[from];
         let place = Place { mark, end: seq.add(len), una: end.snd_una };
-        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
-        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place))
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
+        end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place, hellos))
     }
 
     /// The peer acknowledged octets of `from` up to `ack` that were not captured.
     #[cold]
-    fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark) {
+    fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark, hellos: &mut Hellos) {
         let end = &mut self.ends[from];
         let place = Place { mark, end: ack, una: end.snd_una };
-        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening));
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         // The FIN takes a number but no octet.
         let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
-        end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place));
+        end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place, hellos));
     }
 
     fn collect_news(&mut self, outcome: &mut Outcome) {
-        let Some(session) = &mut self.session else { return };
-        let news = std::mem::take(&mut session.news);
+        let Some(news) = self.session.as_mut().and_then(|session| session.take_news()) else { return };
         if news.swapped && self.opening == Opening::Midstream {
             self.swap_sides();
         }
         self.accepted |= news.accepted;
-        outcome.news = news;
+        outcome.news = Some(news);
     }
 
     fn swap_sides(&mut self) {
@@ -682,18 +767,25 @@ impl Connection {
         false
     }
 
-    /// The facts as of now.
+    /// The facts as of now. `last`: nothing is asked of it any more, they are taken.
     #[must_use]
-    pub fn facts(&self, input_ended: bool, until: Timestamp, iface: Option<Arc<str>>) -> Facts {
+    pub fn facts(
+        &mut self,
+        input_ended: bool,
+        last: bool,
+        until: Timestamp,
+        iface: Option<Arc<str>>,
+    ) -> Box<Facts> {
         let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
         let tcp = PerSide::from_fn(|side| {
             self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
-        let mut nats = match &self.session {
+        let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
+        let mut nats = match &mut self.session {
             Some(session) => {
                 let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
-                session.finish(self.acked_until(Side::Client), self.acked_until(Side::Server), unacked, left)
+                session.finish(client_una, server_una, unacked, left, last)
             }
             None => NatsFacts::default(),
         };
@@ -717,7 +809,7 @@ impl Connection {
             unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
         }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
-        Facts {
+        Box::new(Facts {
             first_frame: self.first_frame,
             client: self.client,
             server: self.server,
@@ -750,7 +842,7 @@ impl Connection {
             ended_by,
             ignored_resets: self.ignored_resets,
             host: None,
-        }
+        })
     }
 
     fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
@@ -952,12 +1044,13 @@ impl Connection {
 
 /// A piece of a side's stream for its session.
 #[inline]
-fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place) {
+fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place, hellos: &mut Hellos) {
     match piece {
-        Piece::Bytes(bytes) => session.bytes(from, bytes, place),
-        Piece::Gap(missing) => session.gap(from, missing, place),
+        Piece::Bytes(bytes) => session.bytes(from, bytes, place, hellos),
+        Piece::Gap(missing) => session.gap(from, missing, place, hellos),
         Piece::Missed(missing, at) => {
-            session.gap(from, missing, Place { mark: Mark { at, ..place.mark }, ..place });
+            let place = Place { mark: Mark { at, ..place.mark }, ..place };
+            session.gap(from, missing, place, hellos);
         }
     }
 }
@@ -966,17 +1059,4 @@ fn give(session: &mut Session, from: Side, piece: Piece<'_>, place: Place) {
 #[must_use]
 pub fn is_refusal(seg: &Segment<'_>) -> bool {
     seg.flags.rst() && seg.flags.ack() && seg.seq == Seq(0)
-}
-
-fn twin(seg: &Segment<'_>, seen: Seen, options: &Options) -> Twin {
-    Twin {
-        seq: seg.seq,
-        ack: seg.ack,
-        shape: (seg.payload_len, seg.flags.0, seg.window),
-        ip_id: seg.ip_id,
-        tsval: options.timestamps.map(|t| t.0),
-        ttl: seg.ttl,
-        place: seen.place,
-        at: seen.mark.at,
-    }
 }

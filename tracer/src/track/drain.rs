@@ -36,6 +36,7 @@ impl Drain {
     }
 
     /// A publish: part of a drain only where no subscription is left, the answer to a message that was there already.
+    #[inline]
     pub fn publish(&mut self, subs: Option<u64>) {
         if let Stage::Unsub(at) | Stage::Ping(at, _) | Stage::Pong(at, _) = self.stage {
             self.stage = if self.is_all(subs) { Stage::Unsub(at) } else { Stage::Other };

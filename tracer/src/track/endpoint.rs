@@ -1,12 +1,14 @@
 //! One end of a connection, from what was seen of it: sequence space, window, what it is owed.
+use super::connection::Seen;
 use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
 use crate::event::{Closings, Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
 
 /// A peer that speaks sooner than this after a segment may simply not have got it yet.
-const CROSSING: Span = Span::millis(300);
+pub const CROSSING: Span = Span::millis(300);
 /// Segments that come out of order come within this (Wireshark's limit, too).
 const OVERTAKEN: Span = Span::millis(3);
 
@@ -26,12 +28,6 @@ pub struct End {
     pub started: bool,
     /// `snd_una` is known.
     pub acked_once: bool,
-    /// Shift of its own window field, from its SYN.
-    pub window_shift: u8,
-    /// It offered window scaling (needed of both).
-    pub window_scaling: bool,
-    /// Window it last offered, octets.
-    pub window: u32,
     /// Probes of the peer since it is closed.
     pub window_probes: u32,
     /// That it stays closed was told.
@@ -96,6 +92,21 @@ pub struct Twin {
 }
 
 impl Twin {
+    /// Of this sighting.
+    #[must_use]
+    pub fn of(seg: &Segment<'_>, seen: Seen, options: &Options) -> Self {
+        Self {
+            seq: seg.seq,
+            ack: seg.ack,
+            shape: (seg.payload_len, seg.flags.0, seg.window),
+            ip_id: seg.ip_id,
+            tsval: options.timestamps.map(|t| t.0),
+            ttl: seg.ttl,
+            place: seen.place,
+            at: seen.mark.at,
+        }
+    }
+
     /// Whether `other`, seen later, is the same segment seen a second time.
     #[must_use]
     pub fn is_again(&self, other: &Self) -> bool {
@@ -124,6 +135,7 @@ impl Twin {
 
 impl End {
     /// Sends octets up to `end`, `len` of them payload: new ones go under way, old ones count as a repeat of what is owed.
+    #[inline(always)]
     pub fn sent(&mut self, end: Seq, len: u32, mark: Mark) -> Sent {
         if !self.started {
             self.started = true;
@@ -145,6 +157,25 @@ impl End {
             self.repeat(mark);
         }
         Sent::Old
+    }
+
+    /// Nothing is repeated, closed, missing, probed or said goodbye to: the next segment in order changes figures alone.
+    #[must_use]
+    pub fn is_smooth(&self) -> bool {
+        self.started
+            && self.acked_once
+            && self.facts.packets > 0
+            && self.ip_id.is_some()
+            && self.fin_end.is_none()
+            && self.missed_fin_at.is_none()
+            && self.facts.zero_window.since.is_none()
+            && self.repeats == 0
+            && self.last_repeat.is_none()
+            && self.peer_spoke == 0
+            && !self.smaller_pass
+            && self.keepalive.is_none()
+            && self.hole_since.is_none()
+            && !self.stream.has_hole()
     }
 
     /// Something owed was sent once more.
@@ -262,11 +293,10 @@ impl End {
         self.keepalive.map(|first| make(Owed::Keepalive, first, self.keepalive_repeats, 0))
     }
 
-    /// Offers a window of `octets` to the peer, which has sent `sent` octets of payload so far.
-    pub fn offers_window(&mut self, octets: u32, sent: u64, mark: Mark) {
-        self.window = octets;
+    /// Offers a window, scaled or not, to the peer, which has sent `sent` octets of payload so far.
+    pub fn offers_window(&mut self, window: u16, sent: u64, mark: Mark) {
         let zero = &mut self.facts.zero_window;
-        match (octets, zero.since) {
+        match (window, zero.since) {
             (0, None) => {
                 zero.since = Some(mark);
                 let first = Closings { first: mark, before: sent, last: mark.at, until: sent };

@@ -44,7 +44,7 @@ impl Tracker {
             }
             return;
         }
-        if let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) {
+        if let Some(slot) = self.find(key.low, key.high).map(|f| f.0).or_else(|| self.grow(key, out)) {
             return self.socket_over(slot, key, out);
         }
         let Some(flow) = self.sockets.get(key) else { return };
@@ -70,7 +70,6 @@ impl Tracker {
     fn socket_over(&mut self, slot: u32, key: FlowKey, out: &mut Vec<Tracked>) {
         let now = self.now;
         let Some(over) = self.sockets.get(key).and_then(|f| frameless::is_over(&f.facts)) else { return };
-        self.wake(slot);
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         if conn.told || over < conn.start().at {
             return;

@@ -38,6 +38,7 @@ impl Default for InFlight {
 
 impl InFlight {
     /// A segment with new octets was seen.
+    #[inline]
     pub fn sent(&mut self, flight: Flight) {
         let used = usize::from(self.used);
         if let Some(slot) = self.ring.get_mut(used) {
@@ -57,7 +58,19 @@ impl InFlight {
     }
 
     /// Everything before `ack` arrived. Gives the time the newest fully acknowledged, unrepeated segment took.
+    #[inline(always)]
     pub fn acked(&mut self, ack: Seq, at: Timestamp) -> Option<Span> {
+        // Mostly that is all.
+        match self.ring.get(usize::from(self.used).wrapping_sub(1)) {
+            Some(newest) if !newest.end.after(ack) => {
+                self.used = 0;
+                (!newest.repeated).then(|| at - newest.mark.at)
+            }
+            _ => self.partly_acked(ack, at),
+        }
+    }
+
+    fn partly_acked(&mut self, ack: Seq, at: Timestamp) -> Option<Span> {
         let used = usize::from(self.used);
         let done = self.ring.iter().take(used).take_while(|f| !f.end.after(ack)).count();
         let rtt =
@@ -78,6 +91,14 @@ impl InFlight {
     #[must_use]
     pub fn oldest(&self) -> Option<Flight> {
         self.ring.first().copied().filter(|_| self.used > 0)
+    }
+
+    /// When the oldest segment that is not acknowledged was sent.
+    #[must_use]
+    #[inline]
+    pub const fn oldest_at(&self) -> Option<Timestamp> {
+        let [oldest, ..] = &self.ring;
+        if self.used > 0 { Some(oldest.mark.at) } else { None }
     }
 
     /// The oldest segment was seen again.

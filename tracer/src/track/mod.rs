@@ -12,6 +12,7 @@ mod endpoint;
 mod frameless;
 mod gone;
 mod host;
+mod index;
 mod inflight;
 mod joint;
 mod latency;
@@ -39,10 +40,11 @@ pub use tracked::{Answer, ConnId, Ending, FirstSegment, Tracked};
 
 use crate::base::{Endpoint, PortSet, Side, Span, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
+use crate::nats::Hellos;
 use crate::wire::{IcmpError, Segment};
 use connection::{Connection, Outcome};
 use embryo::Embryos;
-use hashbrown::HashMap;
+use index::Index;
 use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -88,12 +90,16 @@ impl FlowKey {
 /// The table of connections.
 pub struct Tracker {
     config: TrackConfig,
-    index: HashMap<FlowKey, u32, foldhash::fast::RandomState>,
+    index: Index,
+    hellos: Hellos,
     slots: Vec<Slot>,
     rest: Rest,
     /// Attempts that are one SYN; they are in no slot.
     embryos: Embryos,
     free: Vec<u32>,
+    /// Memory of connections that are over, for the next.
+    #[allow(clippy::vec_box, reason = "it is the boxes that are kept: they move from here to a slot")]
+    spare: Vec<Box<Connection>>,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
     next_timer: i64,
     now: Timestamp,
@@ -101,6 +107,9 @@ pub struct Tracker {
     gone: gone::Gone,
     sockets: sockets::Sockets,
 }
+
+/// Connections that are over and whose memory is kept: as many as are told in a tick where many come and go.
+const SPARE: usize = 256;
 
 /// Timers run out only as time passes a multiple of this, in nanoseconds.
 const TICK: i64 = 25_000_000;
@@ -122,13 +131,15 @@ impl Tracker {
     pub fn new(config: TrackConfig) -> Self {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
-            index: HashMap::default(),
+            index: Index::default(),
+            hellos: Hellos::default(),
             slots: Vec::new(),
             rest: Rest::new(config.max_connections),
             gone: gone::Gone::new(config.max_connections),
             config,
             embryos: Embryos::default(),
             free: Vec::new(),
+            spare: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
@@ -144,32 +155,80 @@ impl Tracker {
     /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        let key = FlowKey::new(seg.src, seg.dst);
-        let slot = self.index.get(&key).copied().or_else(|| self.grow(key, out));
-        let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
-            Some(slot) => slot,
-            // "Later repeats of the same segments belong to the close already written."
-            None if self.gone.owns(key, seg, seen.mark.at) => return,
-            None if self.begin(seg, seen, ordinal, out) => return,
-            None => self.open(key, seg, seen, ordinal, out),
+        let (slot, from) = match self.find(seg.src, seg.dst) {
+            Some(found) if !seg.flags.syn() => found,
+            found => match self.admit(found, seg, seen, ordinal, out) {
+                Some(begun) => begun,
+                None => return,
+            },
         };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         if seen.mark.at >= conn.check_at && !self.survives_check(slot, seen.mark.at, out) {
             return;
         }
         let Some(conn) = awake(&mut self.slots, slot) else { return };
-        let from = conn.side_of(seg.src);
-        let outcome = conn.handle_segment(seg, seen, from);
-        if !outcome.twin {
+        let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
+        if outcome.is_news() || !outcome.twin && conn.wants_a_look(from, outcome.answered, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
     }
 
-    /// The connection between these ends is another one than this segment's: the ports are used again. Else it is awake.
-    fn is_over(&mut self, slot: u32, seg: &Segment<'_>, mark: Mark, out: &mut Vec<Tracked>) -> bool {
-        if awake(&mut self.slots, slot).is_none() {
-            self.wake(slot);
+    /// The slot of the connection between these ends, which is awake then, and which side `src` is.
+    #[inline(always)]
+    fn find(&mut self, src: Endpoint, dst: Endpoint) -> Option<(u32, Side)> {
+        let hash = self.index.hash(src, dst);
+        let (slots, mut side) = (&self.slots, None);
+        let slot = self.index.find(hash, |slot| match slots.get(slot as usize) {
+            Some(Slot::Awake(conn)) => {
+                side = conn.sender(src, dst);
+                side.is_some()
+            }
+            Some(Slot::Resting(_)) => {
+                side = None;
+                true
+            }
+            Some(Slot::Free) | None => false,
+        })?;
+        match side {
+            Some(side) => Some((slot, side)),
+            None => self.rouse(slot, src, dst),
         }
+    }
+
+    /// One that rests has the hash of these ends: nearly always it is theirs, which shows once it is awake.
+    #[cold]
+    fn rouse(&mut self, slot: u32, src: Endpoint, dst: Endpoint) -> Option<(u32, Side)> {
+        self.wake(slot);
+        match self.connection(slot)?.sender(src, dst) {
+            Some(side) => Some((slot, side)),
+            None => self.find(src, dst),
+        }
+    }
+
+    /// A segment that may begin a connection, with what was found of its ends: the slot of its connection, if it has one.
+    #[inline(never)]
+    fn admit(
+        &mut self,
+        found: Option<(u32, Side)>,
+        seg: &Segment<'_>,
+        seen: Seen,
+        ordinal: u64,
+        out: &mut Vec<Tracked>,
+    ) -> Option<(u32, Side)> {
+        let key = FlowKey::new(seg.src, seg.dst);
+        let slot = found.map(|f| f.0).or_else(|| self.grow(key, out));
+        let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
+            Some(slot) => slot,
+            // "Later repeats of the same segments belong to the close already written."
+            None if self.gone.owns(key, seg, seen.mark.at) => return None,
+            None if self.begin(seg, seen, ordinal, out) => return None,
+            None => self.open(key, seg, seen, ordinal, out),
+        };
+        Some((slot, self.connection(slot)?.side_of(seg.src)))
+    }
+
+    /// The connection between these ends is another one than this segment's: the ports are used again.
+    fn is_over(&mut self, slot: u32, seg: &Segment<'_>, mark: Mark, out: &mut Vec<Tracked>) -> bool {
         let over = self.connection(slot).is_some_and(|conn| conn.is_reuse(seg));
         if over {
             self.replace(slot, mark, out);
@@ -188,9 +247,8 @@ impl Tracker {
     /// An ICMP error that quotes a segment.
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
-        let key = FlowKey::new(icmp.src, icmp.dst);
-        let Some(slot) = self.index.get(&key).copied().or_else(|| self.grow(key, out)) else { return };
-        self.wake(slot);
+        let found = self.find(icmp.src, icmp.dst).map(|f| f.0);
+        let Some(slot) = found.or_else(|| self.grow(FlowKey::new(icmp.src, icmp.dst), out)) else { return };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };
@@ -296,7 +354,7 @@ impl Tracker {
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
         self.make_room(seen.mark, out);
-        let conn = Box::new(Connection::new(seg, seen, ordinal, from, certain));
+        let conn = Connection::within(self.spare.pop(), seg, seen, ordinal, (from, certain));
         out.push(Tracked::Opened {
             id: ordinal,
             mark: seen.mark,
@@ -306,14 +364,19 @@ impl Tracker {
             first: Some(FirstSegment::of(seg, from)),
             process: self.sockets.dialler(key),
         });
-        self.insert(key, conn)
+        self.insert(conn)
     }
 
-    fn insert(&mut self, key: FlowKey, conn: Box<Connection>) -> u32 {
+    fn insert(&mut self, conn: Box<Connection>) -> u32 {
+        let hash = self.index.hash(conn.client, conn.server);
         self.put_to_rest();
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
+                if self.slots.len() == self.slots.capacity() {
+                    // Less than a doubling: much of a large table would be empty.
+                    self.slots.reserve_exact(64 + self.slots.len() / 8);
+                }
                 self.slots.push(Slot::Free);
                 (self.slots.len() - 1) as u32
             }
@@ -322,11 +385,12 @@ impl Tracker {
             *place = Slot::Awake(conn);
             self.rest.one_more();
         }
-        self.index.insert(key, slot);
+        self.index.insert(hash, slot);
         slot
     }
 
     /// What a segment brought up is passed on, and the next look is planned.
+    #[inline(never)]
     fn after(
         &mut self,
         slot: u32,
@@ -337,9 +401,6 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) {
         let Some(conn) = awake(&mut self.slots, slot) else { return };
-        if !outcome.is_news() && !conn.wants_a_look(from, outcome.answered, mark.at) {
-            return;
-        }
         let (id, client, server) = (conn.first_frame, conn.client, conn.server);
         // The last ACK of a goodbye is no sign that its sender serves on.
         if outcome.answered && conn.ended.is_none() && conn.pulse_due(from, mark.at) {
@@ -353,8 +414,8 @@ impl Tracker {
         if let Some(window) = conn.slow_consumer(mark.at, &self.config.limits) {
             out.push(Tracked::SlowConsumerBuilding { id, mark, client, server, window });
         }
-        if outcome.news.is_any() {
-            pass_on(conn, mark, outcome.news, out);
+        if let Some(news) = outcome.news {
+            pass_on(conn, mark, news, out);
         }
         if outcome.revived {
             if conn.told {
@@ -454,7 +515,8 @@ impl Tracker {
             Some((_, EndedBy::GaveUp)) => !conn.is_attempt(),
             _ => false,
         };
-        let mut facts = conn.facts(input_ended, now, iface);
+        let stays = silent && !input_ended;
+        let mut facts = conn.facts(input_ended, !stays, now, iface);
         if let Some(mut host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
             frameless::disown(&mut host, facts.handshake);
             facts.rtt = facts.rtt.or_else(|| frameless::rtt(&host));
@@ -462,8 +524,8 @@ impl Tracker {
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);
         }
-        out.push(Tracked::Closed(Box::new(facts)));
-        if silent && !input_ended { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
+        out.push(Tracked::Closed(facts));
+        if stays { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 
     /// The same ports begin anew: whatever was there is over.
@@ -482,18 +544,21 @@ impl Tracker {
 
     fn remove(&mut self, slot: u32) {
         self.wake(slot);
-        let Some(Slot::Awake(conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else { return };
+        let Some(Slot::Awake(mut conn)) = self.slots.get_mut(slot as usize).map(std::mem::take) else {
+            return;
+        };
         self.rest.one_less();
         if conn.told {
             let next = |side: Side| Some(conn.end(side).snd_nxt).filter(|_| conn.end(side).started);
             let ends = [(conn.client, next(Side::Client)), (conn.server, next(Side::Server))];
             self.gone.remember(self.now, ends);
         }
-        let key = FlowKey::new(conn.client, conn.server);
-        if self.index.get(&key) == Some(&slot) {
-            self.index.remove(&key);
-        }
+        self.index.remove(self.index.hash(conn.client, conn.server), slot);
         self.free.push(slot);
+        if self.spare.len() < SPARE {
+            conn.empty();
+            self.spare.push(conn);
+        }
     }
 
     /// Makes room: of the next few, an attempt that never got anywhere, else the one silent longest.
@@ -506,7 +571,9 @@ impl Tracker {
             let rank = match self.slots.get(slot) {
                 None | Some(Slot::Free) => continue,
                 Some(Slot::Awake(conn)) => (!(conn.is_attempt() || conn.told), conn.last().at, slot as u32),
-                Some(Slot::Resting(resting)) => (true, resting.last, slot as u32),
+                Some(Slot::Resting(resting)) => {
+                    (true, self.rest.head(resting).map_or(self.now, |head| head.last), slot as u32)
+                }
             };
             if choice.is_none_or(|c| rank < c) {
                 choice = Some(rank);

@@ -1,8 +1,11 @@
 //! Connections that are silent and owe nothing rest: written down, and squeezed against the first that was, whose INFO, CONNECT
 //! and times are nearly theirs. A few hundred octets are left of some thousand. A frame wakes them.
+mod format;
+
 use super::connection::{Connection, Limits};
 use super::{Tracker, share};
 use crate::base::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// So many connections are awake before any is put to rest: a part of those that a table may hold, within bounds.
 const AWAKE: (usize, usize, usize) = (128, 1024, 8 * 1024);
@@ -25,11 +28,18 @@ pub enum Slot {
     Resting(Resting),
 }
 
-/// A connection, written down.
-pub struct Resting {
+/// A connection, written down: its [`Head`], then the rest, squeezed.
+pub struct Resting(Box<[u8]>);
+
+/// What is asked of one that rests.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct Head {
     /// Its last frame.
     pub last: Timestamp,
-    squeezed: Box<[u8]>,
+    /// Its first frame.
+    id: u64,
+    /// Octets, before they were squeezed.
+    len: u32,
 }
 
 impl Slot {
@@ -54,6 +64,8 @@ pub fn awake(slots: &mut [Slot], slot: u32) -> Option<&mut Connection> {
 /// Who rests, and what the others are squeezed against.
 pub struct Rest {
     pattern: Vec<u8>,
+    /// When the first was put to rest.
+    since: Timestamp,
     /// So many stay awake.
     most: usize,
     /// Connections that are awake.
@@ -64,7 +76,13 @@ pub struct Rest {
 impl Rest {
     /// For a table of so many connections.
     pub fn new(max_connections: usize) -> Self {
-        Self { pattern: Vec::new(), most: share(max_connections, AWAKE), awake: 0, hand: 0 }
+        Self {
+            pattern: Vec::new(),
+            since: Timestamp(0),
+            most: share(max_connections, AWAKE),
+            awake: 0,
+            hand: 0,
+        }
     }
 
     /// One more is awake.
@@ -77,23 +95,35 @@ impl Rest {
         self.awake = self.awake.saturating_sub(1);
     }
 
+    /// What is known of one that rests without waking it.
+    pub fn head(&self, resting: &Resting) -> Option<Head> {
+        self.parts(resting).map(|(head, _)| head)
+    }
+
+    fn parts<'a>(&self, resting: &'a Resting) -> Option<(Head, &'a [u8])> {
+        format::read(&resting.0, (self.since.0, 0)).ok()
+    }
+
     fn squeeze(&mut self, conn: &mut Connection) -> Option<Resting> {
         conn.tidy();
-        let written = postcard::to_allocvec(conn).ok()?;
+        let (last, id) = (conn.last().at, conn.first_frame);
+        let written = format::write(conn, (last.0, id), Vec::new()).ok()?;
         if self.pattern.is_empty() {
             self.pattern = written.get(..PATTERN_MAX).unwrap_or(&written).to_vec();
+            self.since = last;
         }
-        let squeezed = lz4_flex::block::compress_with_dict(&written, &self.pattern);
-        let len = u32::try_from(written.len()).ok()?;
-        let squeezed = [&len.to_be_bytes()[..], &squeezed].concat().into_boxed_slice();
-        Some(Resting { last: conn.last().at, squeezed })
+        let head = Head { last, id, len: u32::try_from(written.len()).ok()? };
+        let mut all = format::write(&head, (self.since.0, 0), Vec::new()).ok()?;
+        all.extend_from_slice(&lz4_flex::block::compress_with_dict(&written, &self.pattern));
+        Some(Resting(all.into_boxed_slice()))
     }
 
     fn unfold(&self, resting: &Resting) -> Option<Box<Connection>> {
-        let (len, squeezed) = resting.squeezed.split_first_chunk::<4>()?;
-        let len = u32::from_be_bytes(*len) as usize;
+        let (head, squeezed) = self.parts(resting)?;
+        let len = head.len as usize;
         let written = lz4_flex::block::decompress_with_dict(squeezed, len, &self.pattern).ok()?;
-        postcard::from_bytes(&written).ok()
+        let (conn, _) = format::read(&written, (head.last.0, head.id)).ok()?;
+        Some(Box::new(conn))
     }
 }
 
@@ -131,6 +161,12 @@ impl Tracker {
             }
         }
     }
+}
+
+/// All that is known of a connection, to compare.
+#[cfg(test)]
+pub fn written(conn: &Connection) -> Option<Vec<u8>> {
+    format::write(conn, (0, 0), Vec::new()).ok()
 }
 
 #[cfg(test)]

@@ -30,15 +30,25 @@ impl RoundTrips {
         }
     }
 
+    /// Forgets all samples, keeps the memory.
+    pub fn empty(&mut self) {
+        let mut buckets = std::mem::take(&mut self.buckets);
+        buckets.clear();
+        *self = Self { buckets, ..Self::default() };
+    }
+
     /// The figures, where there is a sample.
     #[must_use]
     pub fn report(&self) -> Option<Rtt> {
         let half = self.count.div_ceil(2);
         let mut seen = 0;
-        let middle = self.buckets.iter().position(|&n| {
-            seen += u64::from(n);
-            seen >= half
-        })?;
+        // Nothing is in those before the smallest.
+        let least = bucket(self.min_us);
+        let middle = least
+            + self.buckets.get(least..)?.iter().position(|&n| {
+                seen += u64::from(n);
+                seen >= half
+            })?;
         let median_us = value(middle).clamp(self.min_us, self.max_us);
         Some(Rtt { min_us: self.min_us, median_us, max_us: self.max_us })
     }

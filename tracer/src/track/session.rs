@@ -4,7 +4,7 @@ use super::drain::Drain;
 use super::subjects::Weights;
 use crate::base::{PerSide, Seq, Side, Span, Timestamp};
 use crate::event::{ErrorText, Mark, MqttFacts, NatsFacts, ProxySign, TlsAlert, TlsFacts, WsClose};
-use crate::nats::{Connect, Conversation, Info, MqttPacket, Op, TlsRecord};
+use crate::nats::{Connect, Conversation, Hellos, Info, Listener, MqttPacket, Op, TlsRecord};
 use ecow::EcoString;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -22,6 +22,12 @@ const IN_ONE_FLIGHT: Span = Span::millis(5);
 #[derive(Default, Serialize, Deserialize)]
 pub struct Session {
     conversation: Conversation,
+    told: Told,
+}
+
+/// What operations told so far.
+#[derive(Default, Serialize, Deserialize)]
+struct Told {
     facts: NatsFacts,
     risk: Risk,
     drain: Drain,
@@ -29,8 +35,7 @@ pub struct Session {
     ping_times: PerSide<std::collections::VecDeque<Mark>>,
     pongs: Option<Pongs>,
     verbose: bool,
-    /// News for the tracker since it last looked.
-    pub news: News,
+    news: Option<News>,
 }
 
 /// What others want to know at once.
@@ -46,15 +51,6 @@ pub struct News {
     pub info: bool,
     /// The server answered a PING: how long that took.
     pub pong: Option<Span>,
-}
-
-impl News {
-    /// Whether there is something for others.
-    #[must_use]
-    #[inline]
-    pub const fn is_any(&self) -> bool {
-        self.accepted || self.info || self.lame_duck || self.pong.is_some()
-    }
 }
 
 /// Where in the stream an operation stands.
@@ -80,41 +76,52 @@ impl Session {
         self.conversation.can_rest()
     }
 
+    /// News for the tracker since it last looked.
+    pub const fn take_news(&mut self) -> Option<News> {
+        self.told.news.take()
+    }
+
+    /// Whether there is any.
+    #[inline]
+    #[must_use]
+    pub const fn has_news(&self) -> bool {
+        self.told.news.is_some()
+    }
+
     /// Octets in order.
-    pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place) {
-        let Self { conversation, facts, risk, drain, weights, ping_times, pongs, verbose, news } = self;
-        facts.first_byte[from].get_or_insert(place.mark);
-        facts.unseen[from].last_octets = 0;
-        let mid = conversation.is_mid_message(from);
-        if mid {
-            risk.goes_on(from, place.end);
+    #[inline(always)]
+    pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place, hellos: &mut Hellos) {
+        let Self { conversation, told } = self;
+        told.facts.first_byte[from].get_or_insert(place.mark);
+        told.facts.unseen[from].last_octets = 0;
+        if conversation.is_mid_message(from) {
+            told.risk.goes_on(from, place.end);
         }
-        let mut state = Reading { facts, risk, drain, weights, ping_times, pongs, verbose, news, place };
-        conversation.push(from, bytes, &mut |side, op| state.op(side, op));
+        conversation.push(from, bytes, &mut Reading { told, hellos, place });
     }
 
     /// Octets that never come.
-    pub fn gap(&mut self, from: Side, missing: u64, place: Place) {
-        let Self { conversation, facts, risk, drain, weights, ping_times, pongs, verbose, news } = self;
+    pub fn gap(&mut self, from: Side, missing: u64, place: Place, hellos: &mut Hellos) {
+        let Self { conversation, told } = self;
         if from == Side::Client {
-            drain.spoiled();
+            told.drain.spoiled();
         }
         // A PONG may have been in the hole: what is unanswered is no longer known.
-        ping_times[from.other()].clear();
+        told.ping_times[from.other()].clear();
+        let facts = &mut told.facts;
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
         let unseen = &mut facts.unseen[from];
         let more = u32::try_from(missing).unwrap_or(u32::MAX);
         unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
-        let mut state = Reading { facts, risk, drain, weights, ping_times, pongs, verbose, news, place };
-        conversation.gap(from, missing, &mut |side, op| state.op(side, op));
+        conversation.gap(from, missing, &mut Reading { told, hellos, place });
     }
 
     /// The ends were guessed the wrong way round.
     pub fn swap_sides(&mut self) {
         self.conversation.swap_sides();
-        let f = &mut self.facts;
+        let f = &mut self.told.facts;
         f.pings.swap();
         f.unseen.swap();
         f.first_byte.swap();
@@ -122,8 +129,8 @@ impl Session {
         f.foreign.swap();
         f.ws_close.swap();
         f.cut_mid_message.swap();
-        self.ping_times.swap();
-        self.pongs = None;
+        self.told.ping_times.swap();
+        self.told.pongs = None;
         f.info = f.client_info.take().or_else(|| f.info.take());
         for error in &mut f.errors {
             error.from = error.from.other();
@@ -133,28 +140,31 @@ impl Session {
     /// The facts so far, without what TCP has to add.
     #[must_use]
     pub const fn facts(&self) -> &NatsFacts {
-        &self.facts
+        &self.told.facts
     }
 
-    /// The facts at the end. `client_left`: when the client said goodbye, where it was the first to.
+    /// The facts at the end. `client_left`: when the client said goodbye, where it was the first to. `last`: they are not asked
+    /// for again.
     #[must_use]
     pub fn finish(
-        &self,
+        &mut self,
         client_una: Seq,
         server_una: Seq,
         unacked_bytes: u64,
         client_left: Option<Timestamp>,
+        last: bool,
     ) -> NatsFacts {
-        let mut facts = self.facts.clone();
-        facts.drained = client_left.is_some_and(|left| self.drain.is_done(left));
+        let told = &mut self.told;
+        let mut facts = if last { std::mem::take(&mut told.facts) } else { told.facts.clone() };
+        facts.drained = client_left.is_some_and(|left| told.drain.is_done(left));
         // PONGs that came when the client had left answered nobody.
-        if let Some(late) = self.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
+        if let Some(late) = told.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
             facts.pings.client.unanswered += late.count;
             facts.pings.client.first_unanswered = Some(late.asked);
         }
         facts.protocol = self.conversation.protocol();
-        facts.heaviest = self.weights.heaviest();
-        facts.at_risk = self.risk.report(client_una, server_una, unacked_bytes);
+        facts.heaviest = told.weights.heaviest();
+        facts.at_risk = told.risk.report(client_una, server_una, unacked_bytes);
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
             facts.unseen[side].lost = self.conversation.is_lost(side);
@@ -173,20 +183,14 @@ struct Pongs {
     count: u32,
 }
 
-/// The session's parts while operations come in.
+/// What is told while operations come in.
 struct Reading<'a> {
-    facts: &'a mut NatsFacts,
-    risk: &'a mut Risk,
-    drain: &'a mut Drain,
-    weights: &'a mut Weights,
-    ping_times: &'a mut PerSide<std::collections::VecDeque<Mark>>,
-    pongs: &'a mut Option<Pongs>,
-    verbose: &'a mut bool,
-    news: &'a mut News,
+    told: &'a mut Told,
+    hellos: &'a mut Hellos,
     place: Place,
 }
 
-impl Reading<'_> {
+impl Listener for Reading<'_> {
     #[inline(always)]
     fn op(&mut self, side: Side, op: Op<'_>) {
         match op {
@@ -200,6 +204,12 @@ impl Reading<'_> {
         }
     }
 
+    fn hellos(&mut self) -> Option<&mut Hellos> {
+        Some(self.hellos)
+    }
+}
+
+impl Reading<'_> {
     #[inline(never)]
     fn other(&mut self, side: Side, op: Op<'_>) {
         match op {
@@ -207,63 +217,63 @@ impl Reading<'_> {
             Op::Pong => self.pong(side),
             Op::Ok => {
                 self.accepted();
-                self.risk.ok(*self.verbose && self.facts.pubs > 0);
+                self.told.risk.ok(self.told.verbose && self.told.facts.pubs > 0);
             }
             Op::Err { text } => self.error(side, text),
             Op::Info { said, .. } => self.info(side, said),
             Op::Connect { said, .. } => self.connect(said),
             Op::Sub { .. } => {
-                self.facts.subs += 1;
+                self.told.facts.subs += 1;
                 self.before_connect();
-                self.drain.spoiled();
+                self.told.drain.spoiled();
             }
             Op::Unsub { max, .. } => {
-                self.facts.unsubs += 1;
+                self.told.facts.unsubs += 1;
                 self.before_connect();
-                self.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at);
+                self.told.drain.unsub(max.is_some_and(|m| m > 0), self.place.mark.at);
             }
             Op::Routed { subject, total, .. } => match side {
                 Side::Client => {
-                    self.facts.pubs += 1;
-                    self.facts.largest_msg = self.facts.largest_msg.max(total);
-                    self.risk.publish(subject, None, self.place.end, self.place.una);
+                    self.told.facts.pubs += 1;
+                    self.told.facts.largest_msg = self.told.facts.largest_msg.max(total);
+                    self.told.risk.publish(subject, None, self.place.end, self.place.una);
                 }
                 Side::Server => self.msg(side, subject, total),
             },
             Op::Status { code, description } => {
                 if code == 409 && description.eq_ignore_ascii_case(b"Server Shutdown") {
-                    self.facts.server_shutdown_status = Some(self.place.mark);
+                    self.told.facts.server_shutdown_status = Some(self.place.mark);
                 }
             }
             Op::JetStream => match side {
-                Side::Client => self.risk.is_jetstream(),
-                Side::Server => self.risk.pub_ack(),
+                Side::Client => self.told.risk.is_jetstream(),
+                Side::Server => self.told.risk.pub_ack(),
             },
             Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
-                self.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
+                self.told.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
                 if side == Side::Client {
-                    self.drain.spoiled();
+                    self.told.drain.spoiled();
                 }
             }
             Op::Foreign(what) => {
-                self.facts.foreign[side].get_or_insert((self.place.mark, what));
+                self.told.facts.foreign[side].get_or_insert((self.place.mark, what));
             }
             Op::Proxy { version, client } => {
-                self.facts.forwarded_for = client.map(|c| c.to_string());
+                self.told.facts.forwarded_for = client.map(|c| c.to_string());
                 let sign = if version == 1 { ProxySign::HeaderV1 } else { ProxySign::HeaderV2 };
-                self.facts.proxied.get_or_insert((self.place.mark, sign));
+                self.told.facts.proxied.get_or_insert((self.place.mark, sign));
             }
-            Op::HttpStatus(code) => self.facts.http_status = Some(code),
+            Op::HttpStatus(code) => self.told.facts.http_status = Some(code),
             Op::WsUpgrade { forwarded_for, .. } => {
                 if let Some(text) = forwarded_for {
-                    self.facts.forwarded_for = Some(printable(text, 64));
-                    self.facts.proxied.get_or_insert((self.place.mark, ProxySign::ForwardedFor));
+                    self.told.facts.forwarded_for = Some(printable(text, 64));
+                    self.told.facts.proxied.get_or_insert((self.place.mark, ProxySign::ForwardedFor));
                 }
             }
             Op::WsClose { code, reason } => {
                 let close = WsClose { mark: self.place.mark, code, reason: printable(reason, TEXT_MAX) };
-                self.facts.ws_close[side].get_or_insert(close);
+                self.told.facts.ws_close[side].get_or_insert(close);
             }
             Op::Tls(record) => self.tls(side, record),
             Op::Mqtt(packet) => self.mqtt(packet),
@@ -274,34 +284,37 @@ impl Reading<'_> {
 
     /// Subscriptions of the client, where all of them were seen.
     fn all_subs(&self) -> Option<u64> {
-        self.facts.connect.as_ref().map(|_| self.facts.subs)
+        self.told.facts.connect.as_ref().map(|_| self.told.facts.subs)
     }
 
     /// An operation of the client; its place is behind CONNECT.
     fn before_connect(&mut self) {
-        if self.facts.connect.is_none() {
-            self.facts.before_connect.get_or_insert(self.place.mark);
+        if self.told.facts.connect.is_none() {
+            self.told.facts.before_connect.get_or_insert(self.place.mark);
         }
     }
 
+    #[inline]
     fn accepted(&mut self) {
-        if self.facts.connect.is_some() && self.facts.accepted.is_none() {
-            self.facts.accepted = Some(self.place.mark);
-            self.news.accepted = true;
+        if self.told.facts.accepted.is_none() && self.told.facts.connect.is_some() {
+            self.told.facts.accepted = Some(self.place.mark);
+            self.told.news.get_or_insert_default().accepted = true;
         }
     }
 
+    #[inline(always)]
     fn msg(&mut self, side: Side, subject: &[u8], total: u64) {
         if side == Side::Client {
             return;
         }
-        self.facts.msgs += 1;
-        self.facts.largest_msg = self.facts.largest_msg.max(total);
-        self.weights.add(subject, total);
-        self.risk.deliver(subject, self.place.end, self.place.una);
+        self.told.facts.msgs += 1;
+        self.told.facts.largest_msg = self.told.facts.largest_msg.max(total);
+        self.told.weights.add(subject, total);
+        self.told.risk.deliver(subject, self.place.end, self.place.una);
         self.accepted();
     }
 
+    #[inline(always)]
     fn publish(
         &mut self,
         side: Side,
@@ -314,7 +327,7 @@ impl Reading<'_> {
         if side == Side::Server {
             return;
         }
-        let facts = &mut *self.facts;
+        let facts = &mut self.told.facts;
         facts.pubs += 1;
         facts.last_pub = Some((total, self.place.mark));
         if facts.largest_pub.is_none_or(|(most, _)| total > most) {
@@ -325,17 +338,17 @@ impl Reading<'_> {
         if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
             facts.headers_unannounced = true;
         }
-        self.drain.publish(self.all_subs());
-        self.risk.publish(subject, reply, self.place.end, self.place.una);
+        self.told.drain.publish(self.all_subs());
+        self.told.risk.publish(subject, reply, self.place.end, self.place.una);
     }
 
     fn ping(&mut self, side: Side) {
         let mark = self.place.mark;
         if side == Side::Client {
-            self.risk.ping();
-            self.drain.ping(self.all_subs(), mark.at);
+            self.told.risk.ping();
+            self.told.drain.ping(self.all_subs(), mark.at);
         }
-        let ping = &mut self.facts.pings[side];
+        let ping = &mut self.told.facts.pings[side];
         if let Some(last) = ping.last {
             let gap = mark.at - last.at;
             if gap > Span::millis(500) && ping.interval.is_none_or(|i| gap < i) {
@@ -346,7 +359,7 @@ impl Reading<'_> {
         ping.last = Some(mark);
         ping.unanswered += 1;
         ping.first_unanswered.get_or_insert(mark);
-        let times = &mut self.ping_times[side];
+        let times = &mut self.told.ping_times[side];
         if times.len() < 64 {
             times.push_back(mark);
         }
@@ -355,11 +368,11 @@ impl Reading<'_> {
     fn pong(&mut self, side: Side) {
         if side == Side::Server {
             self.accepted();
-            self.risk.pong();
+            self.told.risk.pong();
         }
         let asked = side.other();
-        let ping = &mut self.facts.pings[asked];
-        if let Some(sent) = self.ping_times[asked].pop_front() {
+        let ping = &mut self.told.facts.pings[asked];
+        if let Some(sent) = self.told.ping_times[asked].pop_front() {
             let at = self.place.mark.at;
             let took = at - sent.at;
             if ping.slowest_pong.is_none_or(|s| took > s) {
@@ -369,36 +382,36 @@ impl Reading<'_> {
                 ping.quickest_pong = Some(took);
             }
             if side == Side::Server {
-                *self.pongs = Some(match self.pongs.filter(|p| at - p.at < IN_ONE_FLIGHT) {
+                self.told.pongs = Some(match self.told.pongs.filter(|p| at - p.at < IN_ONE_FLIGHT) {
                     Some(p) => Pongs { count: p.count.saturating_add(1), at, ..p },
                     None => Pongs { asked: sent, at, count: 1 },
                 });
-                self.news.pong = Some(took);
+                self.told.news.get_or_insert_default().pong = Some(took);
             }
         }
         ping.unanswered = ping.unanswered.saturating_sub(1);
-        ping.first_unanswered = self.ping_times[asked].front().copied();
+        ping.first_unanswered = self.told.ping_times[asked].front().copied();
         if ping.unanswered == 0 {
             ping.first_unanswered = None;
         }
         let last = ping.unanswered == 0;
         if side == Side::Server {
-            self.drain.pong(last, self.place.mark.at);
+            self.told.drain.pong(last, self.place.mark.at);
         }
     }
 
     fn error(&mut self, from: Side, text: &[u8]) {
-        let errors = &mut self.facts.errors;
+        let errors = &mut self.told.facts.errors;
         if errors.len() >= ERRORS_MAX {
             errors.remove(ERRORS_MAX / 2);
         }
         errors.push(ErrorText { mark: self.place.mark, from, text: printable(text, TEXT_MAX) });
     }
 
-    fn info(&mut self, side: Side, said: Option<&Info>) {
+    fn info(&mut self, side: Side, said: Option<&Arc<Info>>) {
         let Some(info) = said else { return };
         let mark = self.place.mark;
-        let facts = &mut *self.facts;
+        let facts = &mut self.told.facts;
         facts.infos += 1;
         if side == Side::Client {
             if facts.client_info.is_none()
@@ -406,18 +419,18 @@ impl Reading<'_> {
                 && facts.connect.is_none()
                 && !info.server_id.is_empty()
             {
-                self.news.swapped = true;
+                self.told.news.get_or_insert_default().swapped = true;
             }
-            facts.client_info.get_or_insert_with(|| (mark, Arc::new(info.clone())));
+            facts.client_info.get_or_insert_with(|| (mark, Arc::clone(info)));
             return;
         }
         if info.ldm && facts.lame_duck.is_none() {
             facts.lame_duck = Some(mark);
-            self.news.lame_duck = true;
+            self.told.news.get_or_insert_default().lame_duck = true;
         }
         if facts.info.is_none() {
-            facts.info = Some((mark, Arc::new(info.clone())));
-            self.news.info = true;
+            facts.info = Some((mark, Arc::clone(info)));
+            self.told.news.get_or_insert_default().info = true;
         } else if !info.connect_urls.is_empty() && facts.announced() != info.connect_urls {
             facts.connect_urls = Some(info.connect_urls.iter().take(URLS_MAX).cloned().collect());
         }
@@ -426,25 +439,20 @@ impl Reading<'_> {
         }
     }
 
-    fn connect(&mut self, said: Option<&Connect>) {
-        match said.cloned() {
-            Some(mut connect) => {
-                for text in [&mut connect.name, &mut connect.lang, &mut connect.version, &mut connect.user] {
-                    truncate(text, TEXT_MAX);
-                }
-                *self.verbose = connect.verbose;
-                self.facts.connect.get_or_insert_with(|| (self.place.mark, Arc::new(connect)));
-            }
-            None => {
-                self.facts.connect_unreadable.get_or_insert(self.place.mark);
-            }
-        }
+    fn connect(&mut self, said: Option<&Arc<Connect>>) {
+        let Some(connect) = said else {
+            self.told.facts.connect_unreadable.get_or_insert(self.place.mark);
+            return;
+        };
+        self.told.verbose = connect.verbose;
+        self.told.facts.connect.get_or_insert_with(|| (self.place.mark, shortened(connect)));
     }
 
     fn tls(&mut self, side: Side, record: TlsRecord<'_>) {
         let mark = self.place.mark;
-        let first = self.facts.info.is_none();
-        let tls = self.facts.tls.get_or_insert_with(|| Box::new(TlsFacts { first, ..TlsFacts::default() }));
+        let first = self.told.facts.info.is_none();
+        let tls =
+            self.told.facts.tls.get_or_insert_with(|| Box::new(TlsFacts { first, ..TlsFacts::default() }));
         tls.close_notify[side] = false;
         // What was taken for a goodbye was none: its sender goes on.
         tls.first_notify = tls.first_notify.filter(|n| n.0 != side);
@@ -470,7 +478,7 @@ impl Reading<'_> {
                 tls.close_notify[side] = len == 19;
                 if tls.records.client > 1 && tls.records.server > 1 && !tls.established {
                     tls.established = true;
-                    self.news.accepted = true;
+                    self.told.news.get_or_insert_default().accepted = true;
                 }
             }
             TlsRecord::ChangeCipherSpec => {}
@@ -481,7 +489,7 @@ impl Reading<'_> {
     }
 
     fn mqtt(&mut self, packet: MqttPacket<'_>) {
-        let mqtt = self.facts.mqtt.get_or_insert_with(|| Box::new(MqttFacts::default()));
+        let mqtt = self.told.facts.mqtt.get_or_insert_with(|| Box::new(MqttFacts::default()));
         match packet {
             MqttPacket::Connect { client_id, keepalive, .. } => {
                 mqtt.client_id = Some(printable(client_id, TEXT_MAX));
@@ -489,7 +497,7 @@ impl Reading<'_> {
             }
             MqttPacket::Connack { code } => {
                 mqtt.connack = Some(code);
-                self.news.accepted |= code == 0;
+                self.told.news.get_or_insert_default().accepted |= code == 0;
             }
             MqttPacket::Disconnect => mqtt.disconnect = true,
             _ => {}
@@ -500,6 +508,19 @@ impl Reading<'_> {
 /// At most `max` characters, control characters escaped.
 fn printable(bytes: &[u8], max: usize) -> String {
     String::from_utf8_lossy(bytes).chars().take(max).map(|c| if c.is_control() { '.' } else { c }).collect()
+}
+
+/// With texts of bounded length.
+fn shortened(connect: &Arc<Connect>) -> Arc<Connect> {
+    let mut short = Arc::clone(connect);
+    let texts = [&connect.name, &connect.lang, &connect.version, &connect.user];
+    if texts.iter().any(|text| text.len() > TEXT_MAX) {
+        let short = Arc::make_mut(&mut short);
+        for text in [&mut short.name, &mut short.lang, &mut short.version, &mut short.user] {
+            truncate(text, TEXT_MAX);
+        }
+    }
+    short
 }
 
 fn truncate(text: &mut EcoString, max: usize) {
@@ -519,9 +540,9 @@ mod tests {
         for (from, line) in lines {
             at = at + Span::millis(1);
             let place = Place { mark: Mark { at, ..Mark::default() }, end: Seq(1), una: Seq(1) };
-            session.bytes(*from, line.as_bytes(), place);
+            session.bytes(*from, line.as_bytes(), place, &mut Hellos::default());
         }
-        session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)))
+        session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true)
     }
 
     const INFO: (Side, &str) = (Side::Server, "INFO {\"server_id\":\"N1\",\"headers\":true} \r\n");

@@ -107,6 +107,20 @@ impl Stream {
         true
     }
 
+    /// Whether a segment that begins there is the next, and none is held.
+    #[must_use]
+    #[inline]
+    pub fn is_next(&self, seq: Seq) -> bool {
+        self.started && self.next == seq && self.held.is_none()
+    }
+
+    /// The segment that is next, of so many octets, is given on by who asked.
+    #[inline]
+    pub fn pass(&mut self, len: u32) {
+        self.seen = true;
+        self.next = self.next.add(len);
+    }
+
     /// What was acknowledged before `limit` and has not come by now never will.
     #[cold]
     fn keep_promise(&mut self, limit: Seq, give: &mut impl FnMut(Piece<'_>)) {
@@ -160,6 +174,7 @@ impl Stream {
         }
     }
 
+    #[inline]
     fn deliver(&mut self, bytes: &[u8], old: u32, len: u32, give: &mut impl FnMut(Piece<'_>)) {
         let fresh = bytes.get(old as usize..).unwrap_or_default();
         if !fresh.is_empty() {

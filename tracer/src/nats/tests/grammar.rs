@@ -76,7 +76,7 @@ fn a_bad_line_shows_no_secret() {
         "CONNECTs3cr3t",
     ] {
         let mut shown = Vec::new();
-        Conversation::new().push(C, line.as_bytes(), &mut |_, op| {
+        Conversation::new().push(C, line.as_bytes(), &mut |_: Side, op: Op<'_>| {
             if let Op::Malformed { line, .. } = op {
                 shown.push(String::from_utf8_lossy(line).into_owned());
             }
