@@ -65,7 +65,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.idle_gap().is_some() || case.closed_out_of_silence().is_some_and(|quiet| quiet > Span::secs(55)) {
         confidence *= 0.75;
     }
-    let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| case.end(s));
+    let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| say!(case, "{}", case.end(s)));
     let mut finding = Finding::new(
         confidence,
         say!(case, "a device on the path reset the connection of {} and {} in the name of {name}", case.client(), case.server()),

@@ -1,6 +1,7 @@
 //! A JSON writer over a growing buffer: no tree, no allocation a value. Keys are ours and need no escaping; they are inlined, since
 //! a line has seventy of them and their lengths are known where they stand.
 use crate::base::{Addr, Endpoint, Span, Timestamp};
+use crate::sink::octets;
 use std::io::Write as _;
 
 const DAY: i64 = 86_400_000_000_000;
@@ -11,7 +12,7 @@ pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     /// The day whose date was written last, since most timestamps share it.
     day: Option<i64>,
-    date: String,
+    date: [u8; 10],
 }
 
 impl Writer {
@@ -51,6 +52,15 @@ impl Writer {
 
     pub(super) fn end_array(&mut self) {
         self.buf.push(b']');
+    }
+
+    /// One of our own words, in which nothing needs an escape.
+    #[inline(always)]
+    pub(super) fn word(&mut self, key: &str, word: &str) {
+        self.key(key);
+        self.buf.push(b'"');
+        self.buf.extend_from_slice(word.as_bytes());
+        self.buf.push(b'"');
     }
 
     #[inline(always)]
@@ -128,23 +138,29 @@ impl Writer {
         let (day, in_day) = (at.0.div_euclid(DAY), at.0.rem_euclid(DAY) as u64);
         if self.day != Some(day) {
             let text = at.to_string();
-            self.date = text.split_once('T').map(|(date, _)| date.to_owned()).unwrap_or_default();
-            self.day = Some(day);
+            let Some(date) = text.split_once('T').and_then(|(date, _)| date.as_bytes().try_into().ok()) else {
+                // A year of more than four digits.
+                let _ = write!(self.buf, "\"{text}\""); // a Vec takes everything
+                return;
+            };
+            (self.day, self.date) = (Some(day), date);
         }
-        let (s, ns) = (in_day / 1_000_000_000, in_day % 1_000_000_000);
+        let (s, ns) = ((in_day / 1_000_000_000) as u32, (in_day % 1_000_000_000) as u32);
+        let mut text = *b"T00:00:00.000000000Z\"";
+        let fields = [(1, s / 3600), (4, s / 60 % 60), (7, s % 60), (10, ns / 10_000_000), (12, ns / 100_000 % 100)];
+        let rest = [(14, ns / 1000 % 100), (16, ns / 10 % 100)];
+        for (place, value) in fields.into_iter().chain(rest) {
+            [text[place], text[place + 1]] = pair(value);
+        }
+        text[18] = b'0' + (ns % 10) as u8;
         self.buf.push(b'"');
-        self.buf.extend_from_slice(self.date.as_bytes());
-        for (mark, value) in [(b'T', s / 3600), (b':', s / 60 % 60), (b':', s % 60)] {
-            self.buf.push(mark);
-            self.padded(value, 2);
-        }
-        self.buf.push(b'.');
-        if ns % 1000 == 0 {
-            self.padded(ns / 1000, 6)
+        self.buf.extend_from_slice(&self.date);
+        if ns.is_multiple_of(1000) {
+            self.buf.extend_from_slice(&text[..16]);
+            self.buf.extend_from_slice(&text[19..]);
         } else {
-            self.padded(ns, 9)
+            self.buf.extend_from_slice(&text);
         }
-        self.buf.extend_from_slice(b"Z\"");
     }
 
     /// `"address":"…","port":…`.
@@ -153,12 +169,17 @@ impl Writer {
         self.buf.push(b'"');
         match end.addr {
             Addr([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, octets @ ..]) => {
-                for (i, octet) in octets.into_iter().enumerate() {
-                    if i > 0 {
-                        self.buf.push(b'.');
+                let mut text = [b'.'; 16];
+                let mut len = 0;
+                for octet in octets {
+                    let digits = [octet / 100, octet / 10 % 10, octet % 10];
+                    for &digit in &digits[usize::from(octet < 100) + usize::from(octet < 10)..] {
+                        text[len] = b'0' + digit;
+                        len += 1;
                     }
-                    self.digits(octet.into());
+                    len += 1; // the dot
                 }
+                self.buf.extend_from_slice(&text[..len - 1]);
             }
             v6 => {
                 let _ = write!(self.buf, "{v6}"); // a Vec takes everything
@@ -215,23 +236,12 @@ impl Writer {
     }
 
     fn quoted(&mut self, text: &str) {
+        let text = text.as_bytes();
         self.buf.push(b'"');
-        let (chunks, tail) = text.as_bytes().as_chunks::<8>();
-        let mut clean = 0;
-        for (i, chunk) in chunks.iter().enumerate() {
-            if needs_escape(u64::from_le_bytes(*chunk)) {
-                self.buf.extend_from_slice(chunks[clean..i].as_flattened());
-                self.escaped(chunk);
-                clean = i + 1;
-            }
-        }
-        self.buf.extend_from_slice(chunks[clean..].as_flattened());
-        let mut last = [b' '; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        if needs_escape(u64::from_le_bytes(last)) {
-            self.escaped(tail)
+        if octets::any(text, |b| b < 0x20 || matches!(b, b'"' | b'\\' | 0x7f)) {
+            self.escaped(text);
         } else {
-            self.buf.extend_from_slice(tail)
+            self.buf.extend_from_slice(text);
         }
         self.buf.push(b'"');
     }
@@ -254,18 +264,9 @@ impl Writer {
     }
 }
 
-/// Whether one of eight bytes is a control character, a quote or a backslash: most texts have none, and eight are asked
-/// at once. `(x - n) & !x & 0x80` is set in some byte exactly where some byte is below `n`.
-const fn needs_escape(eight: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    const fn some_below(x: u64, n: u64) -> u64 {
-        x.wrapping_sub(ONES * n) & !x & (ONES << 7)
-    }
-    some_below(eight, 0x20)
-        | some_below(eight ^ (ONES * b'"' as u64), 1)
-        | some_below(eight ^ (ONES * b'\\' as u64), 1)
-        | some_below(eight ^ (ONES * 0x7f), 1)
-        != 0
+/// Two digits.
+const fn pair(n: u32) -> [u8; 2] {
+    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
 }
 
 #[cfg(test)]
