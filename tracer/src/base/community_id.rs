@@ -21,10 +21,11 @@ pub fn community_id(a: Endpoint, b: Endpoint) -> String {
         }
     }
     let hash = Sha1::digest(all.get(..len).unwrap_or_default());
-    let mut id = String::with_capacity(30);
-    id.push_str("1:");
-    base64::engine::general_purpose::STANDARD.encode_string(hash, &mut id);
-    id
+    let mut id = *b"1:............................";
+    let [_, _, room @ ..] = &mut id;
+    let written = base64::engine::general_purpose::STANDARD.encode_slice(hash, room);
+    debug_assert_eq!(written, Ok(room.len()));
+    String::from_utf8_lossy(&id).into_owned()
 }
 
 /// Address octets in their own family's length, then the port: the order the specification sorts by.

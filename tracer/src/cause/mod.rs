@@ -24,8 +24,8 @@ mod unread;
 mod verdict;
 mod weigh;
 
-use crate::base::{Endpoint, Side, Span, Timestamp};
-use crate::event::{Around, Close, Evidence, Facts, Family};
+use crate::base::{Side, Span, Timestamp};
+use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient};
 use std::fmt::{self, Write as _};
 
 pub use verdict::{Verdict, judge, weigh};
@@ -221,7 +221,8 @@ pub struct Case<'a> {
     pub settings: &'a Settings,
     /// When the first goodbye was said, else the close's own time; nearly every rule asks.
     ended_at: Timestamp,
-    /// Texts are wanted; else the case is only weighed and they stay empty.
+    /// Texts are wanted; else the case is only weighed and they stay empty. Rules that many closes meet ask for it before they
+    /// gather what is only told.
     speaks: bool,
 }
 
@@ -236,46 +237,56 @@ impl<'a> Case<'a> {
     /// `billing (10.0.0.7:51234)` or the bare endpoint.
     #[must_use]
     pub fn client(&self) -> Named<'a> {
-        let name = match &self.facts.nats.connect {
-            Some((_, connect)) => connect.name.as_str(),
-            None => self.known().map_or("", |known| &known.name),
-        };
-        Named { name, end: self.facts.client }
+        self.end(Side::Client)
     }
 
     /// `n1 (10.0.0.5:4222)` or the bare endpoint.
     #[must_use]
     pub fn server(&self) -> Named<'a> {
-        let info = self.facts.nats.info.as_ref().map(|(_, info)| &**info);
-        let named = info.filter(|info| info.server_name != info.server_id);
-        Named { name: named.map_or("", |info| &info.server_name), end: self.facts.server }
+        self.end(Side::Server)
     }
 
     /// Name of one end, as [`Case::client`] and [`Case::server`].
     #[must_use]
     pub fn end(&self, side: Side) -> Named<'a> {
-        match side {
-            Side::Client => self.client(),
-            Side::Server => self.server(),
+        Named { facts: self.facts, known: self.known(), side }
+    }
+}
+
+/// An end as texts call it: by its name, where it has one, and its endpoint. The name is looked for as it is written: most rules
+/// have nothing to say.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    facts: &'a Facts,
+    known: Option<&'a KnownClient>,
+    side: Side,
+}
+
+impl Named<'_> {
+    fn name(&self) -> &str {
+        let nats = &self.facts.nats;
+        match self.side {
+            Side::Client => match &nats.connect {
+                Some((_, connect)) => &connect.name,
+                None => self.known.map_or("", |known| &known.name),
+            },
+            Side::Server => {
+                let info = nats.info.as_ref().map(|(_, info)| info);
+                info.filter(|info| info.server_name != info.server_id).map_or("", |info| &info.server_name)
+            }
         }
     }
 }
 
-/// An end as texts call it: by its name, where it has one, and its endpoint.
-#[derive(Clone, Copy)]
-pub struct Named<'a> {
-    name: &'a str,
-    end: Endpoint,
-}
-
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.is_empty() {
-            return self.end.fmt(f);
+        let (name, end) = (self.name(), self.facts.endpoint(self.side));
+        if name.is_empty() {
+            return end.fmt(f);
         }
-        f.write_str(self.name)?;
+        f.write_str(name)?;
         f.write_str(" (")?;
-        self.end.fmt(f)?;
+        end.fmt(f)?;
         f.write_str(")")
     }
 }

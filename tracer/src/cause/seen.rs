@@ -190,7 +190,7 @@ impl<'a> Case<'a> {
     pub fn bare_reset(&self) -> Option<bool> {
         let seen = self.close.evidence.iter().all(|e| e.source == Source::Packet);
         let resets = Side::BOTH.iter().filter_map(|&s| self.facts.tcp[s].rst);
-        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number));
+        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number()));
         let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
         let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
         Some(fits && !rst.ip_id_jump && !rst.payload)
@@ -297,7 +297,7 @@ impl<'a> Case<'a> {
                 self,
                 "not a firewall: {} itself sent FIN in sequence (packet {})",
                 self.end(side),
-                fin.frame.number
+                fin.frame.number()
             )),
             (Kind::Rst, _, Some(rst)) if rst.ttl_known && rst.ttl_delta == 0 && rst.sender_went_on == 0 => {
                 Some(say!(self, "not a forged reset: same TTL as all segments of {}", self.end(side)))

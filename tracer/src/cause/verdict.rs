@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
-use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown};
+use super::{Case, Finding, Judgement, RULES, Rule, aftermath, known_bug, seen, unknown};
 use crate::base::Side;
 use crate::event::{Cause, Evidence, Source};
 
@@ -22,6 +22,8 @@ pub struct Verdict {
     rule: &'static Rule,
     confidence: f64,
     also: Vec<(&'static str, f64)>,
+    /// The sign of a known defect shows.
+    defect: bool,
 }
 
 /// Why this connection ended, with its texts. Never empty-handed: `unknown` with what was seen where no rule is certain
@@ -52,16 +54,17 @@ pub fn weigh(case: &Case<'_>) -> Verdict {
     {
         found.insert(0, Verdict::of(&unknown::RULE, finding));
     }
+    let defect = found.iter().any(|v| std::ptr::eq(v.rule, &known_bug::RULE));
     let mut rest = found.into_iter();
     let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
-    Verdict { confidence: reported(winner.confidence), also, ..winner }
+    Verdict { confidence: reported(winner.confidence), also, defect, ..winner }
 }
 
 impl Verdict {
     /// What a rule says, without its words.
     fn of(rule: &'static Rule, finding: Finding) -> Self {
-        Self { rule, confidence: finding.confidence, also: finding.also }
+        Self { rule, confidence: finding.confidence, also: finding.also, defect: false }
     }
 
     /// The cause's code.
@@ -99,7 +102,8 @@ impl Verdict {
             Judgement::Yes(finding) => finding,
             Judgement::No => Finding::new(self.confidence, seen::summary(case)),
         };
-        let hinted = || case.hints_at_hop().filter(|_| case.closed_by() == Some(Side::Server));
+        let by_server = case.closed_by() == Some(Side::Server);
+        let hinted = || if by_server { case.hints_at_hop() } else { None };
         let between = case.around.other_leg.is_none().then(|| case.between().or_else(hinted)).flatten();
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
@@ -114,7 +118,7 @@ impl Verdict {
             also: self.also,
             why_not,
         };
-        aftermath::complete(case, &mut cause);
+        aftermath::complete(case, &mut cause, self.defect);
         cause
     }
 }

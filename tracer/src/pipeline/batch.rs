@@ -145,8 +145,8 @@ impl Batch {
             seq: seg.seq,
             ack: seg.ack,
             at: seen.mark.at,
-            number: seen.mark.frame.number,
-            capture: seen.mark.frame.capture,
+            number: seen.mark.frame.number(),
+            capture: seen.mark.frame.capture(),
             iface: seen.place.1,
             payload_len: seg.payload_len,
             options,
@@ -254,7 +254,7 @@ impl Head {
     /// When and where it was seen.
     #[inline]
     pub const fn seen(&self) -> Seen {
-        let frame = FrameRef { capture: self.capture, number: self.number };
+        let frame = FrameRef::new(self.capture, self.number);
         Seen { mark: Mark { at: self.at, frame }, place: (self.capture, self.iface) }
     }
 

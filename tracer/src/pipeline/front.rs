@@ -126,6 +126,6 @@ impl Sieve {
 /// When and where a frame was seen.
 #[inline]
 pub(super) const fn seen(frame: &Frame<'_>) -> Seen {
-    let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
+    let mark = Mark { at: frame.at, frame: FrameRef::new(frame.capture, frame.number) };
     Seen { mark, place: (frame.capture, frame.iface) }
 }

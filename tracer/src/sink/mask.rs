@@ -37,15 +37,11 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 
 /// The cheap question asked of every text: is there anything that could announce a secret?
 fn suspicious(bytes: &[u8]) -> bool {
-    octets::any(bytes, |b| matches!(b, b'@' | b'J' | b'=' | b':')) && announces(bytes)
-}
-
-fn announces(bytes: &[u8]) -> bool {
-    memchr::memchr3_iter(b'@', b'J', b'=', bytes).any(|i| match bytes[i] {
+    octets::telling(bytes).any(|i| match bytes[i] {
         b'@' => true,
         b'J' => bytes[..i].ends_with(b"ey"),
         _ => ends_with_key(&bytes[..i]),
-    }) || memchr::memchr_iter(b':', bytes).any(|i| ends_with_key(&bytes[..i]))
+    })
 }
 
 fn ends_with_key(before: &[u8]) -> bool {

@@ -1,29 +1,56 @@
 //! Sixteen octets of a text at a time: nearly every text has nothing to mask and nothing to escape.
 
-/// Whether some octet of `text` is odd. The question must be one that compilers make of a few comparisons; a blank is never odd.
-#[inline(always)]
-pub(super) fn any(text: &[u8], odd: impl Fn(u8) -> bool) -> bool {
-    let mut found = [0u8; 16];
-    let mut look = |sixteen: &[u8; 16]| {
-        for (found, &octet) in found.iter_mut().zip(sixteen) {
-            *found |= u8::from(odd(octet));
-        }
+/// Some octet can't stand in a JSON string as it is.
+pub(super) const ESCAPED: u8 = 1;
+/// Some octet may announce a secret.
+pub(super) const TELLING: u8 = 1 << 1;
+
+/// Which of the two hold for some octet.
+pub(super) fn odd(text: &[u8]) -> u8 {
+    let (chunks, last) = sixteens(text);
+    let found = chunks.iter().fold(classes(&last), |found, sixteen| found | classes(sixteen));
+    let of = |class: u8| if found & EACH * u128::from(class) == 0 { 0 } else { class };
+    of(ESCAPED) | of(TELLING)
+}
+
+/// Where the octets stand that may announce a secret.
+pub(super) fn telling(text: &[u8]) -> impl Iterator<Item = usize> {
+    let (chunks, last) = sixteens(text);
+    let places = |(at, mut found): (usize, u128)| {
+        std::iter::from_fn(move || {
+            let place = found.trailing_zeros();
+            found &= found.checked_sub(1)?;
+            Some(at + place as usize / 8)
+        })
     };
+    let all = chunks.iter().copied().chain([last]).enumerate();
+    all.map(|(n, sixteen)| {
+        (n * 16, u128::from_le_bytes(classes(&sixteen).to_ne_bytes()) & EACH * u128::from(TELLING))
+    })
+    .flat_map(places)
+}
+
+/// The text in sixteens, and the rest of it filled up with blanks.
+fn sixteens(text: &[u8]) -> (&[[u8; 16]], [u8; 16]) {
     let (chunks, tail) = text.as_chunks::<16>();
-    chunks.iter().for_each(&mut look);
-    match text.last_chunk::<16>() {
-        _ if tail.is_empty() => {}
-        // Those before the tail are asked twice.
-        Some(last) => look(last),
-        None => {
-            let mut last = [b' '; 16];
-            if let Some(place) = last.get_mut(..tail.len()) {
-                place.copy_from_slice(tail);
-            }
-            look(&last);
-        }
+    let mut last = [b' '; 16];
+    if let Some(place) = last.get_mut(..tail.len()) {
+        place.copy_from_slice(tail);
     }
-    u128::from_ne_bytes(found) != 0
+    (chunks, last)
+}
+
+/// The lowest bit of each octet.
+const EACH: u128 = u128::MAX / 255;
+
+/// The classes of each octet. On its own and without branches, compilers make a few comparisons of sixteen octets of it.
+#[inline(never)]
+fn classes(sixteen: &[u8; 16]) -> u128 {
+    u128::from_ne_bytes(sixteen.map(|octet| {
+        let escaped = (octet < 0x20) | (octet == b'"') | (octet == b'\\') | (octet == 0x7f);
+        let telling = (octet == b'@') | (octet == b'J') | (octet == b'=') | (octet == b':');
+        u8::from(escaped) | u8::from(telling) << 1
+    }))
 }
 
 #[cfg(test)]
@@ -34,12 +61,18 @@ mod tests {
     fn each_place_is_looked_at() {
         for len in 0..70 {
             let plain = vec![b'a'; len];
-            assert!(!any(&plain, |b| b == b'x'), "{len}");
+            assert_eq!(odd(&plain), 0, "{len}");
             for place in 0..len {
-                let mut text = plain.clone();
-                text[place] = b'x';
-                assert!(any(&text, |b| b == b'x'), "{place} of {len}");
+                for (octet, class) in [(b'\n', ESCAPED), (0x7f, ESCAPED), (b'"', ESCAPED), (b':', TELLING)] {
+                    let mut text = plain.clone();
+                    text[place] = octet;
+                    assert_eq!(odd(&text), class, "{place} of {len}");
+                }
             }
         }
+        assert_eq!(odd(b"\\J\xc3\xa9"), ESCAPED | TELLING);
+        let text = b"n1 (10.0.0.5:4222) = eyJ, user:me@10.0.0.9: that is all";
+        let places: Vec<usize> = (0..text.len()).filter(|&place| b":@J=".contains(&text[place])).collect();
+        assert_eq!(telling(text).collect::<Vec<_>>(), places);
     }
 }

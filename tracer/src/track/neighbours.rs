@@ -234,7 +234,7 @@ impl Neighbours {
         let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
         slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
         slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
-        let by = (id, mark.frame.capture);
+        let by = (id, mark.frame.capture());
         if let Some(known) = self.ttls.get_mut(&me.addr) {
             known.answered(ttl, by);
         } else if self.ttls.len() < MAP_MAX {
@@ -500,7 +500,8 @@ impl Neighbours {
 impl Server {
     /// Another server_id than `mine` introduced itself here while the server of this connection was still heard on it.
     fn greeted_by_another(&self, mine: &str, facts: &Facts) -> Option<Mark> {
-        if self.alike >= self.greeted.len() && self.greeted.back().is_none_or(|last| last.2.server_id == mine) {
+        if self.alike >= self.greeted.len() && self.greeted.back().is_none_or(|last| last.2.server_id == mine)
+        {
             return None;
         }
         let heard = facts.tcp.server.last.filter(|_| !mine.is_empty())?.at.min(facts.ended);

@@ -66,6 +66,7 @@ impl Sign {
                     && facts.handshake == Handshake::Complete
                     && told("authorization_violation")
             }
+            Self::ProxyHeaderUnheeded | Self::ProxyHeaderBeforeTls if !proxied => false,
             Self::ProxyHeaderUnheeded => {
                 // What stands in the header's own segment is read with it: that password was never looked at.
                 let header = nats.proxied.zip(nats.connect.as_ref());
@@ -75,11 +76,11 @@ impl Sign {
                     || !case.is_told()
                     || together && told("authorization_violation");
                 let second = nats.proxied.is_some_and(|(_, sign)| sign == ProxySign::HeaderV2);
-                proxied && !second && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
+                !second && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
             }
             Self::ProxyHeaderBeforeTls => {
                 let tls = nats.tls.as_ref().is_some_and(|t| t.client_hello.is_some() && !t.established);
-                proxied && tls && case.ended_by(Side::Server)
+                tls && case.ended_by(Side::Server)
             }
             Self::TlsHandshakeHalfASecond => {
                 let began = nats.tls.as_ref().is_some_and(|t| {

@@ -4,13 +4,12 @@ mod write;
 
 pub use compare::compare_json;
 
-use super::{Sink, mask};
+use super::Sink;
 use crate::base::{PerSide, Side, community_id};
 use crate::event::{
     Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
 use ecow::EcoString;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use write::Writer;
@@ -152,16 +151,16 @@ fn client(w: &mut Writer, nats: &NatsFacts) {
     if connect.is_none() && dialling.is_none() {
         return;
     }
-    w.str_if("id", &first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
-    w.str_if("name", &first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
-    w.str_if("lang", &first(connect.map(|c| &c.lang), None));
-    w.str_if("version", &first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
-    w.str_if("user", &first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
+    w.text_if("id", first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
+    w.text_if("name", first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
+    w.text_if("lang", first(connect.map(|c| &c.lang), None));
+    w.text_if("version", first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
+    w.text_if("user", first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
 }
 
-/// The first that says something, without secrets.
-fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> Cow<'a, str> {
-    [a, b].into_iter().flatten().find(|text| !text.is_empty()).map_or(Cow::Borrowed(""), |text| mask(text))
+/// The first that says something.
+fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> &'a str {
+    [a, b].into_iter().flatten().find(|text| !text.is_empty()).map_or("", |text| text)
 }
 
 fn cause(w: &mut Writer, report: &CloseReport) {
@@ -169,7 +168,7 @@ fn cause(w: &mut Writer, report: &CloseReport) {
     w.object("cause");
     w.word("code", code);
     w.word("family", family.name());
-    w.str("summary", &mask(summary));
+    w.text("summary", summary);
     w.confidence(*confidence);
     w.array("evidence");
     for item in if evidence.is_empty() { &report.close.evidence } else { evidence } {
@@ -178,11 +177,11 @@ fn cause(w: &mut Writer, report: &CloseReport) {
             w.time("ts", at);
         }
         if let Some(frame) = item.frame {
-            w.num("capture", frame.capture.into());
-            w.num("packet", frame.number);
+            w.num("capture", frame.capture().into());
+            w.num("packet", frame.number());
         }
         w.word("source", item.source.name());
-        w.str("text", &mask(&item.text));
+        w.text("text", &item.text);
         w.end();
     }
     w.end_array();
@@ -205,7 +204,7 @@ fn texts(w: &mut Writer, key: &str, lines: &[String]) {
     if !lines.is_empty() {
         w.array(key);
         for line in lines {
-            w.item(&mask(line));
+            w.item(line);
         }
         w.end_array();
     }
@@ -265,7 +264,7 @@ fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     if counted || !nats.errors.is_empty() {
         w.array("errors");
         for error in &nats.errors {
-            w.item(&mask(&error.text));
+            w.item(&error.text);
         }
         w.end_array();
     }
@@ -304,7 +303,7 @@ fn at_risk(w: &mut Writer, report: &CloseReport) {
     }
     w.array("subjects");
     for subject in &risk.subjects {
-        w.item(&mask(subject));
+        w.item(subject);
     }
     w.end_array();
     w.end();
@@ -371,7 +370,7 @@ fn told(w: &mut Writer, notice: &Notice) {
     w.object("event");
     w.word("code", notice.code.name());
     w.end();
-    w.str("message", &mask(&notice.message));
+    w.text("message", &notice.message);
     flow_ref(w, notice.flow);
     for (key, end) in [("client", notice.client), ("server", notice.server)] {
         if let Some(end) = end {

@@ -1,18 +1,16 @@
 //! A JSON writer over a growing buffer: no tree, no allocation a value. Keys are ours and need no escaping; they are inlined, since
 //! a line has seventy of them and their lengths are known where they stand.
 use crate::base::{Addr, Endpoint, Span, Timestamp};
-use crate::sink::octets;
+use crate::sink::{mask, octets};
+use std::borrow::Cow;
 use std::io::Write as _;
-
-const DAY: i64 = 86_400_000_000_000;
 
 /// Appends JSON to its buffer.
 #[derive(Default)]
 pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
-    /// The day whose date was written last, since most timestamps share it.
-    day: Option<i64>,
-    date: [u8; 10],
+    /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
+    seconds: [Option<(i64, [u8; 19])>; 16],
 }
 
 impl Writer {
@@ -77,10 +75,23 @@ impl Writer {
         }
     }
 
-    /// A string in an array.
+    /// A text that may quote an end, without secrets.
+    pub(super) fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.masked(text);
+    }
+
+    /// Such a text, left out where it is empty.
+    pub(super) fn text_if(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(key, text);
+        }
+    }
+
+    /// Such a text in an array.
     pub(super) fn item(&mut self, text: &str) {
         self.comma();
-        self.quoted(text);
+        self.masked(text);
     }
 
     #[inline(always)]
@@ -97,16 +108,14 @@ impl Writer {
     /// 0 to 1 in thousandths.
     pub(super) fn confidence(&mut self, value: f64) {
         self.key("confidence");
-        let thousandths = (value.clamp(0.0, 1.0) * 1000.0).round() as u64; // NaN becomes 0
-        self.digits(thousandths / 1000);
-        let rest = thousandths % 1000;
-        self.buf.push(b'.');
-        self.buf.push(b'0' + (rest / 100) as u8);
-        if !rest.is_multiple_of(100) {
-            self.buf.push(b'0' + (rest / 10 % 10) as u8);
+        let thousandths = (value.clamp(0.0, 1.0) * 1000.0 + 0.5) as u64; // rounded; NaN becomes 0
+        let [a, b, c, d] = [1000, 100, 10, 1].map(|place| b'0' + (thousandths / place % 10) as u8);
+        self.buf.extend_from_slice(&[a, b'.', b]);
+        if (c, d) != (b'0', b'0') {
+            self.buf.push(c);
         }
-        if !rest.is_multiple_of(10) {
-            self.buf.push(b'0' + (rest % 10) as u8);
+        if d != b'0' {
+            self.buf.push(d);
         }
     }
 
@@ -135,32 +144,33 @@ impl Writer {
     /// As [`Timestamp`]'s `Display` writes it.
     pub(super) fn time(&mut self, key: &str, at: Timestamp) {
         self.key(key);
-        let (day, in_day) = (at.0.div_euclid(DAY), at.0.rem_euclid(DAY) as u64);
-        if self.day != Some(day) {
-            let text = at.to_string();
-            let Some(date) = text.split_once('T').and_then(|(date, _)| date.as_bytes().try_into().ok()) else {
-                // A year of more than four digits.
-                let _ = write!(self.buf, "\"{text}\""); // a Vec takes everything
-                return;
-            };
-            (self.day, self.date) = (Some(day), date);
-        }
-        let (s, ns) = ((in_day / 1_000_000_000) as u32, (in_day % 1_000_000_000) as u32);
-        let mut text = *b"T00:00:00.000000000Z\"";
-        let fields = [(1, s / 3600), (4, s / 60 % 60), (7, s % 60), (10, ns / 10_000_000), (12, ns / 100_000 % 100)];
-        let rest = [(14, ns / 1000 % 100), (16, ns / 10 % 100)];
-        for (place, value) in fields.into_iter().chain(rest) {
-            [text[place], text[place + 1]] = pair(value);
-        }
-        text[18] = b'0' + (ns % 10) as u8;
+        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
+        let known = &mut self.seconds[(second & 15) as usize];
+        let written = match *known {
+            Some((same, written)) if same == second => written,
+            _ => {
+                let text = at.to_string();
+                let written =
+                    text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok());
+                let Some(written) = written else {
+                    // A year of more than four digits.
+                    let _ = write!(self.buf, "\"{text}\""); // a Vec takes everything
+                    return;
+                };
+                *known = Some((second, written));
+                written
+            }
+        };
+        let [[a, aa], [b, bb], [c, cc]] =
+            [pair(ns / 10_000_000), pair(ns / 100_000 % 100), pair(ns / 1000 % 100)];
         self.buf.push(b'"');
-        self.buf.extend_from_slice(&self.date);
-        if ns.is_multiple_of(1000) {
-            self.buf.extend_from_slice(&text[..16]);
-            self.buf.extend_from_slice(&text[19..]);
-        } else {
-            self.buf.extend_from_slice(&text);
+        self.buf.extend_from_slice(&written);
+        self.buf.extend_from_slice(&[b'.', a, aa, b, bb, c, cc]);
+        if !ns.is_multiple_of(1000) {
+            let [d, dd] = pair(ns / 10 % 100);
+            self.buf.extend_from_slice(&[d, dd, b'0' + (ns % 10) as u8]);
         }
+        self.buf.extend_from_slice(b"Z\"");
     }
 
     /// `"address":"…","port":…`.
@@ -169,17 +179,12 @@ impl Writer {
         self.buf.push(b'"');
         match end.addr {
             Addr([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, octets @ ..]) => {
-                let mut text = [b'.'; 16];
-                let mut len = 0;
-                for octet in octets {
-                    let digits = [octet / 100, octet / 10 % 10, octet % 10];
-                    for &digit in &digits[usize::from(octet < 100) + usize::from(octet < 10)..] {
-                        text[len] = b'0' + digit;
-                        len += 1;
+                for (i, octet) in octets.into_iter().enumerate() {
+                    if i > 0 {
+                        self.buf.push(b'.');
                     }
-                    len += 1; // the dot
+                    self.octet(octet);
                 }
-                self.buf.extend_from_slice(&text[..len - 1]);
             }
             v6 => {
                 let _ = write!(self.buf, "{v6}"); // a Vec takes everything
@@ -206,10 +211,30 @@ impl Writer {
         self.buf.extend_from_slice(b"\":");
     }
 
-    fn digits(&mut self, mut n: u64) {
-        if let small @ 0..10 = n {
-            return self.buf.push(b'0' + small as u8);
+    #[inline(always)]
+    fn octet(&mut self, n: u8) {
+        let [tens, ones] = pair(u32::from(n % 100));
+        match n {
+            0..10 => self.buf.push(ones),
+            10..100 => self.buf.extend_from_slice(&[tens, ones]),
+            _ => self.buf.extend_from_slice(&[b'0' + n / 100, tens, ones]),
         }
+    }
+
+    fn digits(&mut self, n: u64) {
+        match n {
+            0..10 => self.buf.push(b'0' + n as u8),
+            10..100 => self.buf.extend_from_slice(&pair(n as u32)),
+            100..10_000 => {
+                let [[a, aa], [b, bb]] = [pair(n as u32 / 100), pair(n as u32 % 100)];
+                let text = [a, aa, b, bb];
+                self.buf.extend_from_slice(if n < 1000 { &text[1..] } else { &text });
+            }
+            _ => self.many_digits(n),
+        }
+    }
+
+    fn many_digits(&mut self, mut n: u64) {
         let mut text = [0u8; 20];
         let mut used = 0;
         for slot in text.iter_mut().rev() {
@@ -236,12 +261,28 @@ impl Writer {
     }
 
     fn quoted(&mut self, text: &str) {
-        let text = text.as_bytes();
+        self.quoted_odd(text, octets::odd(text.as_bytes()));
+    }
+
+    /// What anybody may have written, without secrets.
+    fn masked(&mut self, text: &str) {
+        let odd = octets::odd(text.as_bytes());
+        if odd & octets::TELLING == 0 {
+            return self.quoted_odd(text, odd);
+        }
+        match mask(text) {
+            Cow::Borrowed(text) => self.quoted_odd(text, odd),
+            Cow::Owned(text) => self.quoted(&text),
+        }
+    }
+
+    #[inline(always)]
+    fn quoted_odd(&mut self, text: &str, odd: u8) {
         self.buf.push(b'"');
-        if octets::any(text, |b| b < 0x20 || matches!(b, b'"' | b'\\' | 0x7f)) {
-            self.escaped(text);
+        if odd & octets::ESCAPED == 0 {
+            self.buf.extend_from_slice(text.as_bytes());
         } else {
-            self.buf.extend_from_slice(text);
+            self.escaped(text.as_bytes());
         }
         self.buf.push(b'"');
     }
