@@ -1,24 +1,21 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 //!
-//! Three stages that a [`Batch`] can carry from thread to thread: [`Front`] decodes, [`Follow`] tracks, [`Judge`] (here)
-//! does what spans connections. [`Pipeline`] is all three frame by frame. Both ways lead to the same events.
+//! Two stages: [`Follow`] decodes and tracks, [`Judge`] (here) does what spans connections. [`Pipeline`] is both, frame by frame;
+//! [`Batch`]es carry what followers in threads of their own tell. Both ways lead to the same events.
 mod batch;
 mod clocks;
 pub mod compare;
 mod flows;
 mod folding;
 mod follow;
-mod front;
-mod merged;
 mod neighbourhood;
 mod server_word;
 mod storm;
 mod whole;
 
-pub use batch::{Batch, Share};
+pub use batch::Batch;
 pub use follow::Follow;
-pub use front::Front;
 pub use whole::Pipeline;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
@@ -36,13 +33,14 @@ use crate::track::close::decide;
 use crate::track::{
     Clients, ClosedWindow, ConnId, Latencies, Legs, Neighbours, Restart, Tracked, Tracker, questions,
 };
+use batch::Merged;
 use ecow::EcoString;
 use flows::Flows;
 use folding::Folding;
 use hashbrown::HashMap;
-use merged::Merged;
 use server_word::ServerWord;
 use std::collections::VecDeque;
+use std::iter;
 use storm::Storms;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
@@ -82,11 +80,10 @@ impl Default for Config {
     }
 }
 
-/// The stages before [`Judge`] for batches, with that many followers at most.
+/// Those who make the batches that [`Judge`] takes; that many at most.
 #[must_use]
-pub fn stages(config: &Config, followers: usize) -> (Front, Vec<Follow>) {
-    let followers = Follow::all(config, followers);
-    (Front::new(config, followers.len()), followers)
+pub fn followers(config: &Config, most: usize) -> Vec<Follow> {
+    Follow::all(config, most)
 }
 
 /// A close that waits.
@@ -199,14 +196,18 @@ impl Judge {
         self.selection = selection;
     }
 
-    /// What a batch tells, frame by frame.
-    pub fn handle_batch(&mut self, batch: &mut Batch, emit: &mut impl FnMut(Event)) {
-        let Batch { stretch, parts, .. } = batch;
-        self.summary.packets += stretch.nows.len() as u64;
-        self.summary.bytes += stretch.wire;
-        let mut notices = stretch.notices.drain(..).peekable();
-        let mut told = Merged::of(parts);
-        let (mut at, nows) = (0, &stretch.nows);
+    /// What all followers tell of a stretch, frame by frame.
+    pub fn handle_batches(&mut self, batches: &mut [Batch], emit: &mut impl FnMut(Event)) {
+        // The frames are the same for all.
+        let Some((Batch { nows, wire, notices, told, tracked }, others)) = batches.split_first_mut() else {
+            return;
+        };
+        self.summary.packets += nows.len() as u64;
+        self.summary.bytes += *wire;
+        let mut notices = notices.drain(..).peekable();
+        let others = others.iter_mut().map(|batch| (&mut batch.told, &mut batch.tracked));
+        let mut told = Merged::of(iter::once((told, tracked)).chain(others));
+        let mut at = 0;
         loop {
             // The next frame at which something is to be done. Times of a batch never go back.
             let news = [notices.peek().map(|n| n.0), told.next_frame()];

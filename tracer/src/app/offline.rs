@@ -30,21 +30,17 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let mut out = Output::open(plan)?;
     let (config, mut judge) = (config(plan), judge(plan));
     servers::read_all(plan, &mut judge)?;
-    let input = Input {
-        bar: progress(&source),
-        source,
-        filter,
-        duration: plan.duration,
-        stop: stop_flag(),
-        began: None,
-        read: Read::default(),
-    };
-    let (read, mut summary) = match threads() {
-        // Where to stop hangs on what the last stage says: no other may be ahead of it.
-        cores if cores == 1 || plan.selection.count.is_some() => {
-            step_by_step(input, Pipeline::with(&config, judge), &mut out)?
+    let mut input = Input::new(source, filter, plan.duration);
+    let cores = threads();
+    // Where to stop hangs on what the last stage says: no other may be ahead of it.
+    let others = if plan.selection.count.is_some() { Vec::new() } else { input.again(cores - 1) };
+    let (read, mut summary) = if others.is_empty() {
+        if cores > 1 {
+            input.source.unpack_ahead();
         }
-        cores => stages::run(input, &config, cores, judge, &mut out)?,
+        step_by_step(input, Pipeline::with(&config, judge), &mut out)?
+    } else {
+        stages::run(input, others, &config, judge, &mut out)?
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if read.frames > 0 {
@@ -109,31 +105,50 @@ struct Read {
 }
 
 impl Input {
+    fn new(source: MergedSource, filter: Option<Filter>, duration: Option<Span>) -> Self {
+        Self {
+            bar: progress(&source),
+            source,
+            filter,
+            duration,
+            stop: stop_flag(),
+            began: None,
+            read: Read::default(),
+        }
+    }
+
+    /// So many more of the same captures, all or none: a pipe can be read but once.
+    fn again(&self, count: usize) -> Vec<Self> {
+        let one = || {
+            let filter = match &self.filter {
+                Some(filter) => Some(filter.again().ok()?),
+                None => None,
+            };
+            Some(Self {
+                bar: ProgressBar::hidden(),
+                source: self.source.again()?,
+                filter,
+                duration: self.duration,
+                stop: Arc::clone(&self.stop),
+                began: None,
+                read: Read::default(),
+            })
+        };
+        (0..count).map(|_| one()).collect::<Option<_>>().unwrap_or_default()
+    }
+
     /// The next frame, and whether the filter lets it pass; `None` at the end or where the plan says stop.
     #[inline(always)]
     fn next(&mut self) -> Option<(Frame<'_>, bool)> {
-        if !self.advance() {
-            return None;
-        }
-        self.frame_in_block().map(|(frame, wanted, _)| (frame, wanted))
-    }
-
-    /// Goes to the next frame.
-    #[inline]
-    fn advance(&mut self) -> bool {
         loop {
             match self.source.advance() {
-                Ok(more) => return more,
+                Ok(true) => break,
+                Ok(false) => return None,
                 Err(error) => {
                     self.read.damage.get_or_insert(error.to_string());
                 }
             }
         }
-    }
-
-    /// The frame that [`Input::advance`] went to, whether the filter lets it pass, and what it lies in if that is given away.
-    #[inline(always)]
-    fn frame_in_block(&mut self) -> Option<(Frame<'_>, bool, &[u8])> {
         let frame = self.source.frame()?;
         if let Some(duration) = self.duration
             && frame.at - *self.began.get_or_insert(frame.at) > duration
@@ -142,23 +157,21 @@ impl Input {
         }
         let wanted = self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
         self.read.frames += 1;
-        Some((frame, wanted, self.source.block()))
+        Some((frame, wanted))
     }
 
     /// Now and then a look at signals; shows how far it has come.
     #[inline]
     fn goes_on(&self) -> bool {
-        !self.read.frames.is_multiple_of(BREATH) || self.breathe()
+        !self.read.frames.is_multiple_of(BREATH) || !self.is_stopped()
     }
 
-    fn breathe(&self) -> bool {
-        if self.stop.load(Ordering::Relaxed) {
-            return false;
-        }
+    /// Shows how far it has come; whether a signal came.
+    fn is_stopped(&self) -> bool {
         if !self.bar.is_hidden() {
             self.bar.set_position(self.source.sources().iter().map(FileSource::bytes_read).sum());
         }
-        true
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Nothing more is wanted.

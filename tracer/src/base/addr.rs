@@ -23,8 +23,9 @@ impl PartialOrd for Addr {
 impl Addr {
     /// From four octets.
     #[must_use]
-    pub const fn v4(o: [u8; 4]) -> Self {
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, o[0], o[1], o[2], o[3]])
+    pub const fn v4(octets: [u8; 4]) -> Self {
+        // As one number: put together octet by octet in memory it could be read as a whole only once every store is done.
+        Self((0xffff_0000_0000 | u32::from_be_bytes(octets) as u128).to_be_bytes())
     }
 
     /// From sixteen octets.

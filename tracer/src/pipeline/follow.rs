@@ -1,9 +1,13 @@
-//! The second stage: connections are followed, each by the tracker of its shard. How many shards there are hangs on nothing but
-//! the settings, so that any number of followers tells the same.
+//! The first stage: frames are decoded and connections followed, each by the tracker of its shard. Of several followers each
+//! reads all frames and follows the connections of its own shards: to find out whose a frame is costs less than to carry it to
+//! another core. How many shards there are hangs on nothing but the settings, so that any number of followers tells the same.
 use super::Config;
-use super::batch::{Item, Share, Stretch, Work};
-use crate::base::{Endpoint, Span};
-use crate::track::{Limits, TrackConfig, Tracked, Tracker};
+use super::batch::{Batch, Told};
+use super::clocks::Clocks;
+use crate::base::{Endpoint, PortSet, Span, Timestamp};
+use crate::event::{Frame, FrameRef, Mark, Notice};
+use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
+use crate::wire::{Decoder, IcmpError, Packet, Segment};
 use std::collections::BTreeMap;
 
 /// Shards of a large table, a power of two.
@@ -11,79 +15,198 @@ const SHARDS: usize = 8;
 /// A smaller table has one, which makes full use of it.
 const LARGE: usize = 1 << 16;
 
-/// Follows the connections of some shards.
+/// Frames in, what the connections of some shards tell out.
 pub struct Follow {
-    trackers: Vec<Tracker>,
+    decoder: Decoder,
+    clocks: Clocks,
+    /// Counts all frames from 1.
+    ordinal: u64,
+    /// The latest time of the input so far.
+    now: Timestamp,
+    /// Where the trackers' timers may run out next.
+    tick: Timestamp,
+    shards: Shards,
+}
+
+/// The connections that are followed.
+struct Shards {
+    ports: PortSet,
+    headers_only: bool,
+    /// A place for each shard; empty where another follows it.
+    trackers: Vec<Option<Tracker>>,
 }
 
 impl Follow {
-    /// Followers who divide the shards among them, `most` at most.
-    pub(super) fn all(config: &Config, most: usize) -> Vec<Self> {
-        let shards = shards(config);
-        let followers = most.clamp(1, shards);
-        let one =
-            |f: usize| Self { trackers: (f..shards).step_by(followers).map(|_| tracker(config)).collect() };
-        (0..followers).map(one).collect()
+    /// One that follows every shard.
+    pub(super) fn whole(config: &Config) -> Self {
+        Self::share(config, 0, 1)
     }
 
-    /// Adds to a share what its frames make the trackers tell.
-    pub fn handle_share(&mut self, share: &mut Share) {
-        let Share { stretch, part } = share;
-        for (tracker, work) in self.trackers.iter_mut().zip(&mut part.works) {
-            follow(tracker, stretch, work);
+    /// Followers who divide the shards among them, `most` at most.
+    pub(super) fn all(config: &Config, most: usize) -> Vec<Self> {
+        let followers = most.clamp(1, shards(config));
+        (0..followers).map(|place| Self::share(config, place, followers)).collect()
+    }
+
+    fn share(config: &Config, place: usize, followers: usize) -> Self {
+        let shards = shards(config);
+        let one = |shard: usize| (shard % followers == place).then(|| tracker(config));
+        Self {
+            decoder: Decoder::new(),
+            clocks: Clocks::default(),
+            ordinal: 0,
+            now: Timestamp(i64::MIN),
+            tick: Timestamp(i64::MIN),
+            shards: Shards {
+                ports: config.ports.clone(),
+                headers_only: config.headers_only,
+                trackers: (0..shards).map(one).collect(),
+            },
         }
+    }
+
+    /// One frame into `batch`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
+    #[inline]
+    pub fn add_frame(&mut self, frame: &Frame<'_>, wanted: bool, batch: &mut Batch) {
+        let Batch { nows, wire, notices, told, tracked } = batch;
+        let place = nows.len() as u32;
+        let notice = self.handle_frame(frame, wanted, tracked, |turn, count| {
+            told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
+        });
+        nows.push(self.now);
+        *wire += u64::from(frame.wire_len);
+        notices.extend(notice.map(|notice| (place, notice)));
+    }
+
+    /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
+    /// the shards, whose timers may have run out, then that of the frame.
+    #[inline(always)]
+    pub(super) fn handle_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        wanted: bool,
+        tracked: &mut Vec<Tracked>,
+        mut told: impl FnMut(usize, usize),
+    ) -> Option<Notice> {
+        self.ordinal += 1;
+        self.now = self.now.max(frame.at);
+        if self.now >= self.tick {
+            self.run_timers(tracked, &mut told);
+        }
+        let notice = self.clocks.note(frame);
+        let before = tracked.len();
+        let Self { decoder, shards, ordinal, now, .. } = self;
+        match decoder.decode_plain(frame.link, frame.bytes) {
+            Some(seg) if wanted => shards.handle_segment(seg, frame, (*now, *ordinal), tracked),
+            Some(_) => {}
+            None => match decoder.decode_unusual(frame.link, frame.at, frame.bytes, frame.wire_len) {
+                Packet::Tcp(seg) if wanted => shards.handle_segment(seg, frame, (*now, *ordinal), tracked),
+                Packet::Icmp(icmp) => shards.handle_icmp(&icmp, frame, *now, tracked),
+                _ => {}
+            },
+        }
+        if tracked.len() > before {
+            told(self.shards.trackers.len(), tracked.len() - before);
+        }
+        notice
+    }
+
+    /// Every shard's timers run out at the same frame.
+    #[inline(never)]
+    fn run_timers(&mut self, tracked: &mut Vec<Tracked>, told: &mut impl FnMut(usize, usize)) {
+        self.tick = Timestamp(crate::track::tick(self.now));
+        for (shard, tracker) in self.shards.trackers.iter_mut().enumerate() {
+            let before = tracked.len();
+            tracker.iter_mut().for_each(|tracker| tracker.advance(self.now, tracked));
+            if tracked.len() > before {
+                told(shard, tracked.len() - before);
+            }
+        }
+    }
+
+    /// The ordinal of something that is no frame and comes after those so far.
+    pub(super) const fn next_ordinal(&mut self) -> u64 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+
+    /// The trackers of its shards.
+    pub(super) fn trackers(&self) -> impl Iterator<Item = &Tracker> {
+        self.shards.trackers.iter().flatten()
+    }
+
+    /// As [`Follow::trackers`], to be changed.
+    pub(super) fn trackers_mut(&mut self) -> impl Iterator<Item = &mut Tracker> {
+        self.shards.trackers.iter_mut().flatten()
     }
 
     /// The input is over: what is left to tell.
     #[must_use]
     pub fn finish(mut self) -> Vec<Tracked> {
         let mut tracked = Vec::new();
-        for tracker in &mut self.trackers {
-            tracker.finish(&mut tracked);
-        }
+        self.trackers_mut().for_each(|tracker| tracker.finish(&mut tracked));
         tracked
     }
 }
 
-fn follow(tracker: &mut Tracker, stretch: &Stretch, work: &mut Work) {
-    let Work { items, told, tracked } = work;
-    let first = stretch.before + 1;
-    let mut note = |frame: u32, before: usize, after: usize| match told.last_mut() {
-        _ if before == after => {}
-        Some((last, count)) if *last == frame => *count += (after - before) as u32,
-        _ => told.push((frame, (after - before) as u32)),
-    };
-    for &(frame, ref item) in items.iter() {
-        let before = tracked.len();
-        if let Some(now) = stretch.now(frame) {
+impl Shards {
+    /// A segment, if it is of a port and a shard that are followed here.
+    #[inline(always)]
+    fn handle_segment(
+        &mut self,
+        mut seg: Segment<'_>,
+        frame: &Frame<'_>,
+        (now, ordinal): (Timestamp, u64),
+        tracked: &mut Vec<Tracked>,
+    ) {
+        if !self.ports.contains(seg.dst.port) && !self.ports.contains(seg.src.port) {
+            return;
+        }
+        if self.headers_only {
+            seg.payload = &[];
+        }
+        if let Some(tracker) = self.tracker(seg.src, seg.dst) {
             tracker.advance(now, tracked);
+            tracker.handle_segment(&seg, seen(frame), ordinal, tracked);
         }
-        match item {
-            Item::Segment(head) => {
-                let seg = head.segment(stretch);
-                tracker.handle_segment(&seg, head.seen(), first + u64::from(frame), tracked);
-            }
-            Item::Icmp(mark, icmp) => tracker.handle_icmp(icmp, *mark, tracked),
-            Item::Time => {}
-        }
-        note(frame, before, tracked.len());
     }
-    items.clear();
-    if let Some((last, now)) = stretch.last_frame().and_then(|last| Some((last, stretch.now(last)?))) {
-        let before = tracked.len();
-        tracker.advance(now, tracked);
-        note(last, before, tracked.len());
+
+    /// An ICMP error, if it is about a shard that is followed here.
+    fn handle_icmp(
+        &mut self,
+        icmp: &IcmpError,
+        frame: &Frame<'_>,
+        now: Timestamp,
+        tracked: &mut Vec<Tracked>,
+    ) {
+        if let Some(tracker) = self.tracker(icmp.src, icmp.dst) {
+            tracker.advance(now, tracked);
+            tracker.handle_icmp(icmp, seen(frame).mark, tracked);
+        }
+    }
+
+    #[inline(always)]
+    fn tracker(&mut self, a: Endpoint, b: Endpoint) -> Option<&mut Tracker> {
+        let shard = shard(a, b, self.trackers.len());
+        self.trackers.get_mut(shard)?.as_mut()
     }
 }
 
+/// When and where a frame was seen.
+#[inline]
+const fn seen(frame: &Frame<'_>) -> Seen {
+    let mark = Mark { at: frame.at, frame: FrameRef::new(frame.capture, frame.number) };
+    Seen { mark, place: (frame.capture, frame.iface) }
+}
+
 /// Shards of a table of this size. A live trace has one.
-pub(super) const fn shards(config: &Config) -> usize {
+const fn shards(config: &Config) -> usize {
     if config.offline && config.max_connections >= LARGE { SHARDS } else { 1 }
 }
 
 /// Whose connection this is, by both ends in either order. `shards` is a power of two.
 #[inline]
-pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
+fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
     let mix = |end: Endpoint| {
         let whole = u128::from_be_bytes(end.addr.0);
@@ -94,7 +217,7 @@ pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
 }
 
 /// The tracker of one shard, with the limits that the settings call for.
-pub(super) fn tracker(config: &Config) -> Tracker {
+fn tracker(config: &Config) -> Tracker {
     let limits = Limits {
         idle_timeout: config.idle_timeout,
         window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),

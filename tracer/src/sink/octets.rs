@@ -9,7 +9,7 @@ pub(super) const TELLING: u8 = 1 << 1;
 pub(super) fn odd(text: &[u8]) -> u8 {
     let (chunks, last) = sixteens(text);
     let found = chunks.iter().fold(classes(&last), |found, sixteen| found | classes(sixteen));
-    let of = |class: u8| if found & EACH * u128::from(class) == 0 { 0 } else { class };
+    let of = |class: u8| if found & (EACH * u128::from(class)) == 0 { 0 } else { class };
     of(ESCAPED) | of(TELLING)
 }
 
@@ -25,7 +25,7 @@ pub(super) fn telling(text: &[u8]) -> impl Iterator<Item = usize> {
     };
     let all = chunks.iter().copied().chain([last]).enumerate();
     all.map(|(n, sixteen)| {
-        (n * 16, u128::from_le_bytes(classes(&sixteen).to_ne_bytes()) & EACH * u128::from(TELLING))
+        (n * 16, u128::from_le_bytes(classes(&sixteen).to_ne_bytes()) & (EACH * u128::from(TELLING)))
     })
     .flat_map(places)
 }

@@ -1,4 +1,5 @@
 //! Large reads into one buffer, from which records are borrowed.
+use super::ahead::Ahead;
 use std::io::{self, Read};
 
 /// What is read at once; measured: larger gains nothing, mapping the file costs page faults.
@@ -14,30 +15,11 @@ pub(super) struct Blocks {
     offset: u64,
     ended: bool,
     failed: Option<io::Error>,
-    passing: Option<Passing>,
-}
-
-/// Blocks go on to others when they are used up, instead of being filled again.
-#[derive(Default)]
-struct Passing {
-    /// Used up since the last look.
-    passed: Option<Vec<u8>>,
-    /// Came back.
-    spare: Vec<Vec<u8>>,
 }
 
 impl Blocks {
     pub fn new(inner: Box<dyn Read + Send>) -> Self {
-        Self {
-            inner,
-            buf: vec![0; BLOCK],
-            start: 0,
-            end: 0,
-            offset: 0,
-            ended: false,
-            failed: None,
-            passing: None,
-        }
+        Self { inner, buf: vec![0; BLOCK], start: 0, end: 0, offset: 0, ended: false, failed: None }
     }
 
     /// Makes `n` octets available; false if the stream ends before.
@@ -85,55 +67,14 @@ impl Blocks {
         self.failed.take()
     }
 
-    /// From now on a block that is used up is not filled again: [`Blocks::passed`] gives it away.
-    pub fn pass_on(&mut self) {
-        self.passing.get_or_insert_default();
-    }
-
-    /// All that is in memory, if it is passed on one day; else nothing.
-    #[inline]
-    pub fn whole(&self) -> &[u8] {
-        if self.passing.is_some() { &self.buf } else { &[] }
-    }
-
-    /// The block that was used up since the last call: what was taken before lies in it.
-    #[inline]
-    pub fn passed(&mut self) -> Option<Vec<u8>> {
-        self.passing.as_mut()?.passed.take()
-    }
-
-    /// As [`Blocks::passed`], where no more is to be read: what was taken last lies in it.
-    pub fn last(&mut self) -> Vec<u8> {
-        self.passed().unwrap_or_else(|| {
-            (self.start, self.end, self.ended) = (0, 0, true);
-            std::mem::take(&mut self.buf)
-        })
-    }
-
-    /// Takes back a block that was passed on.
-    pub fn give_back(&mut self, block: Vec<u8>) {
-        // One that grew for a record of many megabytes is let go.
-        if let Some(passing) = self.passing.as_mut().filter(|_| block.len() == BLOCK) {
-            passing.spare.push(block);
-        }
-    }
-
-    /// Goes on in a fresh block. Not where one was passed on since the last look: then nothing was taken of this one.
-    fn turn(&mut self) {
-        let Some(passing) = self.passing.as_mut().filter(|p| p.passed.is_none()) else { return };
-        let rest = self.buf.get(self.start..self.end).unwrap_or_default();
-        let mut fresh = passing.spare.pop().unwrap_or_default();
-        fresh.resize(BLOCK.max(rest.len()), 0);
-        if let Some(start) = fresh.get_mut(..rest.len()) {
-            start.copy_from_slice(rest);
-        }
-        (self.start, self.end) = (0, rest.len());
-        passing.passed = Some(std::mem::replace(&mut self.buf, fresh));
+    /// From now on another thread reads on while what was read is worked on.
+    pub fn read_ahead(&mut self) {
+        let inner = std::mem::replace(&mut self.inner, Box::new(io::empty()));
+        self.inner = Box::new(Ahead::of(inner, BLOCK));
     }
 
     #[cold]
     fn fill(&mut self, n: usize) -> bool {
-        self.turn();
         if self.start > 0 {
             self.buf.copy_within(self.start..self.end, 0);
             self.end -= self.start;

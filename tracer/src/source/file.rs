@@ -9,6 +9,7 @@ use crate::base::Timestamp;
 use crate::event::Frame;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,8 @@ enum Format {
 pub struct FileSource {
     path: PathBuf,
     capture: u32,
+    /// Of a file that others may read, too.
+    file: Option<Arc<File>>,
     blocks: Blocks,
     format: Format,
     compressed: bool,
@@ -54,8 +57,15 @@ impl FileSource {
         if meta.is_dir() {
             return Err(SourceError::IsDirectory { path: path.into() });
         }
-        let size = meta.is_file().then_some(meta.len());
-        Self::from_reader(Box::new(file), path, capture, size)
+        if !meta.is_file() {
+            return Self::from_reader(Box::new(file), path, capture, None);
+        }
+        // A file that is being written is read as far as it is there now, by all that read it.
+        let (file, size) = (Arc::new(file), meta.len());
+        let stretch = Stretch { file: Arc::clone(&file), at: 0, end: size };
+        let mut source = Self::from_reader(Box::new(stretch), path, capture, Some(size))?;
+        source.file = (!source.compressed).then_some(file);
+        Ok(source)
     }
 
     /// Reads a capture from anything; `path` serves to name it in errors.
@@ -87,6 +97,7 @@ impl FileSource {
         Ok(Self {
             path,
             capture,
+            file: None,
             blocks,
             format,
             compressed,
@@ -151,32 +162,21 @@ impl FileSource {
         })
     }
 
-    /// From now on blocks are given away by [`FileSource::passed`], not filled again.
-    pub(super) fn pass_on(&mut self) {
-        self.blocks.pass_on();
+    /// Another reader of the same file from its beginning; `None` for a pipe, and for a packed file, which costs more to unpack
+    /// than all the rest.
+    #[must_use]
+    pub(super) fn again(&self) -> Option<Self> {
+        let (file, size) = (self.file.as_ref()?, self.size?);
+        let stretch = Stretch { file: Arc::clone(file), at: 0, end: size };
+        let again = Self::from_reader(Box::new(stretch), &self.path, self.capture, self.size).ok()?;
+        Some(Self { file: self.file.clone(), ..again })
     }
 
-    /// What the frame lies in, where blocks are given away.
-    #[inline]
-    pub(super) fn block(&self) -> &[u8] {
-        self.blocks.whole()
-    }
-
-    /// The block of all frames since the last call but for the one gone to last, once it is used up.
-    #[inline]
-    pub(super) fn passed(&mut self) -> Option<Vec<u8>> {
-        self.blocks.passed()
-    }
-
-    /// The block of all frames since the last call of [`FileSource::passed`]. The source has ended then.
-    pub(super) fn last_block(&mut self) -> Vec<u8> {
-        (self.done, self.current) = (true, None);
-        self.blocks.last()
-    }
-
-    /// Takes back a block that was given away.
-    pub(super) fn give_back(&mut self, block: Vec<u8>) {
-        self.blocks.give_back(block);
+    /// If the file has to be unpacked, a thread of its own does so from now on.
+    pub(super) fn unpack_ahead(&mut self) {
+        if self.compressed {
+            self.blocks.read_ahead();
+        }
     }
 
     /// Name of an interface, where the file tells it (pcapng only).
@@ -304,6 +304,25 @@ fn read_start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     }
     start.truncate(len);
     Ok(start)
+}
+
+/// A file's octets up to where it ended when it was opened; the place in it is this reader's own.
+struct Stretch {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Stretch {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let got = match buf.get_mut(..left) {
+            Some(room) => self.file.read_at(room, self.at)?,
+            None => self.file.read_at(buf, self.at)?,
+        };
+        self.at += got as u64;
+        Ok(got)
+    }
 }
 
 /// Counts what goes through.

@@ -78,40 +78,16 @@ impl MergedSource {
         self.sources.get(self.reading?)?.frame()
     }
 
-    /// From now on [`MergedSource::passed`] gives the frames' memory away, if there is one file only. Of several files
-    /// the blocks end at different frames: theirs stay here.
-    pub fn pass_on(&mut self) {
-        if let Some(only) = self.only() {
-            only.pass_on();
-        }
-    }
-
-    /// What the frame lies in, if that is given away; else nothing.
-    #[inline]
+    /// Another reader of the same files from their beginning; `None` where one of them can be read only once, or costs much to
+    /// read twice.
     #[must_use]
-    pub fn block(&self) -> &[u8] {
-        match &self.sources[..] {
-            [only] => only.block(),
-            _ => &[],
-        }
+    pub fn again(&self) -> Option<Self> {
+        self.sources.iter().map(FileSource::again).collect::<Option<_>>().map(Self::new)
     }
 
-    /// The block of all frames since the last call but for the one gone to last, once it is used up.
-    #[inline]
-    pub fn passed(&mut self) -> Option<Vec<u8>> {
-        self.only()?.passed()
-    }
-
-    /// The block of all frames since the last call of [`MergedSource::passed`]. Nothing can be read after it.
-    pub fn last_block(&mut self) -> Vec<u8> {
-        self.only().map_or_else(Vec::new, FileSource::last_block)
-    }
-
-    /// Takes back a block that was given away.
-    pub fn give_back(&mut self, block: Vec<u8>) {
-        if let Some(only) = self.only() {
-            only.give_back(block);
-        }
+    /// From now on a thread for each file that has to be unpacked does that while what was read is worked on.
+    pub fn unpack_ahead(&mut self) {
+        self.sources.iter_mut().for_each(FileSource::unpack_ahead);
     }
 
     /// The one file, where there is one alone.

@@ -15,6 +15,7 @@ pub mod server_log;
 pub mod sockets;
 pub mod survey;
 
+mod ahead;
 mod blocks;
 mod error;
 mod packing;

@@ -1,7 +1,7 @@
 //! The one way into this floor.
 use super::fragments::Fragments;
 use super::slow::{self, Found};
-use super::{LinkType, Packet, fast};
+use super::{LinkType, Packet, Segment, fast};
 use crate::base::Timestamp;
 
 /// Decodes frames. It remembers nothing but unfinished IP datagrams, for which it takes at most 4 MiB.
@@ -17,9 +17,16 @@ impl Decoder {
         Self::default()
     }
 
+    /// The segment in a frame that has nothing but it; of others [`Decoder::decode_unusual`] tells what they hold.
+    #[inline(always)]
+    #[must_use]
+    pub fn decode_plain<'a>(&self, link: LinkType, bytes: &'a [u8]) -> Option<Segment<'a>> {
+        fast::segment(link, bytes)
+    }
+
     /// What the captured `bytes` of a frame hold, of which `wire_len` were on the wire. `at` only serves to forget
     /// unfinished datagrams.
-    #[inline(always)]
+    #[inline]
     pub fn decode<'a>(
         &'a mut self,
         link: LinkType,
@@ -27,14 +34,15 @@ impl Decoder {
         bytes: &'a [u8],
         wire_len: u32,
     ) -> Packet<'a> {
-        match fast::segment(link, bytes) {
+        match self.decode_plain(link, bytes) {
             Some(segment) => Packet::Tcp(segment),
-            None => self.decode_any(link, at, bytes, wire_len),
+            None => self.decode_unusual(link, at, bytes, wire_len),
         }
     }
 
+    /// As [`Decoder::decode`], where [`Decoder::decode_plain`] found nothing.
     #[inline(never)]
-    fn decode_any<'a>(
+    pub fn decode_unusual<'a>(
         &'a mut self,
         link: LinkType,
         at: Timestamp,

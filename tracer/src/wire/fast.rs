@@ -7,7 +7,7 @@ use crate::base::Addr;
 const TCP: u8 = 6;
 
 /// The segment in a plain frame.
-#[inline]
+#[inline(always)]
 pub(super) fn segment(link: LinkType, bytes: &[u8]) -> Option<Segment<'_>> {
     let ip = match link {
         LinkType::ETHERNET => ethernet(bytes)?,
@@ -29,12 +29,12 @@ pub(super) fn segment(link: LinkType, bytes: &[u8]) -> Option<Segment<'_>> {
     }
 }
 
-#[inline]
+#[inline(always)]
 const fn is_ip(ether_type: [u8; 2]) -> bool {
     matches!(ether_type, [0x08, 0x00] | [0x86, 0xdd])
 }
 
-#[inline]
+#[inline(always)]
 fn ethernet(bytes: &[u8]) -> Option<&[u8]> {
     let (head, rest) = bytes.split_first_chunk::<14>()?;
     let ether_type = [head[12], head[13]];
@@ -48,7 +48,7 @@ fn ethernet(bytes: &[u8]) -> Option<&[u8]> {
     is_ip([tag[2], tag[3]]).then_some(rest)
 }
 
-#[inline]
+#[inline(always)]
 fn v4(ip: &[u8]) -> Option<Segment<'_>> {
     let (h, rest) = ip.split_first_chunk::<20>()?;
     // More fragments and fragment offset; "don't fragment" may be set.

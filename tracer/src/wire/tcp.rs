@@ -44,7 +44,7 @@ pub(super) struct Carrier {
 
 impl<'a> Segment<'a> {
     /// The segment in `body`, of which `wire` octets were on the wire; `None` unless the whole header is there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(carrier: Carrier, body: &'a [u8], wire: usize) -> Option<Self> {
         let (fixed, rest) = body.split_first_chunk::<20>()?;
         let header_len = usize::from(fixed[12] >> 4) * 4;
@@ -53,7 +53,7 @@ impl<'a> Segment<'a> {
         Some(Self::new(carrier, fixed, options, payload, payload_len))
     }
 
-    #[inline]
+    #[inline(always)]
     fn new(c: Carrier, h: &[u8; 20], options: &'a [u8], payload: &'a [u8], payload_len: u32) -> Self {
         Self {
             src: Endpoint { addr: c.src, port: u16::from_be_bytes([h[0], h[1]]) },

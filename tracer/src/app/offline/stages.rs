@@ -1,43 +1,45 @@
-//! The stages of the core over batches: reading and decoding, following connections, verdicts, writing. In threads of their own
-//! batches go from one to the next and back to the reader, so memory is what the few batches hold.
+//! The core in several threads: followers, each of which reads all of the input and follows its share of the connections;
+//! verdicts; writing. What followers tell goes in batches, which come back, so memory is what the few batches hold.
 use super::super::Failure;
 use super::super::output::Output;
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Config, Follow, Front, Judge, Share, stages};
+use crate::pipeline::{Batch, Config, Follow, Judge, followers};
 use crate::track::Tracked;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
-/// Batches under way at most.
-const BATCHES: usize = 8;
+/// Batches of a follower that wait for the others', at most.
+const BATCHES: usize = 4;
+/// No follower is ahead of another by so many frames: what waits, what is judged, and what is being filled.
+const AHEAD: u64 = ((BATCHES + 4) * Batch::FRAMES) as u64;
 /// Lists of events that wait to be written at most.
 const LISTS: usize = 4;
 
-/// Reads `input` to its end with a thread for reading, one for each of so many followers, and one for verdicts; this one
+/// Reads the input to its end with a follower for each of `input` and `others`, a thread for verdicts, and this one, which
 /// writes. The system balances them over the cores.
 pub(super) fn run(
     input: Input,
+    others: Vec<Input>,
     config: &Config,
-    followers: usize,
     judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let (front, followers) = stages(config, followers);
+    let followers = followers(config, 1 + others.len());
+    let until = AtomicU64::new(u64::MAX);
     thread::scope(|scope| {
-        let (emptied, back) = sync_channel(BATCHES);
         let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
-        let (mut shares, mut followed, mut threads) = (Vec::new(), Vec::new(), Vec::new());
-        for follow in followers {
-            let (to, from) = sync_channel(BATCHES);
+        let (mut followed, mut threads) = (Vec::new(), Vec::new());
+        for (input, follow) in std::iter::once(input).chain(others).zip(followers) {
             let (done, ready) = sync_channel(BATCHES);
-            shares.push(to);
-            followed.push(ready);
-            threads.push(scope.spawn(move || follow_all(follow, &from, &done)));
+            let (emptied, back) = sync_channel(BATCHES + 4);
+            followed.push((ready, emptied));
+            let until = &until;
+            threads.push(scope.spawn(move || follow_all(input, follow, until, &back, &done)));
         }
-        let reader = scope.spawn(move || read_all(Reader::new(input, front), &shares, &back));
-        let verdicts = scope.spawn(move || judge_all(judge, &followed, &emptied, &told));
+        let verdicts = scope.spawn(move || judge_all(judge, &followed, &told));
         for list in lists {
             list.iter().for_each(|event| out.take(event));
             if out.is_over() {
@@ -45,8 +47,14 @@ pub(super) fn run(
             }
         }
         let judge = joined(verdicts);
-        let last = threads.into_iter().flat_map(joined).collect();
-        end(joined(reader), judge, last, out)
+        let (mut read, mut last) = (None, Vec::new());
+        for thread in threads {
+            let (one, tracked) = joined(thread);
+            // All have read the same.
+            read.get_or_insert(one);
+            last.extend(tracked);
+        }
+        end(read.unwrap_or_default(), judge, last, out)
     })
 }
 
@@ -64,100 +72,57 @@ fn end(
     Ok((read, summary))
 }
 
-/// The first stage.
-struct Reader {
-    input: Input,
-    front: Front,
-    /// The frame that the input went to belongs to the next batch.
-    ahead: bool,
-}
-
-impl Reader {
-    fn new(mut input: Input, front: Front) -> Self {
-        input.source.pass_on();
-        Self { input, front, ahead: false }
-    }
-
-    /// Frames into an empty batch; `false` if no more will come.
-    fn fill(&mut self, batch: &mut Batch) -> bool {
-        loop {
-            if !std::mem::take(&mut self.ahead) {
-                if !self.input.advance() {
-                    break;
-                }
-                let block = self.input.source.passed();
-                if block.is_some() || (batch.is_full() && self.input.source.block().is_empty()) {
-                    self.ahead = true;
-                    batch.hold(block.unwrap_or_default());
-                    return self.input.breathe();
-                }
-            }
-            let Some((frame, wanted, block)) = self.input.frame_in_block() else { break };
-            self.front.handle_frame(&frame, wanted, block, batch);
+/// A follower's thread: what it read, and what is left to tell when no more comes. `until`: the frame that all stop at.
+fn follow_all(
+    mut input: Input,
+    mut follow: Follow,
+    until: &AtomicU64,
+    back: &Receiver<Batch>,
+    done: &SyncSender<Batch>,
+) -> (Read, Vec<Tracked>) {
+    let mut more = true;
+    while more && input.read.frames < until.load(Ordering::Acquire) {
+        if input.is_stopped() {
+            // A signal stops all followers at the same frame, which none has passed.
+            until.fetch_min(input.read.frames + AHEAD, Ordering::AcqRel);
         }
-        batch.hold(self.input.source.last_block());
-        false
-    }
-
-    fn give_back(&mut self, block: Vec<u8>) {
-        self.input.source.give_back(block);
-    }
-}
-
-/// The first stage's thread.
-fn read_all(mut reader: Reader, shares: &[SyncSender<Share>], back: &Receiver<Batch>) -> Read {
-    let mut made = 0;
-    loop {
-        let mut batch = match back.try_recv() {
-            Ok(empty) => empty,
-            Err(_) if made < BATCHES => {
-                made += 1;
-                reader.front.batch()
-            }
-            Err(_) => match back.recv() {
-                Ok(empty) => empty,
-                // Nobody judges any more.
-                Err(_) => break,
-            },
-        };
-        reader.give_back(batch.clear());
-        let more = reader.fill(&mut batch);
-        let sent = shares.iter().zip(batch.divide()).all(|(to, share)| to.send(share).is_ok());
-        if !more || !sent {
+        let mut batch = back.try_recv().unwrap_or_default();
+        batch.clear();
+        more = fill(&mut batch, &mut input, &mut follow);
+        if done.send(batch).is_err() {
+            // Nobody judges any more.
             break;
         }
     }
-    reader.input.finish()
+    (input.finish(), follow.finish())
 }
 
-/// A second stage's thread: what is left to tell when no more comes.
-fn follow_all(mut follow: Follow, from: &Receiver<Share>, done: &SyncSender<Share>) -> Vec<Tracked> {
-    for mut share in from {
-        follow.handle_share(&mut share);
-        if done.send(share).is_err() {
-            return Vec::new();
-        }
+/// Frames into an empty batch; `false` if no more will come.
+fn fill(batch: &mut Batch, input: &mut Input, follow: &mut Follow) -> bool {
+    while !batch.is_full() {
+        let Some((frame, wanted)) = input.next() else { return false };
+        follow.add_frame(&frame, wanted, batch);
     }
-    follow.finish()
+    true
 }
 
-/// The third stage's thread.
+/// The verdicts' thread.
 fn judge_all(
     mut judge: Judge,
-    followed: &[Receiver<Share>],
-    emptied: &SyncSender<Batch>,
+    followed: &[(Receiver<Batch>, SyncSender<Batch>)],
     told: &SyncSender<Vec<Event>>,
 ) -> Judge {
-    let mut events = Vec::new();
+    let (mut events, mut batches) = (Vec::new(), Vec::new());
     loop {
-        let shares: Vec<Share> = followed.iter().map_while(|shares| shares.recv().ok()).collect();
-        if shares.len() < followed.len() {
+        batches.extend(followed.iter().map_while(|(ready, _)| ready.recv().ok()));
+        if batches.len() < followed.len() {
             break;
         }
-        let Some(mut batch) = Batch::unite(shares.into_iter()) else { break };
-        judge.handle_batch(&mut batch, &mut |event| events.push(event));
-        // The reader may have ended already.
-        let _ = emptied.send(batch);
+        judge.handle_batches(&mut batches, &mut |event| events.push(event));
+        for (batch, (_, emptied)) in batches.drain(..).zip(followed) {
+            // The follower may have ended already.
+            let _ = emptied.try_send(batch);
+        }
         if !events.is_empty() && told.send(std::mem::take(&mut events)).is_err() {
             break;
         }
