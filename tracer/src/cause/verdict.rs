@@ -24,6 +24,8 @@ pub struct Verdict {
     also: Vec<(&'static str, f64)>,
     /// The sign of a known defect shows.
     defect: bool,
+    /// Something makes the case hard to see.
+    weak: bool,
 }
 
 /// Why this connection ended, with its texts. Never empty-handed: `unknown` with what was seen where no rule is certain
@@ -58,13 +60,13 @@ pub fn weigh(case: &Case<'_>) -> Verdict {
     let mut rest = found.into_iter();
     let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
-    Verdict { confidence: reported(winner.confidence), also, defect, ..winner }
+    Verdict { confidence: reported(winner.confidence), also, defect, weak: factor < 1.0, ..winner }
 }
 
 impl Verdict {
     /// What a rule says, without its words.
     fn of(rule: &'static Rule, finding: Finding) -> Self {
-        Self { rule, confidence: finding.confidence, also: finding.also, defect: false }
+        Self { rule, confidence: finding.confidence, also: finding.also, defect: false, weak: false }
     }
 
     /// The cause's code.
@@ -107,7 +109,9 @@ impl Verdict {
         let between = case.around.other_leg.is_none().then(|| case.between().or_else(hinted)).flatten();
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
-        why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+        if self.weak {
+            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+        }
         let mut cause = Cause {
             code: self.rule.code,
             family: self.rule.family,
