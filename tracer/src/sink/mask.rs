@@ -37,7 +37,7 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 
 /// The cheap question asked of every text: is there anything that could announce a secret?
 fn suspicious(bytes: &[u8]) -> bool {
-    octets::telling(bytes).any(|i| match bytes[i] {
+    octets::any_telling(bytes, |i| match bytes[i] {
         b'@' => true,
         b'J' => bytes[..i].ends_with(b"ey"),
         _ => ends_with_key(&bytes[..i]),

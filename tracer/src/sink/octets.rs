@@ -13,21 +13,19 @@ pub(super) fn odd(text: &[u8]) -> u8 {
     of(ESCAPED) | of(TELLING)
 }
 
-/// Where the octets stand that may announce a secret.
-pub(super) fn telling(text: &[u8]) -> impl Iterator<Item = usize> {
+/// Whether one of the octets that may announce a secret does, by where it stands.
+pub(super) fn any_telling(text: &[u8], mut does: impl FnMut(usize) -> bool) -> bool {
     let (chunks, last) = sixteens(text);
-    let places = |(at, mut found): (usize, u128)| {
-        std::iter::from_fn(move || {
-            let place = found.trailing_zeros();
-            found &= found.checked_sub(1)?;
-            Some(at + place as usize / 8)
-        })
-    };
-    let all = chunks.iter().copied().chain([last]).enumerate();
-    all.map(|(n, sixteen)| {
-        (n * 16, u128::from_le_bytes(classes(&sixteen).to_ne_bytes()) & (EACH * u128::from(TELLING)))
-    })
-    .flat_map(places)
+    for (n, sixteen) in chunks.iter().chain([&last]).enumerate() {
+        let mut found = u128::from_le_bytes(classes(sixteen).to_ne_bytes()) & (EACH * u128::from(TELLING));
+        while found != 0 {
+            if does(n * 16 + found.trailing_zeros() as usize / 8) {
+                return true;
+            }
+            found &= found - 1;
+        }
+    }
+    false
 }
 
 /// The text in sixteens, and the rest of it filled up with blanks.
@@ -73,6 +71,12 @@ mod tests {
         assert_eq!(odd(b"\\J\xc3\xa9"), ESCAPED | TELLING);
         let text = b"n1 (10.0.0.5:4222) = eyJ, user:me@10.0.0.9: that is all";
         let places: Vec<usize> = (0..text.len()).filter(|&place| b":@J=".contains(&text[place])).collect();
-        assert_eq!(telling(text).collect::<Vec<_>>(), places);
+        let mut told = Vec::new();
+        assert!(!any_telling(text, |place| {
+            told.push(place);
+            false
+        }));
+        assert_eq!(told, places);
+        assert!(any_telling(text, |place| place > 30) && !any_telling(b"plain", |_| true));
     }
 }
