@@ -12,10 +12,11 @@ mod follow;
 mod neighbourhood;
 mod server_word;
 mod storm;
+mod waiting;
 mod whole;
 
 pub use batch::Batch;
-pub use follow::Follow;
+pub use follow::{Follow, Left};
 pub use whole::Pipeline;
 
 use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
@@ -42,6 +43,7 @@ use server_word::ServerWord;
 use std::collections::VecDeque;
 use std::iter;
 use storm::Storms;
+use waiting::Waiting;
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
 const WAITING_MAX: usize = 16 * 1024;
@@ -86,14 +88,6 @@ pub fn followers(config: &Config, most: usize) -> Vec<Follow> {
     Follow::all(config, most)
 }
 
-/// A close that waits.
-struct Waiting {
-    facts: Box<Facts>,
-    since: Timestamp,
-    /// `since`, were it not for a server that is asked.
-    unasked: Timestamp,
-}
-
 /// A close that is written, whose client may still come back.
 struct Lost {
     id: ConnId,
@@ -133,7 +127,7 @@ pub struct Judge {
     clients: Clients,
     legs: Legs,
     latencies: Latencies,
-    waiting: VecDeque<Waiting>,
+    waiting: Waiting<Box<Facts>>,
     flows: Flows,
     next_flow: u64,
     now: Timestamp,
@@ -179,7 +173,7 @@ impl Judge {
             clients: Clients::default(),
             legs: Legs::default(),
             latencies: Latencies::default(),
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             flows: Flows::default(),
             next_flow: 1,
             now: Timestamp(i64::MIN),
@@ -274,10 +268,9 @@ impl Judge {
     fn handle_rule(&mut self, rule: &FilterRule) {
         let ends = [rule.src, rule.dst];
         let concerned = |f: &Facts| ends.contains(&f.client) && ends.contains(&f.server);
-        for waiting in self.waiting.iter_mut().filter(|w| concerned(&w.facts)) {
-            if let Some(host) = &mut waiting.facts.host {
-                host.add_rule(rule.clone());
-            }
+        for host in self.waiting.facts_mut().filter(|facts| concerned(facts)).filter_map(|f| f.host.as_mut())
+        {
+            host.add_rule(rule.clone());
         }
     }
 
@@ -301,10 +294,7 @@ impl Judge {
         self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
-        for waiting in self.waiting.iter_mut().filter(|w| at - w.facts.ended >= SERVER_NOTICES) {
-            waiting.since = waiting.unasked;
-        }
-        self.waiting.make_contiguous().sort_by_key(|w| (w.since, w.facts.first_frame));
+        self.waiting.stop_asking(|facts| at - facts.ended >= SERVER_NOTICES);
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
@@ -322,28 +312,25 @@ impl Judge {
         summary
     }
 
-    /// The input is over, `last` is what the trackers had left to tell: what settles is judged, then the summary is given.
-    /// `tracker`, live, knows of this host's processes.
+    /// The input is over, with what the trackers had left: what settles is judged, then the summary is given. `tracker`, live,
+    /// knows of this host's processes.
     pub fn finish(
         &mut self,
-        mut last: Vec<Tracked>,
+        mut left: Left,
         tracker: Option<&Tracker>,
         emit: &mut impl FnMut(Event),
     ) -> Summary {
-        last.sort_by_key(|tracked| match tracked {
-            Tracked::Closed(facts) => facts.first_frame,
-            Tracked::Open { id } => *id,
-            _ => 0,
-        });
-        self.digest(last.into_iter(), emit);
-        while let Some(waiting) = self.waiting.pop_front() {
-            self.judge(waiting.facts, true, tracker, emit);
+        let last = &mut left.tracked;
+        last.sort_by_key(|tracked| if let Tracked::Closed(facts) = tracked { facts.first_frame } else { 0 });
+        self.summary.open = left.open;
+        self.digest(left.tracked.into_iter(), emit);
+        while let Some(facts) = self.waiting.pop() {
+            self.judge(facts, true, tracker, emit);
         }
         // Whoever is back but could not be told of yet is told of now.
         self.input_over = true;
         self.tell_reconnects(None, emit);
         self.folding.pass(Timestamp(i64::MAX), emit);
-        // What lived on was told just now, one by one.
         self.summary(self.summary.open)
     }
 
@@ -390,14 +377,8 @@ impl Judge {
                         *asks = true;
                         since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
                     }
-                    // What waits has left the caches: its facts are looked at only where the times are the same.
-                    let place = self.waiting.partition_point(|w| {
-                        w.since < since || w.since == since && w.facts.first_frame <= facts.first_frame
-                    });
-                    self.waiting.insert(place, Waiting { facts, since, unasked });
-                }
-                Tracked::Open { .. } => {
-                    self.summary.open += 1;
+                    let id = facts.first_frame;
+                    self.waiting.push(facts, id, since, unasked);
                 }
                 Tracked::Evicted { id, mark } => {
                     self.summary.evicted += 1;
@@ -451,10 +432,8 @@ impl Judge {
                     }
                 }
                 Tracked::Resumed { id, mark } => {
-                    let waiting = self.waiting.iter().position(|w| w.facts.first_frame == id);
                     // Not written yet: there was no close.
-                    if let Some(place) = waiting {
-                        self.waiting.remove(place);
+                    if self.waiting.take_back(id) {
                         continue;
                     }
                     let flow = self.flows.get(id);
@@ -515,32 +494,29 @@ impl Judge {
     fn look_again(&self) -> Timestamp {
         const MOMENT: Span = Span(1);
         let prune = (self.next_prune + MOMENT).min(self.tell_at);
-        let Some(first) = self.waiting.front() else { return prune };
-        let due = first.since + self.config.settle;
+        let Some((since, _)) = self.waiting.first() else { return prune };
+        let due = since + self.config.settle;
         let ask = self.asked.1 + ASK_AGAIN + MOMENT;
         prune.min(due).min(if self.config.offline { ask } else { due })
     }
 
     #[inline(never)]
     fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
-        while let Some(first) = self.waiting.front() {
-            let waited = self.now - first.since;
+        while let Some((since, first)) = self.waiting.first() {
+            let waited = self.now - since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
-            let asked = (first.facts.first_frame, self.now);
+            let asked = (first.first_frame, self.now);
             let again = self.asked.0 != asked.0 || self.now - self.asked.1 > ASK_AGAIN;
-            let early = !due
-                && again
-                && self.config.offline
-                && waited >= Span::secs(4)
-                && self.outcome_known(&first.facts);
+            let early =
+                !due && again && self.config.offline && waited >= Span::secs(4) && self.outcome_known(first);
             if !due && !early {
                 if again {
                     self.asked = asked;
                 }
                 break;
             }
-            if let Some(waiting) = self.waiting.pop_front() {
-                self.judge(waiting.facts, false, tracker, emit);
+            if let Some(facts) = self.waiting.pop() {
+                self.judge(facts, false, tracker, emit);
             }
         }
         if self.now >= self.tell_at {

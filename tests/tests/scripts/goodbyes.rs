@@ -11,6 +11,48 @@ hello c name=billing
 => open 0
 "#
 
+/// A host that closes one connection after the other: its last ones, at the end of the capture, are no process that ended.
+client_fins_one_after_the_other r#"
+c1 = 10.0.0.7:50001 ; c2 = 10.0.0.7:50002 ; c3 = 10.0.0.7:50003 ; c4 = 10.0.0.7:50004 ; c5 = 10.0.0.7:50005 ; c6 = 10.0.0.7:50006 ; c7 = 10.0.0.7:50007 ; c8 = 10.0.0.7:50008 ; c9 = 10.0.0.7:50009 ; c10 = 10.0.0.7:50010 ; c11 = 10.0.0.7:50011 ; c12 = 10.0.0.7:50012 ; s = 10.0.0.5:4222
++0 hello c1
++10ms hello c2
++10ms hello c3
++10ms hello c4
++10ms hello c5
++10ms hello c6
++10ms hello c7
++10ms hello c8
++10ms hello c9
++10ms hello c10
++10ms hello c11
++10ms hello c12
++5s   c1 > FA  +0.5ms s:c1 > FA  +0.5ms c1 > A
++49ms c2 > FA  +0.5ms s:c2 > FA  +0.5ms c2 > A
++49ms c3 > FA  +0.5ms s:c3 > FA  +0.5ms c3 > A
++49ms c4 > FA  +0.5ms s:c4 > FA  +0.5ms c4 > A
++49ms c5 > FA  +0.5ms s:c5 > FA  +0.5ms c5 > A
++49ms c6 > FA  +0.5ms s:c6 > FA  +0.5ms c6 > A
++49ms c7 > FA  +0.5ms s:c7 > FA  +0.5ms c7 > A
++49ms c8 > FA  +0.5ms s:c8 > FA  +0.5ms c8 > A
++49ms c9 > FA  +0.5ms s:c9 > FA  +0.5ms c9 > A
++49ms c10 > FA  +0.5ms s:c10 > FA  +0.5ms c10 > A
++49ms c11 > FA  +0.5ms s:c11 > FA  +0.5ms c11 > A
++49ms c12 > FA  +0.5ms s:c12 > FA  +0.5ms c12 > A
++0.1s end
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_process_exit|client_closed
+=> fin client client_closed
+=> fin client client_closed
+=> fin client client_closed
+=> fin client client_closed
+"#
+
 server_fin_to_one_client_stays_uncertain r#"
 c = 10.0.0.7:51234 ; s = 10.0.0.5:4222
 hello c

@@ -36,7 +36,8 @@ pub struct Around {
     pub host_silent: u32,
     /// Other connections of the same server endpoint (or client host) that ended after about the same idle gap (±10 %).
     pub same_idle_gap: u32,
-    /// Connections the same client host ended (FIN or RST) within 100 ms of this one, to any server.
+    /// Connections the same client host ended (FIN or RST) within 100 ms of this one, to any server; none where they are no more
+    /// than that host ends all the time.
     pub client_closed_others: u32,
     /// A connection to the same server with the same identity (MQTT client id, leaf or route server name) was accepted within
     /// 1 s before this close.

@@ -142,10 +142,27 @@ impl Follow {
 
     /// The input is over: what is left to tell.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Tracked> {
-        let mut tracked = Vec::new();
-        self.trackers_mut().for_each(|tracker| tracker.finish(&mut tracked));
-        tracked
+    pub fn finish(&mut self) -> Left {
+        let mut left = Left::default();
+        self.trackers_mut().for_each(|tracker| left.open += tracker.finish(&mut left.tracked));
+        left
+    }
+}
+
+/// What is left when the input is over.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// What ended and was not told so far.
+    pub(super) tracked: Vec<Tracked>,
+    /// Connections that live on.
+    pub(super) open: u64,
+}
+
+impl Left {
+    /// What is left of another share of the shards, too.
+    pub fn add(&mut self, other: Self) {
+        self.tracked.extend(other.tracked);
+        self.open += other.open;
     }
 }
 

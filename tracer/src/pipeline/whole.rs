@@ -96,9 +96,8 @@ impl Pipeline {
     pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
         self.advance_all();
         self.pass_on(emit);
-        let mut last = Vec::new();
-        self.follow.trackers_mut().for_each(|tracker| tracker.finish(&mut last));
-        self.judge.finish(last, self.follow.trackers().next(), emit)
+        let left = self.follow.finish();
+        self.judge.finish(left, self.follow.trackers().next(), emit)
     }
 
     fn advance_all(&mut self) {

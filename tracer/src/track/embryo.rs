@@ -276,10 +276,6 @@ impl<A: Octets> Queue<A> {
     fn oldest(&self) -> Option<&Embryo<A>> {
         self.get(self.first.wrapping_add(self.passed as u32))
     }
-
-    fn living(&self) -> impl Iterator<Item = &Embryo<A>> {
-        self.pieces.iter().flatten().filter(|e| e.bits & GONE == 0)
-    }
 }
 
 /// All attempts that are one SYN.
@@ -385,11 +381,6 @@ impl Embryos {
         let (_, at, key) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
         Some((self.epoch + Span(whole(at) as i64), key))
     }
-
-    /// The ordinals of all.
-    pub fn ids(&self) -> impl Iterator<Item = u64> {
-        self.v4.living().map(|e| whole(e.id)).chain(self.v6.living().map(|e| whole(e.id)))
-    }
 }
 
 #[cfg(test)]
@@ -466,7 +457,6 @@ mod tests {
             assert_eq!(embryos.take(FlowKey::new(client(n), server)).unwrap().id, n + 1);
         }
         assert_eq!(embryos.len(), 2_500);
-        assert_eq!(embryos.ids().take(2).collect::<Vec<_>>(), [1, 3]);
         let late = seen(6_000).mark.at;
         let mut told = 0;
         while let Some(syn) = embryos.take_due(late, &LIMITS) {

@@ -254,30 +254,24 @@ impl Tracker {
         u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
     }
 
-    /// The input is over: what has ended is told, what lives is counted.
-    pub fn finish(&mut self, out: &mut Vec<Tracked>) {
+    /// The input is over: what has ended is told; returns how many live.
+    pub fn finish(&mut self, out: &mut Vec<Tracked>) -> u64 {
         self.tell_attempts(out);
-        let slots = self.slots.iter().enumerate();
-        let mut all: Vec<(ConnId, Option<u32>)> =
-            slots.filter_map(|(i, slot)| Some((slot.id()?, slot.awake().map(|_| i as u32)))).collect();
-        all.extend(self.embryos.ids().map(|id| (id, None)));
-        all.sort_unstable();
-        for (id, slot) in all {
-            let Some(slot) = slot else {
-                out.push(Tracked::Open { id });
-                continue;
-            };
-            let Some(conn) = self.connection(slot) else { continue };
-            if conn.told {
-                continue;
-            }
-            match conn.ended {
-                Some((_, by)) if !(by == EndedBy::Goodbye && goodbye_lost(conn)) => {
-                    self.tell(slot, true, out)
-                }
-                _ => out.push(Tracked::Open { id }),
-            }
+        let awake = self.slots.iter().enumerate().filter_map(|(i, slot)| Some((i as u32, slot.awake()?)));
+        let ended = awake
+            .filter(|(_, conn)| !conn.told && is_over(conn))
+            .map(|(slot, conn)| (conn.first_frame, slot));
+        let mut ended: Vec<(ConnId, u32)> = ended.collect();
+        ended.sort_unstable();
+        for &(_, slot) in &ended {
+            self.tell(slot, true, out);
         }
+        let lives = self.slots.iter().filter(|slot| match slot {
+            Slot::Free => false,
+            Slot::Awake(conn) => !conn.told,
+            Slot::Resting(_) => true,
+        });
+        u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
     }
 
     fn connection(&self, slot: u32) -> Option<&Connection> {
@@ -531,6 +525,11 @@ impl Tracker {
             self.remove(slot);
         }
     }
+}
+
+/// At the end of the input: it has ended, unless its goodbye was never heard.
+fn is_over(conn: &Connection) -> bool {
+    conn.ended.is_some_and(|(_, by)| by != EndedBy::Goodbye || !goodbye_lost(conn))
 }
 
 /// A FIN that was repeated without an answer, and no RST beside it: the other end never heard it.

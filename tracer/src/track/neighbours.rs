@@ -1,11 +1,14 @@
 //! What happened around a connection's end: the same server, the same pair of hosts, the same host. Fed with what the
 //! tracker tells, in order of time; bounded in every direction.
+mod moments;
+
 use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
 use ecow::EcoString;
 use hashbrown::HashMap;
+use moments::Moments;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -109,14 +112,6 @@ enum Identity {
     Leaf(EcoString),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Silence {
-    id: ConnId,
-    silent: Addr,
-    asks: Addr,
-    since: Timestamp,
-}
-
 /// The neighbourhood.
 #[derive(Debug, Default)]
 pub struct Neighbours {
@@ -125,8 +120,12 @@ pub struct Neighbours {
     hosts: Map<Addr, Pulses<Addr>>,
     ttls: Map<Addr, HostTtl>,
     vantages: Map<Endpoint, Vantage>,
-    silences: VecDeque<Silence>,
-    client_closes: VecDeque<(ConnId, Addr, Timestamp)>,
+    /// Since when a host did not answer another.
+    silences: Moments<(Addr, Addr)>,
+    /// Since when it did not answer somebody.
+    host_silences: Moments<Addr>,
+    /// When a host closed connections.
+    client_closes: Moments<Addr>,
     idle_deaths: VecDeque<IdleDeath>,
     /// Refused SYNs: which, who dialled whom.
     refusals: VecDeque<(Mark, Endpoint, Endpoint)>,
@@ -225,8 +224,7 @@ impl Neighbours {
             Tracked::SlowConsumerBuilding { .. }
             | Tracked::Waited { .. }
             | Tracked::Holds { .. }
-            | Tracked::Evicted { .. }
-            | Tracked::Open { .. } => {}
+            | Tracked::Evicted { .. } => {}
         }
     }
 
@@ -269,7 +267,7 @@ impl Neighbours {
             keep_in_order(&mut entry.closed, (ending.id, at), LIST_MAX * 8, |c| c.1);
         }
         if ending.goodbye == Some(Side::Client) && ending.by == EndedBy::Goodbye {
-            keep_in_order(&mut self.client_closes, (ending.id, ending.client.addr, at), LIST_MAX, |c| c.2);
+            self.client_closes.add(ending.client.addr, at, ending.id);
         }
         if let Some((silent, since)) = ending.silent {
             let (silent, asks) = if silent == Side::Client {
@@ -277,8 +275,8 @@ impl Neighbours {
             } else {
                 (ending.server.addr, ending.client.addr)
             };
-            let silence = Silence { id: ending.id, silent, asks, since };
-            keep_in_order(&mut self.silences, silence, LIST_MAX * 8, |s| s.since);
+            self.silences.add((silent, asks), since, ending.id);
+            self.host_silences.add(silent, since, ending.id);
         }
     }
 
@@ -295,8 +293,9 @@ impl Neighbours {
     }
 
     fn forget(&mut self, id: ConnId) {
-        self.silences.retain(|s| s.id != id);
-        self.client_closes.retain(|c| c.0 != id);
+        self.silences.forget(id);
+        self.host_silences.forget(id);
+        self.client_closes.forget(id);
         for server in self.servers.values_mut() {
             server.closed.retain(|c| c.0 != id);
         }
@@ -312,14 +311,24 @@ impl Neighbours {
         around.vantage = self.vantages.get(&facts.server).copied();
         self.around_server(facts, &mut around);
         self.around_silence(facts, &mut around);
-        let id = facts.first_frame;
-        around.client_closed_others = count(
-            at_about(&self.client_closes, |c| c.2, facts.ended, Span::millis(100))
-                .filter(|c| c.0 != id && c.1 == facts.client.addr),
-        );
+        around.client_closed_others = self.closed_with(facts);
         around.same_idle_gap = self.same_idle(facts);
         around.refused_behind = self.refused_behind(facts);
         around
+    }
+
+    /// Other connections of the client's host that it closed with this one; none where that host closes so many all the time, or
+    /// where that is not remembered.
+    fn closed_with(&self, facts: &Facts) -> u32 {
+        const TOGETHER: Span = Span::millis(100);
+        let (client, at) = (facts.client.addr, facts.ended);
+        let others = self.client_closes.others(client, facts.first_frame, at, TOGETHER);
+        if others == 0 {
+            return 0;
+        }
+        // Its usual: a second is five times as long as "with this one".
+        let before = self.client_closes.before(client, at - TOGETHER, Span::secs(1));
+        if before.is_some_and(|before| u64::from(others) * 5 > u64::from(before) * 3) { others } else { 0 }
     }
 
     /// Other ends at the same server, or of the same client host, after about as long a silence. Those of the same moment say
@@ -440,11 +449,10 @@ impl Neighbours {
         }
         around.host_answers =
             self.hosts.get(&silent).and_then(|h| h.by_other(me, owed.first.at, owed.last.at)).map(|h| h.0);
-        for other in at_about(&self.silences, |s| s.since, owed.first.at, Span::secs(5))
-            .filter(|s| s.id != id && s.silent == silent)
-        {
-            if other.asks == me { around.pair_silent += 1 } else { around.host_silent += 1 }
-        }
+        let at = owed.first.at;
+        around.pair_silent = self.silences.others((silent, me), id, at, Span::secs(5));
+        let host = self.host_silences.others(silent, id, at, Span::secs(5));
+        around.host_silent = host.saturating_sub(around.pair_silent);
     }
 
     /// Whether a greeting, not yet noted, is that of another server than the last one at its endpoint, one never seen
@@ -587,15 +595,6 @@ fn window<T>(
 ) -> std::ops::Range<usize> {
     let from = list.partition_point(|item| time(item) < at - within);
     from..list.partition_point(|item| time(item) <= at + within).max(from)
-}
-
-fn at_about<T>(
-    list: &VecDeque<T>,
-    time: impl Fn(&T) -> Timestamp,
-    at: Timestamp,
-    within: Span,
-) -> impl Iterator<Item = &T> {
-    list.range(window(list, time, at, within))
 }
 
 /// The entry, made if need be; where the map is full an arbitrary old one is reused for good.

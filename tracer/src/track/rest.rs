@@ -1,7 +1,7 @@
 //! Connections that are silent and owe nothing rest: written down, and squeezed against the first that was, whose INFO, CONNECT
 //! and times are nearly theirs. A few hundred octets are left of some thousand. A frame wakes them.
 use super::connection::{Connection, Limits};
-use super::{ConnId, Tracker, share};
+use super::{Tracker, share};
 use crate::base::{Span, Timestamp};
 
 /// So many connections are awake before any is put to rest: a part of those that a table may hold, within bounds.
@@ -27,8 +27,6 @@ pub enum Slot {
 
 /// A connection, written down.
 pub struct Resting {
-    /// Which.
-    pub id: ConnId,
     /// Its last frame.
     pub last: Timestamp,
     squeezed: Box<[u8]>,
@@ -41,16 +39,6 @@ impl Slot {
         match self {
             Self::Awake(conn) => Some(conn),
             Self::Free | Self::Resting(_) => None,
-        }
-    }
-
-    /// Which connection is kept here.
-    #[must_use]
-    pub fn id(&self) -> Option<ConnId> {
-        match self {
-            Self::Free => None,
-            Self::Awake(conn) => Some(conn.first_frame),
-            Self::Resting(resting) => Some(resting.id),
         }
     }
 }
@@ -98,7 +86,7 @@ impl Rest {
         let squeezed = lz4_flex::block::compress_with_dict(&written, &self.pattern);
         let len = u32::try_from(written.len()).ok()?;
         let squeezed = [&len.to_be_bytes()[..], &squeezed].concat().into_boxed_slice();
-        Some(Resting { id: conn.first_frame, last: conn.last().at, squeezed })
+        Some(Resting { last: conn.last().at, squeezed })
     }
 
     fn unfold(&self, resting: &Resting) -> Option<Box<Connection>> {

@@ -204,11 +204,6 @@ pub enum Tracked {
         /// When.
         mark: Mark,
     },
-    /// A connection lives at the end of the input.
-    Open {
-        /// Which.
-        id: ConnId,
-    },
 }
 
 impl Tracked {
@@ -226,8 +221,7 @@ impl Tracked {
             | Self::SlowConsumerBuilding { id, .. }
             | Self::Revived { id }
             | Self::Resumed { id, .. }
-            | Self::Evicted { id, .. }
-            | Self::Open { id } => *id,
+            | Self::Evicted { id, .. } => *id,
             Self::Ending(ending) => ending.id,
             Self::Closed(facts) => facts.first_frame,
         }

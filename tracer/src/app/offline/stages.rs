@@ -4,8 +4,7 @@ use super::super::Failure;
 use super::super::output::Output;
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Config, Follow, Judge, followers};
-use crate::track::Tracked;
+use crate::pipeline::{Batch, Config, Follow, Judge, Left, followers};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -47,28 +46,23 @@ pub(super) fn run(
             }
         }
         let judge = joined(verdicts);
-        let (mut read, mut last) = (None, Vec::new());
+        let (mut read, mut left) = (None, Left::default());
         for thread in threads {
-            let (one, tracked) = joined(thread);
+            let (one, its) = joined(thread);
             // All have read the same.
             read.get_or_insert(one);
-            last.extend(tracked);
+            left.add(its);
         }
-        end(read.unwrap_or_default(), judge, last, out)
+        end(read.unwrap_or_default(), judge, left, out)
     })
 }
 
 /// What waits is judged.
-fn end(
-    read: Read,
-    mut judge: Judge,
-    last: Vec<Tracked>,
-    out: &mut Output,
-) -> Result<(Read, Summary), Failure> {
+fn end(read: Read, mut judge: Judge, left: Left, out: &mut Output) -> Result<(Read, Summary), Failure> {
     out.check()?;
     let now = judge.now();
     judge.handle_lost(read.lost, now, &mut |event| out.take(&event));
-    let summary = judge.finish(last, None, &mut |event| out.take(&event));
+    let summary = judge.finish(left, None, &mut |event| out.take(&event));
     Ok((read, summary))
 }
 
@@ -79,7 +73,7 @@ fn follow_all(
     until: &AtomicU64,
     back: &Receiver<Batch>,
     done: &SyncSender<Batch>,
-) -> (Read, Vec<Tracked>) {
+) -> (Read, Left) {
     let mut more = true;
     while more && input.read.frames < until.load(Ordering::Acquire) {
         if input.is_stopped() {
