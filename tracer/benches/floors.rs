@@ -112,7 +112,7 @@ fn track(c: &mut Criterion) {
                 });
                 let mut told = Vec::new();
                 for (number, (at, seg)) in (1..).zip(&segments) {
-                    let mark = Mark { at: *at, frame: FrameRef { capture: 0, number } };
+                    let mark = Mark { at: *at, frame: FrameRef::new(0, number) };
                     tracker.handle_segment(seg, Seen { mark, place: (0, 0) }, number, &mut told);
                     black_box(told.drain(..)).for_each(drop);
                 }

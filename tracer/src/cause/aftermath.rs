@@ -8,14 +8,14 @@ use crate::event::{Cause, Family, Handshake, Kind, Pace, Reconnect, Tried};
 /// A loss that was noticed sooner needs no shorter PING interval.
 const SOON: Span = Span::secs(30);
 
-/// Adds it.
-pub fn complete(case: &Case<'_>, cause: &mut Cause) {
+/// Adds it. `defect`: the sign of a known one shows.
+pub fn complete(case: &Case<'_>, cause: &mut Cause, defect: bool) {
     let mut steps: Vec<String> = Vec::new();
     if let Some(evidence) = announced(case) {
         cause.why_not.push(evidence);
         steps.push(advertise(case));
     }
-    if cause.code != known_bug::RULE.code {
+    if defect && cause.code != known_bug::RULE.code {
         cause.why_not.extend(known_bug::hints(case));
     }
     steps.extend(never_back(case, cause.code));

@@ -72,6 +72,9 @@ fn judge(case: &Case<'_>) -> Judgement {
             confidence = confidence.min(0.25);
         }
     }
+    if !case.speaks {
+        return Yes(Finding::new(confidence, ""));
+    }
     let goodbye = case.goodbye_evidence(Side::Client);
     let mut finding =
         Finding::new(confidence, say!(case, "{client} closed its connection to {} {how}", case.server()))

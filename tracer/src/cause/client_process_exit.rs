@@ -1,5 +1,6 @@
 //! `client_process_exit`: the client's process ended without closing its connection.
 use super::prelude::*;
+use std::borrow::Cow;
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -57,40 +58,40 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.lives_on(Side::Client) || ended.is_none() && case.around.process_end.client.is_some() {
         confidence = 0.0;
     }
-    let mut evidence = Vec::new();
+    let mut killed = None;
     if let Some(end) = ended {
         confidence = if end.signal.is_some() || end.oom { 0.96 } else { 0.9 };
         how = match (&end.sender, end.signal_name()) {
             _ if end.oom => "the kernel's OOM killer ended it".into(),
-            (Some((by, pid)), Some(signal)) => say!(case, "{signal} from {by} (pid {pid}) ended it"),
-            (None, Some(signal)) => say!(case, "{signal} ended it"),
+            (Some((by, pid)), Some(signal)) => say!(case, "{signal} from {by} (pid {pid}) ended it").into(),
+            (None, Some(signal)) => say!(case, "{signal} ended it").into(),
             _ => match (end.request(), end.status) {
-                (Some(asked), _) => say!(case, "it exited without closing after {asked}"),
-                (None, Some(status)) => say!(case, "it exited with status {status} without closing"),
+                (Some(asked), _) => say!(case, "it exited without closing after {asked}").into(),
+                (None, Some(status)) => say!(case, "it exited with status {status} without closing").into(),
                 (None, None) => "it exited without closing".into(),
             },
         };
         let text = say!(case, "process {} (pid {}): {how}", end.name, end.pid);
-        evidence.push(Evidence::kernel(end.at, text));
+        killed = Some(Evidence::kernel(end.at, text));
     }
     if confidence <= 0.0 {
         return No;
     }
-    let others = case.around.client_closed_others;
-    if others > 0 {
-        evidence.push(Evidence::packets(say!(
-            case,
-            "{others} other connections of {} ended within 100 ms",
-            case.facts.client.addr
-        )));
+    if !case.speaks {
+        return Yes(Finding::new(confidence, ""));
     }
-    let risk = &case.facts.nats.at_risk;
-    if risk.deliveries > 0 {
-        evidence.push(Evidence::packets(say!(case, "{} messages to the client were under way", risk.deliveries)));
-    }
-    evidence.extend(case.goodbye_evidence(Side::Client));
+    let (others, under_way) = (case.around.client_closed_others, case.facts.nats.at_risk.deliveries);
+    let together = (others > 0).then(|| {
+        let host = case.facts.client.addr;
+        Evidence::packets(say!(case, "{others} other connections of {host} ended within 100 ms"))
+    });
+    let waiting = (under_way > 0)
+        .then(|| Evidence::packets(say!(case, "{under_way} messages to the client were under way")));
     let mut finding = Finding::new(confidence, say!(case, "the process of {client} ended without closing its connection: {how}"))
-        .because(evidence)
+        .because(killed)
+        .because(together)
+        .because(waiting)
+        .because(case.goodbye_evidence(Side::Client))
         .fix(say!(
             case,
             "on {}: `journalctl -k | grep -iE 'oom|killed'`, `coredumpctl list`, or `kubectl describe pod` (Last State) show why it ended",
@@ -103,7 +104,7 @@ fn judge(case: &Case<'_>) -> Judgement {
 }
 
 /// How sure by the packets alone.
-fn weight(case: &Case<'_>) -> (f64, String) {
+fn weight(case: &Case<'_>) -> (f64, Cow<'static, str>) {
     let (nats, others) = (&case.facts.nats, case.around.client_closed_others);
     if case.left_after_pings() {
         return (0.2, "reset after PINGs without an answer".into());
@@ -124,12 +125,12 @@ fn weight(case: &Case<'_>) -> (f64, String) {
         return (0.82, "a message was cut in the middle".into());
     }
     if nats.drained || nats.mqtt.as_ref().is_some_and(|m| m.disconnect) || nats.ws_close.client.is_some() {
-        return (0.0, String::new());
+        return (0.0, "".into());
     }
     let abrupt_tls = nats.tls.as_ref().is_some_and(|t| t.established && !t.close_notify.client);
     match (others >= 2, abrupt_tls) {
         (true, true) => (0.82, "several connections at once, TLS without close_notify".into()),
-        (true, false) => (0.7, say!(case, "{others} other connections of the host closed with it")),
+        (true, false) => (0.7, say!(case, "{others} other connections of the host closed with it").into()),
         (false, true) => (0.6, "TLS ended without close_notify".into()),
         (false, false) if nats.at_risk.deliveries > 0 => (0.45, "closed with messages under way".into()),
         (false, false) => (0.2, "closed".into()),

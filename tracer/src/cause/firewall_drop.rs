@@ -164,7 +164,7 @@ fn fix(case: &Case<'_>) -> Vec<String> {
 fn why_not(case: &Case<'_>) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(mark) = case.around.pair_answers.or(case.around.host_answers) {
-        lines.push(say!(case, "not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number));
+        lines.push(say!(case, "not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number()));
     }
     lines.push(say!(case, "not the NATS server's choice: {} sent no -ERR, no FIN and no RST that was heard", case.server()));
     lines

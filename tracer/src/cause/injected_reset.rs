@@ -44,7 +44,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     // The first: a later one may be the other end's true answer.
     let resets = Side::BOTH.iter().filter_map(|&s| case.facts.tcp[s].rst.map(|r| (s, r)));
-    let found = resets.min_by_key(|(_, r)| (r.mark.at, r.mark.frame.number));
+    let found = resets.min_by_key(|(_, r)| (r.mark.at, r.mark.frame.number()));
     let forged = case.close.side == Party::Network;
     let odd = found.is_some_and(|(_, r)| r.sender_went_on > 0 || (r.ttl_known && r.ttl_delta.abs() > 3) || r.payload);
     let like_a_filters = case.close.detail.is_some_and(|d| d.contains("reject"));
@@ -65,7 +65,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.idle_gap().is_some() || case.closed_out_of_silence().is_some_and(|quiet| quiet > Span::secs(55)) {
         confidence *= 0.75;
     }
-    let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| case.end(s));
+    let name = found.map_or_else(|| "one end".to_owned(), |(s, _)| say!(case, "{}", case.end(s)));
     let mut finding = Finding::new(
         confidence,
         say!(case, "a device on the path reset the connection of {} and {} in the name of {name}", case.client(), case.server()),

@@ -126,16 +126,13 @@ struct Affected<'a> {
 }
 
 fn found<'a>(case: &'a Case<'_>) -> impl Iterator<Item = Affected<'a>> {
-    let parsed = |text: &'a str| parse(text).map(|version| (text, version));
-    let server = case.facts.nats.info.as_ref().and_then(|(_, info)| parsed(&info.version));
-    let client = case.library_version().and_then(parsed);
-    BUGS.iter().filter_map(move |bug| {
-        let (text, version) = match bug.side() {
-            Side::Server => server?,
-            Side::Client => client.filter(|_| case.lang() == bug.product)?,
+    // Signs are rare and quickly looked for; versions are read only where one shows.
+    BUGS.iter().filter(|bug| bug.sign.shows(case)).filter_map(|bug| {
+        let text = match bug.side() {
+            Side::Server => case.facts.nats.info.as_ref().map(|(_, info)| info.version.as_str())?,
+            Side::Client => case.library_version().filter(|_| case.lang() == bug.product)?,
         };
-        let fixed = bug.affects(version)?;
-        bug.sign.shows(case).then_some(Affected { bug, version: text, fixed })
+        Some(Affected { bug, version: text, fixed: bug.affects(parse(text)?)? })
     })
 }
 

@@ -3,7 +3,7 @@
 /// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed.
 macro_rules! say {
     ($case:expr, $($text:tt)+) => {
-        if $case.speaks { format!($($text)+) } else { String::new() }
+        if $case.speaks { crate::cause::said(format_args!($($text)+)) } else { String::new() }
     };
 }
 
@@ -24,8 +24,9 @@ mod unread;
 mod verdict;
 mod weigh;
 
-use crate::base::{Side, Span};
-use crate::event::{Around, Close, Evidence, Facts, Family};
+use crate::base::{Side, Span, Timestamp};
+use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient};
+use std::fmt::{self, Write as _};
 
 pub use unknown::UNKNOWN;
 pub use verdict::{Verdict, judge, weigh};
@@ -219,48 +220,81 @@ pub struct Case<'a> {
     pub around: &'a Around,
     /// Server settings.
     pub settings: &'a Settings,
-    /// Texts are wanted; else the case is only weighed and they stay empty.
+    /// When the first goodbye was said, else the close's own time; nearly every rule asks.
+    ended_at: Timestamp,
+    /// Texts are wanted; else the case is only weighed and they stay empty. Rules that many closes meet ask for it before they
+    /// gather what is only told.
     speaks: bool,
 }
 
 impl<'a> Case<'a> {
     /// A case to be judged.
     #[must_use]
-    pub const fn new(facts: &'a Facts, close: &'a Close, around: &'a Around, settings: &'a Settings) -> Self {
-        Self { facts, close, around, settings, speaks: true }
+    pub fn new(facts: &'a Facts, close: &'a Close, around: &'a Around, settings: &'a Settings) -> Self {
+        let ended_at = facts.first_farewell().map_or(close.at, |(_, mark)| mark.at);
+        Self { facts, close, around, settings, ended_at, speaks: true }
     }
 
     /// `billing (10.0.0.7:51234)` or the bare endpoint.
     #[must_use]
-    pub fn client(&self) -> String {
-        match &self.facts.nats.connect {
-            Some((_, c)) if !c.name.is_empty() => {
-                say!(self, "{} ({})", c.name, self.facts.client)
-            }
-            None if self.known().is_some_and(|k| !k.name.is_empty()) => {
-                say!(self, "{} ({})", self.known().map_or("", |k| &k.name), self.facts.client)
-            }
-            _ => say!(self, "{}", self.facts.client),
-        }
+    pub fn client(&self) -> Named<'a> {
+        self.end(Side::Client)
     }
 
     /// `n1 (10.0.0.5:4222)` or the bare endpoint.
     #[must_use]
-    pub fn server(&self) -> String {
-        match &self.facts.nats.info {
-            Some((_, i)) if !i.server_name.is_empty() && i.server_name != i.server_id => {
-                say!(self, "{} ({})", i.server_name, self.facts.server)
-            }
-            _ => say!(self, "{}", self.facts.server),
-        }
+    pub fn server(&self) -> Named<'a> {
+        self.end(Side::Server)
     }
 
     /// Name of one end, as [`Case::client`] and [`Case::server`].
     #[must_use]
-    pub fn end(&self, side: Side) -> String {
-        match side {
-            Side::Client => self.client(),
-            Side::Server => self.server(),
+    pub fn end(&self, side: Side) -> Named<'a> {
+        Named { facts: self.facts, known: self.known(), side }
+    }
+}
+
+/// An end as texts call it: by its name, where it has one, and its endpoint. The name is looked for as it is written: most rules
+/// have nothing to say.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    facts: &'a Facts,
+    known: Option<&'a KnownClient>,
+    side: Side,
+}
+
+impl Named<'_> {
+    fn name(&self) -> &str {
+        let nats = &self.facts.nats;
+        match self.side {
+            Side::Client => match &nats.connect {
+                Some((_, connect)) => &connect.name,
+                None => self.known.map_or("", |known| &known.name),
+            },
+            Side::Server => {
+                let info = nats.info.as_ref().map(|(_, info)| info);
+                info.filter(|info| info.server_name != info.server_id).map_or("", |info| &info.server_name)
+            }
         }
     }
+}
+
+impl fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, end) = (self.name(), self.facts.endpoint(self.side));
+        if name.is_empty() {
+            return end.fmt(f);
+        }
+        f.write_str(name)?;
+        f.write_str(" (")?;
+        end.fmt(f)?;
+        f.write_str(")")
+    }
+}
+
+/// A text of a rule, with room for most from the start.
+fn said(text: fmt::Arguments<'_>) -> String {
+    let mut said = String::with_capacity(160);
+    let _ = said.write_fmt(text); // a String takes everything
+    said
 }

@@ -5,7 +5,7 @@ use crate::event::{
     Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Unanswered,
 };
 
-impl Case<'_> {
+impl<'a> Case<'a> {
     /// That end sent the FIN or RST that decided, and it was no proxy of its own accord.
     #[must_use]
     pub fn ended_by(&self, side: Side) -> bool {
@@ -110,8 +110,8 @@ impl Case<'_> {
 
     /// When the first goodbye was said, else the close's own time.
     #[must_use]
-    pub fn ended_at(&self) -> Timestamp {
-        self.facts.first_farewell().map_or(self.close.at, |(_, mark)| mark.at)
+    pub const fn ended_at(&self) -> Timestamp {
+        self.ended_at
     }
 
     /// From the end of the handshake (else the first packet) to the end.
@@ -190,7 +190,7 @@ impl Case<'_> {
     pub fn bare_reset(&self) -> Option<bool> {
         let seen = self.close.evidence.iter().all(|e| e.source == Source::Packet);
         let resets = Side::BOTH.iter().filter_map(|&s| self.facts.tcp[s].rst);
-        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number));
+        let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number()));
         let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
         let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
         Some(fits && !rst.ip_id_jump && !rst.payload)
@@ -239,7 +239,7 @@ impl Case<'_> {
     /// The reason is known in the server's own words.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        server_error::reason_of(self).is_some()
+        server_error::is_told(self)
     }
 
     /// The library of the client, `go` or empty: by its CONNECT, else by that of the connection which this attempt replaces.
@@ -261,7 +261,7 @@ impl Case<'_> {
 
     /// Who makes this attempt, known from the connection it lost.
     #[must_use]
-    pub const fn known(&self) -> Option<&KnownClient> {
+    pub fn known(&self) -> Option<&'a KnownClient> {
         self.around.client.as_ref()
     }
 
@@ -297,7 +297,7 @@ impl Case<'_> {
                 self,
                 "not a firewall: {} itself sent FIN in sequence (packet {})",
                 self.end(side),
-                fin.frame.number
+                fin.frame.number()
             )),
             (Kind::Rst, _, Some(rst)) if rst.ttl_known && rst.ttl_delta == 0 && rst.sender_went_on == 0 => {
                 Some(say!(self, "not a forged reset: same TTL as all segments of {}", self.end(side)))

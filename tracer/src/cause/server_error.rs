@@ -157,8 +157,26 @@ pub struct Told {
 
 /// The reason, if it is this code.
 #[must_use]
+#[inline]
 pub fn told(case: &Case<'_>, code: &str) -> Option<Told> {
+    if !may_be_told(case) {
+        return None;
+    }
     reason_of(case).filter(|t| t.code == code)
+}
+
+/// Something was said that may be a reason: most connections end without a word, and nearly every rule asks for one.
+#[inline]
+fn may_be_told(case: &Case<'_>) -> bool {
+    let nats = &case.facts.nats;
+    !nats.errors.is_empty() || nats.ws_close.server.is_some() || case.around.server_reason.is_some()
+}
+
+/// Whether there is a reason in the server's own words.
+#[must_use]
+#[inline]
+pub fn is_told(case: &Case<'_>) -> bool {
+    may_be_told(case) && reason_of(case).is_some()
 }
 
 /// The reason in the server's own words, where it gave one: `-ERR` right before the end, a WebSocket close, its monitoring
@@ -170,9 +188,6 @@ pub fn reason_of(case: &Case<'_>) -> Option<Told> {
 
 fn from_error(case: &Case<'_>) -> Option<Told> {
     let errors = &case.facts.nats.errors;
-    if errors.is_empty() {
-        return None;
-    }
     let end = case.ended_at();
     errors.iter().rev().find_map(|error| {
         let (code, closes) = meaning(&error.text)?;

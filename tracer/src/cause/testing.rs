@@ -25,7 +25,7 @@ pub struct Scene {
 /// A mark that long after the beginning.
 pub fn mark(ms: i64) -> Mark {
     let number = u64::try_from(ms).unwrap_or(0) + 1;
-    Mark { at: T0 + Span::millis(ms), frame: FrameRef { capture: 0, number } }
+    Mark { at: T0 + Span::millis(ms), frame: FrameRef::new(0, number) }
 }
 
 /// A segment not answered since `ms`.
@@ -216,7 +216,7 @@ impl Scene {
 
     /// The server says this right before the end.
     pub fn error(mut self, text: &str) -> Self {
-        let at = Mark { at: self.close.at - Span::micros(100), frame: FrameRef { capture: 0, number: 7 } };
+        let at = Mark { at: self.close.at - Span::micros(100), frame: FrameRef::new(0, 7) };
         self.facts.nats.errors.push(ErrorText { mark: at, from: Side::Server, text: text.into() });
         self
     }
@@ -299,7 +299,7 @@ impl Scene {
             joint: Joint::Proxy,
             at: Side::Server,
             shown: mark(1),
-            goodbye: by.map(|side| (side, Mark { at, frame: FrameRef { capture: 0, number: 70_000 } })),
+            goodbye: by.map(|side| (side, Mark { at, frame: FrameRef::new(0, 70_000) })),
             silent: None,
             ended: by.is_some(),
         });

@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
-use super::{Case, Finding, Judgement, RULES, Rule, aftermath, seen, unknown};
+use super::{Case, Finding, Judgement, RULES, Rule, aftermath, known_bug, seen, unknown};
 use crate::base::Side;
 use crate::event::{Cause, Evidence, Source};
 
@@ -22,6 +22,10 @@ pub struct Verdict {
     rule: &'static Rule,
     confidence: f64,
     also: Vec<(&'static str, f64)>,
+    /// The sign of a known defect shows.
+    defect: bool,
+    /// Something makes the case hard to see.
+    weak: bool,
 }
 
 /// Why this connection ended, with its texts. Never empty-handed: `unknown` with what was seen where no rule is certain
@@ -36,28 +40,35 @@ pub fn judge(case: &Case<'_>) -> Cause {
 pub fn weigh(case: &Case<'_>) -> Verdict {
     let case = Case { speaks: false, ..*case };
     let factor = factor(&case);
-    let mut found: Vec<(&'static Rule, Finding)> = Vec::with_capacity(8);
-    for &rule in RULES.iter().filter(|rule| rule.code != unknown::RULE.code) {
-        if let Judgement::Yes(mut finding) = (rule.judge)(&case) {
-            finding.confidence = reported(finding.confidence * factor);
-            finding.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
-            found.push((rule, finding));
+    let mut found: Vec<Verdict> = Vec::with_capacity(8);
+    for &rule in RULES.iter().filter(|rule| !std::ptr::eq(**rule, &unknown::RULE)) {
+        if let Judgement::Yes(finding) = (rule.judge)(&case) {
+            let mut verdict = Verdict::of(rule, finding);
+            verdict.confidence = reported(verdict.confidence * factor);
+            verdict.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
+            found.push(verdict);
         }
     }
     // A stable sort: of equals, the earlier in the list stays first.
-    found.sort_by(|a, b| b.1.confidence.total_cmp(&a.1.confidence));
-    if found.first().is_none_or(|(_, f)| f.confidence < CERTAIN_ENOUGH)
+    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    if found.first().is_none_or(|v| v.confidence < CERTAIN_ENOUGH)
         && let Judgement::Yes(finding) = (unknown::RULE.judge)(&case)
     {
-        found.insert(0, (&unknown::RULE, finding));
+        found.insert(0, Verdict::of(&unknown::RULE, finding));
     }
+    let defect = found.iter().any(|v| std::ptr::eq(v.rule, &known_bug::RULE));
     let mut rest = found.into_iter();
-    let (rule, finding) = rest.next().unwrap_or_else(|| (&unknown::RULE, Finding::new(0.01, "")));
-    let also = others(rule.code, &finding, rest);
-    Verdict { rule, confidence: reported(finding.confidence), also }
+    let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
+    let also = others(&winner, rest);
+    Verdict { confidence: reported(winner.confidence), also, defect, weak: factor < 1.0, ..winner }
 }
 
 impl Verdict {
+    /// What a rule says, without its words.
+    fn of(rule: &'static Rule, finding: Finding) -> Self {
+        Self { rule, confidence: finding.confidence, also: finding.also, defect: false, weak: false }
+    }
+
     /// The cause's code.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -93,12 +104,14 @@ impl Verdict {
             Judgement::Yes(finding) => finding,
             Judgement::No => Finding::new(self.confidence, seen::summary(case)),
         };
-        let between =
-            case.between().or_else(|| case.hints_at_hop().filter(|_| case.closed_by() == Some(Side::Server)));
-        let between = between.filter(|_| case.around.other_leg.is_none());
+        let by_server = case.closed_by() == Some(Side::Server);
+        let hinted = || if by_server { case.hints_at_hop() } else { None };
+        let between = case.around.other_leg.is_none().then(|| case.between().or_else(hinted)).flatten();
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
-        why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+        if self.weak {
+            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+        }
         let mut cause = Cause {
             code: self.rule.code,
             family: self.rule.family,
@@ -109,21 +122,17 @@ impl Verdict {
             also: self.also,
             why_not,
         };
-        aftermath::complete(case, &mut cause);
+        aftermath::complete(case, &mut cause, self.defect);
         cause
     }
 }
 
 /// Other causes that would fit: those of the other rules, and those the winner names itself.
-fn others(
-    winner: &str,
-    finding: &Finding,
-    rest: impl Iterator<Item = (&'static Rule, Finding)>,
-) -> Vec<(&'static str, f64)> {
+fn others(winner: &Verdict, rest: impl Iterator<Item = Verdict>) -> Vec<(&'static str, f64)> {
     let mut also: Vec<(&'static str, f64)> = Vec::new();
-    let named = finding.also.iter().copied();
-    for (code, confidence) in rest.map(|(rule, f)| (rule.code, f.confidence)).chain(named) {
-        if code == winner || confidence < WORTH_TELLING {
+    let named = winner.also.iter().copied();
+    for (code, confidence) in rest.map(|v| (v.rule.code, v.confidence)).chain(named) {
+        if confidence < WORTH_TELLING || code == winner.rule.code {
             continue;
         }
         match also.iter_mut().find(|a| a.0 == code) {
@@ -132,7 +141,7 @@ fn others(
         }
     }
     // What is only an alternative is never told as likelier than the verdict.
-    also.iter_mut().for_each(|a| a.1 = a.1.min(finding.confidence));
+    also.iter_mut().for_each(|a| a.1 = a.1.min(winner.confidence));
     also.sort_by(|a, b| b.1.total_cmp(&a.1));
     also.truncate(ALSO);
     also
@@ -140,13 +149,21 @@ fn others(
 
 /// The rule's evidence, behind it the close's own; never empty.
 fn evidence(case: &Case<'_>, own: Vec<Evidence>, between: Option<Evidence>) -> Vec<Evidence> {
-    let mut all: Vec<Evidence> = Vec::new();
-    for item in own.into_iter().chain(case.close.evidence.iter().cloned()).chain(between) {
-        let told = all.iter().any(|e| e.text == item.text || (item.frame.is_some() && e.frame == item.frame));
-        if !told {
-            all.push(item);
+    let mut all = own;
+    let mut next = 1;
+    while let Some((before, [item, ..])) = all.split_at_checked(next) {
+        if is_among(item, before) {
+            all.remove(next);
+        } else {
+            next += 1;
         }
     }
+    for item in &case.close.evidence {
+        if !is_among(item, &all) {
+            all.push(item.clone());
+        }
+    }
+    all.extend(between.filter(|item| !is_among(item, &all)));
     if all.is_empty() {
         all = seen::generic(case);
     }
@@ -163,4 +180,9 @@ fn evidence(case: &Case<'_>, own: Vec<Evidence>, between: Option<Evidence>) -> V
     });
     all.truncate(EVIDENCE);
     all
+}
+
+/// The same text, or the same frame, stands there already.
+fn is_among(item: &Evidence, others: &[Evidence]) -> bool {
+    others.iter().any(|e| (item.frame.is_some() && e.frame == item.frame) || e.text == item.text)
 }

@@ -1,14 +1,49 @@
 //! What a verdict rests on.
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
-/// A frame's place: 0-based capture on the command line, 1-based number in it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct FrameRef {
+/// A frame's place: 0-based capture on the command line, 1-based number in it. In eight octets, none of which says that there is
+/// none: what is known of a connection is full of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FrameRef(NonZeroU64);
+
+impl FrameRef {
+    /// Bits of the number, which is kept one higher; more frames than any file has.
+    const BITS: u32 = 48;
+
+    /// That frame of that capture. Captures beyond 65,536 count as the last.
+    #[must_use]
+    pub const fn new(capture: u32, number: u64) -> Self {
+        let most = (1 << Self::BITS) - 2;
+        let number = if number > most { most } else { number };
+        let capture = if capture > u16::MAX as u32 { u16::MAX as u64 } else { capture as u64 };
+        Self(NonZeroU64::MIN.saturating_add(capture << Self::BITS | number))
+    }
+
     /// Which file or interface.
-    pub capture: u32,
-    /// Which frame of it.
-    pub number: u64,
+    #[must_use]
+    pub const fn capture(self) -> u32 {
+        ((self.0.get() - 1) >> Self::BITS) as u32
+    }
+
+    /// Which frame of it; 0: the kernel told it, no frame shows it.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        (self.0.get() - 1) & ((1 << Self::BITS) - 1)
+    }
+}
+
+impl Default for FrameRef {
+    fn default() -> Self {
+        Self::new(0, 0)
+    }
+}
+
+impl std::fmt::Debug for FrameRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.capture(), self.number())
+    }
 }
 
 /// When something was seen and in which frame.
@@ -63,13 +98,13 @@ impl Mark {
     /// Told by the kernel: there is no frame.
     #[must_use]
     pub const fn kernel(at: Timestamp) -> Self {
-        Self { at, frame: FrameRef { capture: 0, number: 0 } }
+        Self { at, frame: FrameRef::new(0, 0) }
     }
 
     /// The kernel told it, no frame shows it.
     #[must_use]
     pub const fn is_kernel(self) -> bool {
-        self.frame.number == 0
+        self.frame.number() == 0
     }
 }
 

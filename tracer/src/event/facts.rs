@@ -196,7 +196,7 @@ impl TcpFacts {
     #[must_use]
     pub fn farewell(&self) -> Option<Mark> {
         let marks = [self.fin, self.rst.map(|r| r.mark)];
-        marks.into_iter().flatten().min_by_key(|mark| (mark.at, mark.frame.number))
+        marks.into_iter().flatten().min_by_key(|mark| (mark.at, mark.frame.number()))
     }
 }
 

@@ -7,7 +7,7 @@ impl Facts {
     #[must_use]
     pub fn first_farewell(&self) -> Option<(Side, Mark)> {
         let marks = Side::BOTH.into_iter().filter_map(|side| Some((side, self.tcp[side].farewell()?)));
-        marks.min_by_key(|(side, mark)| (mark.at, mark.frame.number, *side == Side::Server))
+        marks.min_by_key(|(side, mark)| (mark.at, mark.frame.number(), *side == Side::Server))
     }
 
     /// A goodbye that nothing led to: how long neither end had sent payload before it, keepalives apart.

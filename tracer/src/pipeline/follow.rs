@@ -212,7 +212,7 @@ impl Shards {
 /// When and where a frame was seen.
 #[inline]
 const fn seen(frame: &Frame<'_>) -> Seen {
-    let mark = Mark { at: frame.at, frame: FrameRef { capture: frame.capture, number: frame.number } };
+    let mark = Mark { at: frame.at, frame: FrameRef::new(frame.capture, frame.number) };
     Seen { mark, place: (frame.capture, frame.iface) }
 }
 

@@ -1,5 +1,6 @@
 //! Keeps secrets out of quoted text: what a server or client wrote (an `-ERR`, a log line) may carry a URL with a
 //! password, a JWT or a piece of CONNECT. Every free text passes here before it is written.
+use super::octets;
 use std::borrow::Cow;
 
 /// What stands where a secret stood.
@@ -36,11 +37,11 @@ pub fn mask(text: &str) -> Cow<'_, str> {
 
 /// The cheap question asked of every text: is there anything that could announce a secret?
 fn suspicious(bytes: &[u8]) -> bool {
-    memchr::memchr3_iter(b'@', b'J', b'=', bytes).any(|i| match bytes[i] {
+    octets::any_telling(bytes, |i| match bytes[i] {
         b'@' => true,
         b'J' => bytes[..i].ends_with(b"ey"),
         _ => ends_with_key(&bytes[..i]),
-    }) || memchr::memchr_iter(b':', bytes).any(|i| ends_with_key(&bytes[..i]))
+    })
 }
 
 fn ends_with_key(before: &[u8]) -> bool {

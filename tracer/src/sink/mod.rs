@@ -2,6 +2,7 @@
 //! ([`Select`]) and disguise ([`Redact`]). A sink only writes what it is given; it judges nothing.
 mod json;
 mod mask;
+mod octets;
 mod redact;
 mod select;
 #[cfg(test)]

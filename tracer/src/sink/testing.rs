@@ -38,7 +38,7 @@ impl Kept {
 }
 
 pub(super) fn mark(before_end: Span, number: u64) -> Mark {
-    Mark { at: END - before_end, frame: FrameRef { capture: 0, number } }
+    Mark { at: END - before_end, frame: FrameRef::new(0, number) }
 }
 
 /// A slow consumer with everything known.

@@ -39,7 +39,7 @@ fn goodbye(facts: &Facts, around: &Around) -> Option<Close> {
     let candidates = [heard_fin(c), heard_reset(c), heard_fin(s), heard_reset(s)];
     // A FIN that the other end's FIN acknowledges came before it, though one frame shows both.
     let order = |&(mark, side, rst): &(Mark, Side, bool)| {
-        (mark.at, mark.frame.number, !facts.tcp[side].fin_unseen, rst, side == Side::Server)
+        (mark.at, mark.frame.number(), !facts.tcp[side].fin_unseen, rst, side == Side::Server)
     };
     let (mark, side, is_reset) = candidates.into_iter().flatten().min_by_key(order)?;
     Some(match half_seen(facts, around, side, mark).filter(|_| !is_reset) {
@@ -95,8 +95,7 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
         Some("fin_behind_queued_data") => " behind queued data",
         _ => "",
     };
-    let text = format!("{side} sent FIN{how}");
-    let mut evidence = vec![Evidence::packet(mark, text)];
+    let mut evidence = vec![Evidence::packet(mark, [side.name(), " sent FIN", how].concat())];
     if let Some(reset) = peer.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{} answered with RST", side.other())));
     } else if let Some(reset) = tcp.rst {

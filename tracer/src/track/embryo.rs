@@ -139,7 +139,7 @@ impl<A: Octets> Embryo<A> {
         put(HAS_TIMES, &[8, 10, c, d, e, f, 0, 0, 0, 0]);
         put(HAS_SCALE, &[3, 3, self.scale & !ECN]);
         let place = places.get(usize::from(self.place)).copied().unwrap_or_default();
-        let frame = FrameRef { capture: place.0, number: whole(self.frame) };
+        let frame = FrameRef::new(place.0, whole(self.frame));
         let (client, server) = self.ends();
         Syn {
             client,
@@ -305,8 +305,8 @@ impl Embryos {
             && seg.payload_len == 0
             && seg.ack == Seq(0)
             && seg.src != seg.dst
-            && seen.place.0 == mark.frame.capture
-            && mark.frame.number < NUMBER_MAX
+            && seen.place.0 == mark.frame.capture()
+            && mark.frame.number() < NUMBER_MAX
             && ordinal < NUMBER_MAX;
         if self.len() == 0 {
             (self.epoch, self.latest) = (mark.at, mark.at);
@@ -323,9 +323,11 @@ impl Embryos {
         };
         match (seg.src.addr.is_v4() && seg.dst.addr.is_v4(), seg.ip_id) {
             (true, Some(_)) => {
-                self.v4.push(Embryo::new(seg, &options, at, mark.frame.number, place, ordinal))
+                self.v4.push(Embryo::new(seg, &options, at, mark.frame.number(), place, ordinal))
             }
-            (false, None) => self.v6.push(Embryo::new(seg, &options, at, mark.frame.number, place, ordinal)),
+            (false, None) => {
+                self.v6.push(Embryo::new(seg, &options, at, mark.frame.number(), place, ordinal))
+            }
             _ => return false,
         }
         self.latest = mark.at;
@@ -409,7 +411,7 @@ mod tests {
     fn seen(n: u64) -> Seen {
         let mark = Mark {
             at: Timestamp(1_795_348_994_000_000_001 + n as i64 * 1_000_000),
-            frame: FrameRef { capture: 1, number: n + (1 << 40) },
+            frame: FrameRef::new(1, n + (1 << 40)),
         };
         Seen { mark, place: (1, 7) }
     }

@@ -18,7 +18,7 @@ pub struct Flight {
 
 const EMPTY: Flight = Flight {
     end: Seq(0),
-    mark: Mark { at: Timestamp(0), frame: FrameRef { capture: 0, number: 0 } },
+    mark: Mark { at: Timestamp(0), frame: FrameRef::new(0, 0) },
     len: 0,
     repeated: false,
 };

@@ -79,6 +79,8 @@ struct Server {
     refused: VecDeque<(ConnId, Mark)>,
     accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
     greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
+    /// So many of the newest greetings name the same server_id: most often all do.
+    alike: usize,
     /// SYNs of all clients, oldest first, and those of each.
     attempts: VecDeque<Timestamp>,
     by_client: Map<Addr, VecDeque<Timestamp>>,
@@ -200,6 +202,8 @@ impl Neighbours {
                 entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
                 entry.heard = entry.heard.max(Some(mark.at));
                 entry.mute.remove(id);
+                let same = entry.greeted.back().is_some_and(|last| last.2.server_id == info.server_id);
+                entry.alike = if same { entry.alike.saturating_add(1) } else { 1 };
                 keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
             }
             Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
@@ -228,7 +232,7 @@ impl Neighbours {
         let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
         slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
         slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
-        let by = (id, mark.frame.capture);
+        let by = (id, mark.frame.capture());
         if let Some(known) = self.ttls.get_mut(&me.addr) {
             known.answered(ttl, by);
         } else if self.ttls.len() < MAP_MAX {
@@ -504,6 +508,10 @@ impl Neighbours {
 impl Server {
     /// Another server_id than `mine` introduced itself here while the server of this connection was still heard on it.
     fn greeted_by_another(&self, mine: &str, facts: &Facts) -> Option<Mark> {
+        if self.alike >= self.greeted.len() && self.greeted.back().is_none_or(|last| last.2.server_id == mine)
+        {
+            return None;
+        }
         let heard = facts.tcp.server.last.filter(|_| !mine.is_empty())?.at.min(facts.ended);
         let during = self.greeted.iter().rev().take_while(|g| g.1.at > facts.start.at);
         let another = |g: &&(ConnId, Mark, Arc<Info>)| {

@@ -242,7 +242,7 @@ mod tests {
                 };
                 next[usize::from(!from_client)] += len + u32::from(flags & 3 != 0);
                 let at = Timestamp(1_795_348_994_000_000_000 + number * 1_000_000_000);
-                let frame = FrameRef { capture: 0, number: number as u64 };
+                let frame = FrameRef::new(0, number as u64);
                 let seen = Seen { mark: Mark { at, frame }, place: (0, 0) };
                 tracker.handle_segment(&segment, seen, number as u64, &mut out);
                 tracker.put_to_rest();

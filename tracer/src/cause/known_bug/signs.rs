@@ -57,15 +57,16 @@ impl Sign {
         let (facts, around) = (case.facts, case.around);
         let (nats, tcp) = (&facts.nats, &facts.tcp);
         let told = |code: &str| server_error::told(case, code).is_some();
-        let restarted = around.server_closed_others > 0 && around.server_id_changed == Some(true);
+        let restarted = || around.server_closed_others > 0 && around.server_id_changed == Some(true);
         // A header that can't be read is a protocol error of the proxy's own.
-        let proxied = nats.forwarded_for.is_some() && nats.protocol != Protocol::WebSocket;
+        let proxied = || nats.forwarded_for.is_some() && nats.protocol != Protocol::WebSocket;
         match self {
             Self::OperationBeforeConnect => {
                 nats.before_connect.is_some()
                     && facts.handshake == Handshake::Complete
                     && told("authorization_violation")
             }
+            Self::ProxyHeaderUnheeded | Self::ProxyHeaderBeforeTls if !proxied() => false,
             Self::ProxyHeaderUnheeded => {
                 // What stands in the header's own segment is read with it: that password was never looked at.
                 let header = nats.proxied.zip(nats.connect.as_ref());
@@ -75,11 +76,11 @@ impl Sign {
                     || !case.is_told()
                     || together && told("authorization_violation");
                 let second = nats.proxied.is_some_and(|(_, sign)| sign == ProxySign::HeaderV2);
-                proxied && !second && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
+                !second && nats.connect.is_some() && case.ended_by(Side::Server) && case.never_accepted() && deaf
             }
             Self::ProxyHeaderBeforeTls => {
                 let tls = nats.tls.as_ref().is_some_and(|t| t.client_hello.is_some() && !t.established);
-                proxied && tls && case.ended_by(Side::Server)
+                tls && case.ended_by(Side::Server)
             }
             Self::TlsHandshakeHalfASecond => {
                 let began = nats.tls.as_ref().is_some_and(|t| {
@@ -102,10 +103,10 @@ impl Sign {
                     && (told("slow_consumer") || tcp.server.fin_behind_data)
             }
             Self::WebsocketServerRestarts => {
-                nats.protocol == Protocol::WebSocket && case.ended_by(Side::Server) && restarted
+                nats.protocol == Protocol::WebSocket && case.ended_by(Side::Server) && restarted()
             }
             Self::LeafServerRestarts => {
-                nats.protocol == Protocol::Leafnode && case.ended_by(Side::Server) && restarted
+                nats.protocol == Protocol::Leafnode && case.ended_by(Side::Server) && restarted()
             }
             Self::WebsocketOomKill => {
                 nats.protocol == Protocol::WebSocket && around.process_end.server.as_ref().is_some_and(|e| e.oom)

@@ -4,13 +4,12 @@ mod write;
 
 pub use compare::compare_json;
 
-use super::{Sink, mask};
+use super::Sink;
 use crate::base::{PerSide, Side, community_id};
 use crate::event::{
     Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
 use ecow::EcoString;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use write::Writer;
@@ -45,7 +44,7 @@ impl<W: Write> Sink for Json<W> {
         match event {
             Event::Close(report) => close(w, report),
             Event::Reconnect { at, after, reconnect } => {
-                w.str("type", "reconnect");
+                w.word("type", "reconnect");
                 w.time("ts", *at);
                 flow_ref(w, reconnect.flow);
                 w.num("after", *after);
@@ -73,20 +72,20 @@ impl<W: Write> Sink for Json<W> {
 
 fn close(w: &mut Writer, report: &CloseReport) {
     let facts = &*report.facts;
-    w.str("type", "close");
+    w.word("type", "close");
     w.time("ts", report.close.at);
     w.object("flow");
     w.num("id", report.flow);
-    w.str("community_id", &community_id(facts.client, facts.server));
+    w.word("community_id", &community_id(facts.client, facts.server));
     if let Some(iface) = &facts.iface {
         w.str("iface", iface);
     }
-    w.str("transport", "tcp");
+    w.word("transport", "tcp");
     if let Some(other) = &report.other_leg {
         w.object("other_leg");
         w.num("id", other.flow);
-        w.str("joint", if other.joint == Joint::Nat { "nat" } else { "proxy" });
-        w.str("of", other.at.name());
+        w.word("joint", if other.joint == Joint::Nat { "nat" } else { "proxy" });
+        w.word("of", other.at.name());
         w.end();
     }
     w.end();
@@ -95,12 +94,12 @@ fn close(w: &mut Writer, report: &CloseReport) {
     }
     w.time("start", facts.start.at);
     w.millis("duration_ms", report.close.at - facts.start.at);
-    w.str("handshake", facts.handshake.name());
+    w.word("handshake", facts.handshake.name());
     w.object("close");
-    w.str("kind", report.close.kind.name());
-    w.str("side", report.close.side.name());
+    w.word("kind", report.close.kind.name());
+    w.word("side", report.close.side.name());
     if let Some(detail) = report.close.detail {
-        w.str("detail", detail);
+        w.word("detail", detail);
     }
     w.confidence(report.close.confidence);
     w.end();
@@ -152,24 +151,24 @@ fn client(w: &mut Writer, nats: &NatsFacts) {
     if connect.is_none() && dialling.is_none() {
         return;
     }
-    w.str_if("id", &first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
-    w.str_if("name", &first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
-    w.str_if("lang", &first(connect.map(|c| &c.lang), None));
-    w.str_if("version", &first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
-    w.str_if("user", &first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
+    w.text_if("id", first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
+    w.text_if("name", first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
+    w.text_if("lang", first(connect.map(|c| &c.lang), None));
+    w.text_if("version", first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
+    w.text_if("user", first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
 }
 
-/// The first that says something, without secrets.
-fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> Cow<'a, str> {
-    [a, b].into_iter().flatten().find(|text| !text.is_empty()).map_or(Cow::Borrowed(""), |text| mask(text))
+/// The first that says something.
+fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> &'a str {
+    [a, b].into_iter().flatten().find(|text| !text.is_empty()).map_or("", |text| text)
 }
 
 fn cause(w: &mut Writer, report: &CloseReport) {
     let Cause { code, family, summary, confidence, evidence, fix, also, why_not } = &report.cause;
     w.object("cause");
-    w.str("code", code);
-    w.str("family", family.name());
-    w.str("summary", &mask(summary));
+    w.word("code", code);
+    w.word("family", family.name());
+    w.text("summary", summary);
     w.confidence(*confidence);
     w.array("evidence");
     for item in if evidence.is_empty() { &report.close.evidence } else { evidence } {
@@ -178,11 +177,11 @@ fn cause(w: &mut Writer, report: &CloseReport) {
             w.time("ts", at);
         }
         if let Some(frame) = item.frame {
-            w.num("capture", frame.capture.into());
-            w.num("packet", frame.number);
+            w.num("capture", frame.capture().into());
+            w.num("packet", frame.number());
         }
-        w.str("source", item.source.name());
-        w.str("text", &mask(&item.text));
+        w.word("source", item.source.name());
+        w.text("text", &item.text);
         w.end();
     }
     w.end_array();
@@ -191,7 +190,7 @@ fn cause(w: &mut Writer, report: &CloseReport) {
         w.array("also");
         for (code, confidence) in also {
             w.element();
-            w.str("code", code);
+            w.word("code", code);
             w.confidence(*confidence);
             w.end();
         }
@@ -205,7 +204,7 @@ fn texts(w: &mut Writer, key: &str, lines: &[String]) {
     if !lines.is_empty() {
         w.array(key);
         for line in lines {
-            w.item(&mask(line));
+            w.item(line);
         }
         w.end_array();
     }
@@ -252,7 +251,7 @@ fn tcp(w: &mut Writer, facts: &Facts) {
 fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     let counted = nats.pubs + nats.msgs + nats.subs > 0 || readable(nats);
     w.object("nats");
-    w.str("protocol", nats.protocol.name());
+    w.word("protocol", nats.protocol.name());
     if frameless {
         return w.end();
     }
@@ -265,7 +264,7 @@ fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     if counted || !nats.errors.is_empty() {
         w.array("errors");
         for error in &nats.errors {
-            w.item(&mask(&error.text));
+            w.item(&error.text);
         }
         w.end_array();
     }
@@ -304,7 +303,7 @@ fn at_risk(w: &mut Writer, report: &CloseReport) {
     }
     w.array("subjects");
     for subject in &risk.subjects {
-        w.item(&mask(subject));
+        w.item(subject);
     }
     w.end_array();
     w.end();
@@ -317,13 +316,13 @@ fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
         w.whole_millis("interval_ms", interval);
     }
     if let Some(pace) = reconnect.pace {
-        w.str("backoff", pace.name());
+        w.word("backoff", pace.name());
     }
     if let Some((shortest, longest)) = reconnect.gaps {
         w.whole_millis("shortest_gap_ms", shortest);
         w.whole_millis("longest_gap_ms", longest);
     }
-    w.str("outcome", reconnect.outcome.name());
+    w.word("outcome", reconnect.outcome.name());
     if let Some(downtime) = reconnect.downtime {
         w.whole_millis("downtime_ms", downtime);
     }
@@ -339,7 +338,7 @@ fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
             w.element();
             w.endpoint(tried.server);
             w.num("attempts", tried.attempts.into());
-            w.str("outcome", tried.outcome.name());
+            w.word("outcome", tried.outcome.name());
             if tried.announced {
                 w.bool("announced", true);
             }
@@ -366,12 +365,12 @@ fn flow_ref(w: &mut Writer, flow: Option<u64>) {
 }
 
 fn told(w: &mut Writer, notice: &Notice) {
-    w.str("type", "event");
+    w.word("type", "event");
     w.time("ts", notice.at);
     w.object("event");
-    w.str("code", notice.code.name());
+    w.word("code", notice.code.name());
     w.end();
-    w.str("message", &mask(&notice.message));
+    w.text("message", &notice.message);
     flow_ref(w, notice.flow);
     for (key, end) in [("client", notice.client), ("server", notice.server)] {
         if let Some(end) = end {
@@ -390,7 +389,7 @@ fn summary(w: &mut Writer, counts: &Summary) {
         }
         w.end();
     };
-    w.str("type", "summary");
+    w.word("type", "summary");
     w.time("ts", counts.at);
     w.num("schema", 1);
     w.num("packets", counts.packets);

@@ -1,17 +1,16 @@
 //! A JSON writer over a growing buffer: no tree, no allocation a value. Keys are ours and need no escaping; they are inlined, since
 //! a line has seventy of them and their lengths are known where they stand.
 use crate::base::{Addr, Endpoint, Span, Timestamp};
+use crate::sink::{mask, octets};
+use std::borrow::Cow;
 use std::io::Write as _;
-
-const DAY: i64 = 86_400_000_000_000;
 
 /// Appends JSON to its buffer.
 #[derive(Default)]
 pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
-    /// The day whose date was written last, since most timestamps share it.
-    day: Option<i64>,
-    date: String,
+    /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
+    seconds: [Option<(i64, [u8; 19])>; 16],
 }
 
 impl Writer {
@@ -53,6 +52,15 @@ impl Writer {
         self.buf.push(b']');
     }
 
+    /// One of our own words, in which nothing needs an escape.
+    #[inline(always)]
+    pub(super) fn word(&mut self, key: &str, word: &str) {
+        self.key(key);
+        self.buf.push(b'"');
+        self.buf.extend_from_slice(word.as_bytes());
+        self.buf.push(b'"');
+    }
+
     #[inline(always)]
     pub(super) fn str(&mut self, key: &str, text: &str) {
         self.key(key);
@@ -67,10 +75,23 @@ impl Writer {
         }
     }
 
-    /// A string in an array.
+    /// A text that may quote an end, without secrets.
+    pub(super) fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.masked(text);
+    }
+
+    /// Such a text, left out where it is empty.
+    pub(super) fn text_if(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(key, text);
+        }
+    }
+
+    /// Such a text in an array.
     pub(super) fn item(&mut self, text: &str) {
         self.comma();
-        self.quoted(text);
+        self.masked(text);
     }
 
     #[inline(always)]
@@ -87,16 +108,14 @@ impl Writer {
     /// 0 to 1 in thousandths.
     pub(super) fn confidence(&mut self, value: f64) {
         self.key("confidence");
-        let thousandths = (value.clamp(0.0, 1.0) * 1000.0).round() as u64; // NaN becomes 0
-        self.digits(thousandths / 1000);
-        let rest = thousandths % 1000;
-        self.buf.push(b'.');
-        self.buf.push(b'0' + (rest / 100) as u8);
-        if !rest.is_multiple_of(100) {
-            self.buf.push(b'0' + (rest / 10 % 10) as u8);
+        let thousandths = (value.clamp(0.0, 1.0) * 1000.0 + 0.5) as u64; // rounded; NaN becomes 0
+        let [a, b, c, d] = [1000, 100, 10, 1].map(|place| b'0' + (thousandths / place % 10) as u8);
+        self.buf.extend_from_slice(&[a, b'.', b]);
+        if (c, d) != (b'0', b'0') {
+            self.buf.push(c);
         }
-        if !rest.is_multiple_of(10) {
-            self.buf.push(b'0' + (rest % 10) as u8);
+        if d != b'0' {
+            self.buf.push(d);
         }
     }
 
@@ -125,24 +144,31 @@ impl Writer {
     /// As [`Timestamp`]'s `Display` writes it.
     pub(super) fn time(&mut self, key: &str, at: Timestamp) {
         self.key(key);
-        let (day, in_day) = (at.0.div_euclid(DAY), at.0.rem_euclid(DAY) as u64);
-        if self.day != Some(day) {
-            let text = at.to_string();
-            self.date = text.split_once('T').map(|(date, _)| date.to_owned()).unwrap_or_default();
-            self.day = Some(day);
-        }
-        let (s, ns) = (in_day / 1_000_000_000, in_day % 1_000_000_000);
+        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
+        let known = &mut self.seconds[(second & 15) as usize];
+        let written = match *known {
+            Some((same, written)) if same == second => written,
+            _ => {
+                let text = at.to_string();
+                let written =
+                    text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok());
+                let Some(written) = written else {
+                    // A year of more than four digits.
+                    let _ = write!(self.buf, "\"{text}\""); // a Vec takes everything
+                    return;
+                };
+                *known = Some((second, written));
+                written
+            }
+        };
+        let [[a, aa], [b, bb], [c, cc]] =
+            [pair(ns / 10_000_000), pair(ns / 100_000 % 100), pair(ns / 1000 % 100)];
         self.buf.push(b'"');
-        self.buf.extend_from_slice(self.date.as_bytes());
-        for (mark, value) in [(b'T', s / 3600), (b':', s / 60 % 60), (b':', s % 60)] {
-            self.buf.push(mark);
-            self.padded(value, 2);
-        }
-        self.buf.push(b'.');
-        if ns % 1000 == 0 {
-            self.padded(ns / 1000, 6)
-        } else {
-            self.padded(ns, 9)
+        self.buf.extend_from_slice(&written);
+        self.buf.extend_from_slice(&[b'.', a, aa, b, bb, c, cc]);
+        if !ns.is_multiple_of(1000) {
+            let [d, dd] = pair(ns / 10 % 100);
+            self.buf.extend_from_slice(&[d, dd, b'0' + (ns % 10) as u8]);
         }
         self.buf.extend_from_slice(b"Z\"");
     }
@@ -157,7 +183,7 @@ impl Writer {
                     if i > 0 {
                         self.buf.push(b'.');
                     }
-                    self.digits(octet.into());
+                    self.octet(octet);
                 }
             }
             v6 => {
@@ -185,10 +211,30 @@ impl Writer {
         self.buf.extend_from_slice(b"\":");
     }
 
-    fn digits(&mut self, mut n: u64) {
-        if let small @ 0..10 = n {
-            return self.buf.push(b'0' + small as u8);
+    #[inline(always)]
+    fn octet(&mut self, n: u8) {
+        let [tens, ones] = pair(u32::from(n % 100));
+        match n {
+            0..10 => self.buf.push(ones),
+            10..100 => self.buf.extend_from_slice(&[tens, ones]),
+            _ => self.buf.extend_from_slice(&[b'0' + n / 100, tens, ones]),
         }
+    }
+
+    fn digits(&mut self, n: u64) {
+        match n {
+            0..10 => self.buf.push(b'0' + n as u8),
+            10..100 => self.buf.extend_from_slice(&pair(n as u32)),
+            100..10_000 => {
+                let [[a, aa], [b, bb]] = [pair(n as u32 / 100), pair(n as u32 % 100)];
+                let text = [a, aa, b, bb];
+                self.buf.extend_from_slice(if n < 1000 { &text[1..] } else { &text });
+            }
+            _ => self.many_digits(n),
+        }
+    }
+
+    fn many_digits(&mut self, mut n: u64) {
         let mut text = [0u8; 20];
         let mut used = 0;
         for slot in text.iter_mut().rev() {
@@ -215,23 +261,28 @@ impl Writer {
     }
 
     fn quoted(&mut self, text: &str) {
-        self.buf.push(b'"');
-        let (chunks, tail) = text.as_bytes().as_chunks::<8>();
-        let mut clean = 0;
-        for (i, chunk) in chunks.iter().enumerate() {
-            if needs_escape(u64::from_le_bytes(*chunk)) {
-                self.buf.extend_from_slice(chunks[clean..i].as_flattened());
-                self.escaped(chunk);
-                clean = i + 1;
-            }
+        self.quoted_odd(text, octets::odd(text.as_bytes()));
+    }
+
+    /// What anybody may have written, without secrets.
+    fn masked(&mut self, text: &str) {
+        let odd = octets::odd(text.as_bytes());
+        if odd & octets::TELLING == 0 {
+            return self.quoted_odd(text, odd);
         }
-        self.buf.extend_from_slice(chunks[clean..].as_flattened());
-        let mut last = [b' '; 8];
-        last[..tail.len()].copy_from_slice(tail);
-        if needs_escape(u64::from_le_bytes(last)) {
-            self.escaped(tail)
+        match mask(text) {
+            Cow::Borrowed(text) => self.quoted_odd(text, odd),
+            Cow::Owned(text) => self.quoted(&text),
+        }
+    }
+
+    #[inline(always)]
+    fn quoted_odd(&mut self, text: &str, odd: u8) {
+        self.buf.push(b'"');
+        if odd & octets::ESCAPED == 0 {
+            self.buf.extend_from_slice(text.as_bytes());
         } else {
-            self.buf.extend_from_slice(tail)
+            self.escaped(text.as_bytes());
         }
         self.buf.push(b'"');
     }
@@ -254,18 +305,9 @@ impl Writer {
     }
 }
 
-/// Whether one of eight bytes is a control character, a quote or a backslash: most texts have none, and eight are asked
-/// at once. `(x - n) & !x & 0x80` is set in some byte exactly where some byte is below `n`.
-const fn needs_escape(eight: u64) -> bool {
-    const ONES: u64 = u64::MAX / 255;
-    const fn some_below(x: u64, n: u64) -> u64 {
-        x.wrapping_sub(ONES * n) & !x & (ONES << 7)
-    }
-    some_below(eight, 0x20)
-        | some_below(eight ^ (ONES * b'"' as u64), 1)
-        | some_below(eight ^ (ONES * b'\\' as u64), 1)
-        | some_below(eight ^ (ONES * 0x7f), 1)
-        != 0
+/// Two digits.
+const fn pair(n: u32) -> [u8; 2] {
+    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
 }
 
 #[cfg(test)]

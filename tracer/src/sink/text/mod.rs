@@ -193,10 +193,10 @@ fn when(evidence: &Evidence, end: Timestamp) -> String {
 
 fn place(evidence: &Evidence) -> String {
     match (evidence.frame, evidence.source) {
-        (Some(frame), _) if frame.capture > 0 => {
-            format!(" [capture {}, packet {}]", frame.capture, frame.number)
+        (Some(frame), _) if frame.capture() > 0 => {
+            format!(" [capture {}, packet {}]", frame.capture(), frame.number())
         }
-        (Some(frame), _) => format!(" [packet {}]", frame.number),
+        (Some(frame), _) => format!(" [packet {}]", frame.number()),
         (None, Source::Packet) => String::new(),
         (None, source) if evidence.at.is_some() => format!(" [{}]", source.name()),
         _ => String::new(),
