@@ -199,7 +199,7 @@ mod tests {
                 seg.seq.add(seg.payload_len + u32::from(seg.flags.syn()) + u32::from(seg.flags.fin()));
             // Of what comes early the beginning is repeated later.
             self.next[from] = if kind == 22 { self.next[from] } else { self.next[from].max(until) };
-            let frame = FrameRef { capture: 0, number: self.number };
+            let frame = FrameRef::new(0, self.number);
             (from, seg, Seen { mark: Mark { at: self.at, frame }, place: (0, u32::from(kind == 32)) })
         }
     }

@@ -130,7 +130,7 @@ mod tests {
 
     fn mark() -> impl Strategy<Value = Mark> {
         (time(), any::<u32>(), prop_oneof![any::<u64>(), 0..5_u64])
-            .prop_map(|(at, capture, number)| Mark { at, frame: FrameRef { capture, number } })
+            .prop_map(|(at, capture, number)| Mark { at, frame: FrameRef::new(capture, number) })
     }
 
     fn kind() -> impl Strategy<Value = Kind> {
@@ -185,7 +185,7 @@ mod tests {
     fn times_that_are_near_take_few_octets() {
         let mark = |ns: i64, number| Mark {
             at: Timestamp(1_795_348_994_000_000_000 + ns),
-            frame: FrameRef { capture: 0, number },
+            frame: FrameRef::new(0, number),
         };
         let marks = [mark(0, 70_000), mark(400, 70_002), mark(0, 70_000), mark(60_000, 70_010)];
         let written = write(&marks, (marks[0].at.0, 70_000), Vec::new()).unwrap_or_default();
