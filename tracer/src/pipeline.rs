@@ -6,9 +6,11 @@
 mod batch;
 mod clocks;
 pub mod compare;
+mod digest;
 mod flows;
 mod folding;
 mod follow;
+mod judging;
 mod neighbourhood;
 mod server_word;
 mod storm;
@@ -19,21 +21,14 @@ pub use batch::Batch;
 pub use follow::{Follow, Left};
 pub use whole::Pipeline;
 
-use crate::base::{Addr, Endpoint, PerSide, PortSet, Span, Timestamp};
-use crate::cause::{self, Case, Settings};
-use crate::event::{
-    CloseReport, EndedBy, Event, Facts, Frame, Handshake, Joint, Kind, Mark, Notice, NoticeCode, Party,
-    ReconnectOutcome, Selection, Summary,
-};
+use crate::base::{Addr, PortSet, Span, Timestamp};
+use crate::cause::Settings;
+use crate::event::{EndedBy, Event, Facts, Frame, Notice, NoticeCode, ReconnectOutcome, Selection, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
-use crate::nats::Info;
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
 use crate::track::clients::mark_announced;
-use crate::track::close::decide;
-use crate::track::{
-    Clients, ClosedWindow, ConnId, Latencies, Legs, Neighbours, Restart, Tracked, Tracker, questions,
-};
+use crate::track::{Clients, ConnId, Latencies, Legs, Neighbours, Tracked, Tracker};
 use batch::Merged;
 use ecow::EcoString;
 use flows::Flows;
@@ -340,150 +335,6 @@ impl Judge {
         self.now
     }
 
-    /// Takes in what the tracker told, in order.
-    fn digest(&mut self, tracked: impl Iterator<Item = Tracked>, emit: &mut impl FnMut(Event)) {
-        self.next_look = Timestamp(i64::MIN);
-        let mut came_back: Vec<Addr> = Vec::new();
-        for item in tracked {
-            self.legs.note(&item, self.next_flow);
-            let restart = self.neighbours.restarted(&item);
-            // What a NAT shows a second time is no neighbour and no client of its own.
-            if self.legs.echo_of(item.id()).is_none() {
-                self.neighbours.note(&item);
-                self.clients.note(&item);
-                self.latencies.note(&item);
-            }
-            match item {
-                Tracked::Opened { id, mark, client, server, syn, .. } => {
-                    self.flows.insert(id, self.next_flow);
-                    self.next_flow += 1;
-                    self.summary.seen += 1;
-                    if syn
-                        && let Some(storm) =
-                            self.storms.note(mark, client, server, &self.neighbours, &self.clients)
-                    {
-                        emit(Event::Notice(storm));
-                    }
-                }
-                Tracked::Closed(facts) if self.is_too_many(&facts) => {
-                    self.clients.settled(facts.first_frame, facts.client.addr)
-                }
-                Tracked::Closed(facts) => {
-                    let mut since = facts.ended;
-                    let asked = questions(&facts);
-                    if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
-                        self.questions.extend(asked);
-                        since = since.max(self.now) + ANSWERED - self.config.settle;
-                    }
-                    let unasked = since;
-                    if let Some(asks) = &mut self.asks_server {
-                        *asks = true;
-                        since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
-                    }
-                    let id = facts.first_frame;
-                    self.waiting.push(facts, id, since, unasked);
-                }
-                Tracked::Evicted { id, mark } => {
-                    self.summary.evicted += 1;
-                    let flow = self.flows.remove(id);
-                    if self.summary.evicted.is_power_of_two() {
-                        let message = format!(
-                            "the table of connections is full: {} forgotten so far; raise --max-connections",
-                            self.summary.evicted
-                        );
-                        emit(Event::Notice(Notice {
-                            flow,
-                            ..Notice::new(mark.at, NoticeCode::Evicted, message)
-                        }));
-                    }
-                }
-                Tracked::LameDuck { id, mark, server } => {
-                    let message = format!(
-                        "server {server} announced lame duck mode: it will close its clients one by one"
-                    );
-                    let flow = self.flows.get(id);
-                    emit(Event::Notice(Notice {
-                        flow,
-                        server: Some(server),
-                        ..Notice::new(mark.at, NoticeCode::LameDuckAnnounced, message)
-                    }));
-                }
-                Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
-                    let flow = self.flows.get(id);
-                    emit(Event::Notice(Notice {
-                        flow,
-                        client: Some(client),
-                        server: Some(server),
-                        ..Notice::new(
-                            mark.at,
-                            NoticeCode::SlowConsumerBuilding,
-                            self.not_reading(client, mark, window),
-                        )
-                    }));
-                }
-                Tracked::Accepted { client, .. } if !self.lost.is_empty() => came_back.push(client.addr),
-                Tracked::Greeted { mark, server, info, .. } => {
-                    if let Some(restart) = restart {
-                        emit(Event::Notice(Notice {
-                            server: Some(server),
-                            ..Notice::new(
-                                mark.at,
-                                NoticeCode::ServerRestarted,
-                                another_server(server, &info, &restart, mark.at),
-                            )
-                        }));
-                    }
-                }
-                Tracked::Resumed { id, mark } => {
-                    // Not written yet: there was no close.
-                    if self.waiting.take_back(id) {
-                        continue;
-                    }
-                    let flow = self.flows.get(id);
-                    let message = "a connection that was called dead spoke again".to_owned();
-                    emit(Event::Notice(Notice {
-                        flow,
-                        ..Notice::new(mark.at, NoticeCode::ConnectionResumed, message)
-                    }));
-                }
-                _ => {}
-            }
-        }
-        for addr in came_back {
-            self.tell_reconnects(Some(addr), emit);
-        }
-    }
-
-    /// What a window that stays closed says, with its figures.
-    fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
-        let Settings { write_deadline, told, .. } = self.config.settings;
-        let mut message = format!(
-            "{client} has not read for {}: its receive window is closed since {}",
-            mark.at - window.since.at,
-            window.since.at
-        );
-        match window.probes {
-            0 => {}
-            1 => message.push_str(", the server probed it once"),
-            n => message.push_str(&format!(", the server probed it {n} times")),
-        }
-        if window.waiting > 0 {
-            message.push_str(&format!(", {} bytes sent to it are not acknowledged", window.waiting));
-        }
-        let told = if told { "" } else { " by default" };
-        let passed = if mark.at - window.since.at < write_deadline {
-            "drops it"
-        } else {
-            "may have dropped it already"
-        };
-        let pending = self.config.settings.max_pending_words();
-        message.push_str(&format!(
-            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending}{told}) waiting in its memory, the \
-             server {passed}"
-        ));
-        message
-    }
-
     /// Judges what has waited long enough. Closes leave in order of their end. `tracker` knows of this host's processes, live.
     #[inline]
     fn settle(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
@@ -579,112 +430,6 @@ impl Judge {
             .came_back(id, client)
             .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
-
-    fn judge(
-        &mut self,
-        mut facts: Box<Facts>,
-        input_ended: bool,
-        tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
-    ) {
-        let id = facts.first_frame;
-        // A loss is noticed when the counters are looked at, up to a second late.
-        facts.capture_loss |=
-            self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let mut around = self.neighbourhood(&mut facts);
-        around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
-        let close = decide(&facts, &around);
-        self.far_neighbours(&mut facts, &close, &mut around);
-        if let Some(reconnect) = &mut around.reconnect {
-            self.add_reaction(&facts, &close, reconnect);
-        }
-        let word = self.server_word.of(&facts, &close);
-        around.server_reason.clone_from(&word.reason);
-        let verdict = cause::weigh(&Case::new(&facts, &close, &around, &self.config.settings));
-        let flow = self.flows.get(id).unwrap_or(0);
-        let failed =
-            matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
-        let known = around.reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
-        let twice = around.other_leg.is_some_and(|other| other.joint == Joint::Nat);
-        let again = self.legs.echo_of(id).is_some();
-        if self.config.offline || input_ended || failed || known {
-            // The second sight of a connection is told what became of its client, too.
-            if again || !twice {
-                let (id, client) = self.as_first_seen(&facts);
-                self.clients.settled(id, client);
-            }
-        } else if !again {
-            self.lost.push_back(Lost {
-                id,
-                flow,
-                client: facts.client.addr,
-                at: facts.ended,
-                held: held_before(&facts),
-                announced: facts.nats.announced().to_vec(),
-            });
-        }
-        // What else is over for good: an attempt that was given up. The rest may speak again.
-        let given_up = facts.ended_by == EndedBy::GaveUp
-            && matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
-        if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
-            self.flows.remove(id);
-        }
-        self.count(&facts, close.kind, close.side, verdict.code());
-        if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
-            return;
-        }
-        let cause = if self.selection.wants(close.kind, close.side, verdict.code()) {
-            if verdict.tells_of_a_crowd() {
-                self.add_crowd(&mut facts, &mut around);
-            }
-            let mut cause = verdict.say(&Case::new(&facts, &close, &around, &self.config.settings));
-            word.complete(&mut cause);
-            cause
-        } else {
-            verdict.mute()
-        };
-        let mut reconnect = around.reconnect.take();
-        if let Some(reconnect) = &mut reconnect {
-            reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
-        }
-        let (other_leg, known) = (around.other_leg, around.client);
-        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
-    }
-
-    /// An attempt that nobody answered, of so many that it is only counted. Nothing tells why there was no answer.
-    fn is_too_many(&mut self, facts: &Facts) -> bool {
-        let unanswered = facts.handshake == Handshake::Unanswered && facts.icmp.is_empty();
-        let (kind, code) = (Kind::Timeout, cause::UNKNOWN);
-        if !unanswered
-            || facts.tcp.server.packets > 0
-            || facts.host.is_some()
-            || !self.folding.floods(facts.server, facts.last.at, kind.name(), code)
-        {
-            return false;
-        }
-        self.flows.remove(facts.first_frame);
-        self.count(facts, kind, Party::Server, code);
-        true
-    }
-
-    fn count(&mut self, facts: &Facts, kind: Kind, side: Party, code: &'static str) {
-        let summary = &mut self.summary;
-        summary.closed += 1;
-        *summary.kinds.entry(kind.name()).or_default() += 1;
-        *summary.sides.entry(side.name()).or_default() += 1;
-        *summary.causes.entry(code).or_default() += 1;
-        let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone()).unwrap_or_default();
-        let client = (facts.client.addr, name);
-        if self.closes_by_client.len() < CLIENTS_MAX || self.closes_by_client.contains_key(&client) {
-            *self.closes_by_client.entry(client).or_default() += 1;
-        }
-    }
-}
-
-/// Subscriptions of a connection at its end, where all of them were seen.
-fn held_before(facts: &Facts) -> Option<u64> {
-    let whole = facts.tcp.client.missing_bytes == 0 && facts.handshake == Handshake::Complete;
-    facts.nats.held_subscriptions().filter(|_| whole)
 }
 
 /// The ten with most closes, most first.
@@ -695,20 +440,6 @@ fn busiest<'a>(closes: impl Iterator<Item = (&'a (Addr, EcoString), &'a u64)>) -
     clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     clients.truncate(10);
     clients
-}
-
-/// Who answers at an endpoint now, who did before, and how long nobody was heard.
-fn another_server(server: Endpoint, now: &Info, restart: &Restart, at: Timestamp) -> String {
-    let who = |info: &Info| {
-        let words = [info.server_id.as_str(), info.server_name.as_str(), info.version.as_str()];
-        words.into_iter().filter(|w| !w.is_empty() && w.len() <= 128).collect::<Vec<_>>().join(" ")
-    };
-    let mut message =
-        format!("{server} is another server than before: {} now, {} then", who(now), who(&restart.before));
-    if let Some(heard) = restart.heard {
-        message.push_str(&format!("; the old one was last heard {} before", at - heard));
-    }
-    message
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What happened around a close, gathered once for its verdict; a connection that a NAT or a proxy shows twice has one
 //! neighbourhood.
-use super::{Judge, held_before};
+use super::Judge;
+use super::judging::held_before;
 use crate::base::{Addr, Endpoint, Side};
 use crate::event::{Around, Close, Facts, Handshake, Joint, Maker, Party, Reconnect};
 use crate::track::ConnId;

@@ -1,19 +1,19 @@
 //! One connection as a value fed with timestamped segments. It keeps both ends, routes what comes to its parts and says when
 //! it has ended; what the end means is judged elsewhere, from the facts it gives.
+mod deadlines;
+mod goodbye;
 mod prediction;
+mod report;
 
 use super::endpoint::{Acked, End, Sent, Twin};
 use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};
 use super::stream::{Piece, Stream};
 use crate::base::{Endpoint, PerSide, Seq, Side, Span, Timestamp};
-use crate::event::{
-    EndedBy, Facts, FrameRef, Handshake, IcmpFact, IcmpKind, Mark, NatsFacts, Owed, ResetFacts, TcpFacts,
-};
+use crate::event::{EndedBy, FrameRef, IcmpFact, IcmpKind, Mark};
 use crate::nats::Hellos;
 use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Settings of the tracker that a connection needs.
 #[derive(Clone, Copy, Debug)]
@@ -498,101 +498,6 @@ impl Connection {
         }
     }
 
-    fn handle_fin(
-        &mut self,
-        seq: Seq,
-        len: u32,
-        mark: Mark,
-        from: Side,
-        was_in_hole: bool,
-        outcome: &mut Outcome,
-    ) {
-        let fin_end = seq.add(len).add(1);
-        self.missed_goodbye(from.other());
-        let peer_fin = self.ends[from.other()].facts.fin.is_some();
-        let end = &mut self.ends[from];
-        if end.facts.fin.is_some() {
-            end.facts.fin_repeats = end.facts.fin_repeats.saturating_add(1);
-            if len == 0 {
-                end.sent(fin_end, 0, mark);
-            }
-            return;
-        }
-        end.facts.fin = Some(mark);
-        end.facts.fin_into_hole = was_in_hole;
-        end.facts.fin_behind_data = len > 0;
-        end.fin_end = Some(fin_end);
-        end.sent(fin_end, 0, mark);
-        if peer_fin {
-            self.ends[from.other()].facts.fin_answered = true;
-        }
-        self.first_goodbye.get_or_insert((from, mark.frame));
-        if self.ended.is_none() {
-            let by = if was_in_hole { EndedBy::GaveUp } else { EndedBy::Goodbye };
-            self.ended = Some((mark.at, by));
-            outcome.ended = true;
-        }
-    }
-
-    /// The end whose FIN was acknowledged, though not captured, was the first to leave.
-    fn missed_goodbye(&mut self, side: Side) {
-        let end = &mut self.ends[side];
-        let Some(mark) = end.missed_fin_at.filter(|_| end.facts.fin.is_none()) else { return };
-        end.facts.fin = Some(mark);
-        end.facts.fin_unseen = true;
-        end.facts.fin_answered = true;
-        self.first_goodbye.get_or_insert((side, mark.frame));
-    }
-
-    fn handle_reset(
-        &mut self,
-        seg: &Segment<'_>,
-        mark: Mark,
-        from: Side,
-        was_in_hole: bool,
-        outcome: &mut Outcome,
-    ) {
-        let peer = from.other();
-        let trigger = self.ends[peer].facts.last.filter(|_| self.ends[peer].facts.packets > 0);
-        let idle = if self.idle_gap > Span::ZERO { self.idle_gap } else { Span::ZERO };
-        let end = &mut self.ends[from];
-        if let Some(rst) = &mut end.facts.rst {
-            rst.count = rst.count.saturating_add(1);
-            return;
-        }
-        let ttl = end.facts.ttl;
-        let id_jump = match (end.ip_id, seg.ip_id) {
-            (Some(last), Some(now)) if last != 0 && now != 0 => now.wrapping_sub(last) > 1024,
-            _ => false,
-        };
-        end.facts.rst = Some(ResetFacts {
-            mark,
-            has_ack: seg.flags.ack(),
-            ttl: seg.ttl,
-            ttl_delta: ttl.map_or(0, |t| i16::from(seg.ttl) - i16::from(t)),
-            ttl_known: ttl.is_some(),
-            ip_id_jump: id_jump,
-            seq_off: end.started.then(|| seg.seq.diff(end.snd_nxt)),
-            answers: trigger.map(|t| mark.at - t.at).filter(|&gap| gap < Span::secs(1)),
-            after_fin: end.facts.fin.is_some(),
-            count: 1,
-            sender_went_on: 0,
-            into_hole: was_in_hole,
-            payload: seg.payload_len > 0,
-            idle_before: idle,
-        });
-        if self.ends[peer].facts.fin.is_some() {
-            self.ends[peer].facts.fin_answered = true;
-        }
-        self.first_goodbye.get_or_insert((from, mark.frame));
-        self.went_on = PerSide::default();
-        if self.ended.is_none() {
-            let by = if was_in_hole { EndedBy::GaveUp } else { EndedBy::Goodbye };
-            self.ended = Some((mark.at, by));
-            outcome.ended = true;
-        }
-    }
-
     /// Keepalives and window probes: nothing new, one octet behind what the peer has.
     fn handle_probe(&mut self, seg: &Segment<'_>, mark: Mark, from: Side) {
         if !self.is_probe(seg, from) {
@@ -645,48 +550,6 @@ impl Connection {
         let waiting = server.snd_nxt.diff(server.snd_una).max(0).unsigned_abs();
         self.ends.client.window_told = true;
         Some(ClosedWindow { since, probes, waiting })
-    }
-
-    /// Segments after an end: a late RST or ACK is its echo, but new life on both sides takes it back.
-    fn after_the_end(&mut self, from: Side, by: EndedBy, outcome: &mut Outcome) {
-        let reset_by = Side::BOTH.into_iter().find(|&s| self.ends[s].facts.rst.is_some());
-        match (by, reset_by) {
-            (EndedBy::Goodbye | EndedBy::GaveUp, Some(reset_by))
-                if self.ends[reset_by].facts.fin.is_none() =>
-            {
-                self.went_on[from] = self.went_on[from].saturating_add(1);
-                if from == reset_by
-                    && let Some(rst) = &mut self.ends[from].facts.rst
-                {
-                    rst.sender_went_on = rst.sender_went_on.saturating_add(1);
-                }
-                if outcome.answered && self.went_on.client > 1 && self.went_on.server > 1 {
-                    // Both ends talk on: the reset was heeded by neither.
-                    self.ignored_resets = self.ignored_resets.saturating_add(1);
-                    self.ends[reset_by].facts.rst = None;
-                    self.first_goodbye = None;
-                    self.revive(outcome);
-                }
-            }
-            (EndedBy::Silence(silent, _), _) if from == silent && outcome.answered => self.revive(outcome),
-            (EndedBy::GaveUp, None)
-                if outcome.answered && Side::BOTH.iter().any(|&s| self.ends[s].facts.fin_answered) =>
-            {
-                // The FIN got through after all. What was told of silence meanwhile is taken back.
-                if let Some(ended) = &mut self.ended {
-                    ended.1 = EndedBy::Goodbye;
-                }
-                outcome.revived = self.told;
-                outcome.ended = self.told;
-            }
-            _ => {}
-        }
-    }
-
-    fn revive(&mut self, outcome: &mut Outcome) {
-        self.ended = None;
-        self.went_on = PerSide::default();
-        outcome.revived = true;
     }
 
     /// A session from here on; where observation began in the middle, whatever came first, it seeks a certain line.
@@ -767,155 +630,16 @@ impl Connection {
         false
     }
 
-    /// The facts as of now. `last`: nothing is asked of it any more, they are taken.
-    #[must_use]
-    pub fn facts(
-        &mut self,
-        input_ended: bool,
-        last: bool,
-        until: Timestamp,
-        iface: Option<Arc<str>>,
-    ) -> Box<Facts> {
-        let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
-        let tcp = PerSide::from_fn(|side| {
-            self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
-        });
-        let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
-        let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
-        let mut nats = match &mut self.session {
-            Some(session) => {
-                let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
-                session.finish(client_una, server_una, unacked, left, last)
-            }
-            None => NatsFacts::default(),
-        };
-        for side in Side::BOTH {
-            let end = &self.ends[side];
-            if let Some(at) = end.stream.awaited_since() {
-                // Acknowledged, and not captured to the end: a PONG may have been in it.
-                let (octets, unseen) = (end.stream.awaited(), &mut nats.unseen[side]);
-                unseen.octets += octets;
-                (unseen.last, unseen.last_octets) =
-                    (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
-                let ping = &mut nats.pings[side.other()];
-                (ping.unanswered, ping.first_unanswered) = (0, None);
-            }
-            let unseen = &mut nats.unseen[side];
-            unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
-            // Octets before its goodbye that never came by here.
-            let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
-            unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
-            unseen.lost |= unseen.hole;
-            unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
-        }
-        let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
-        Box::new(Facts {
-            first_frame: self.first_frame,
-            client: self.client,
-            server: self.server,
-            roles_certain: self.roles_certain || nats.info.is_some() || nats.connect.is_some(),
-            iface,
-            start: self.start,
-            last: self.last,
-            handshake: self.handshake(),
-            established: self.established,
-            syn_to_synack: span(self.syn_at, self.synack_at),
-            synack_to_ack: span(self.synack_at, self.established),
-            vantage: super::vantage::find(
-                &tcp,
-                self.client.addr,
-                self.server.addr,
-                span(self.syn_at, self.synack_at),
-                span(self.synack_at, self.established),
-            ),
-            tcp,
-            rtt: self.rtt.report(),
-            icmp: self.icmp.clone(),
-            nats,
-            capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
-            input_ended,
-            longest_idle: self.idle_gap,
-            lived_through: self.lived_through,
-            quiet_lived_through: self.quiet_lived_through,
-            first_goodbye: self.first_goodbye,
-            ended,
-            ended_by,
-            ignored_resets: self.ignored_resets,
-            host: None,
-        })
-    }
-
-    fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
-        let end = &self.ends[side];
-        let mut facts = end.facts;
-        facts.zero_window = end.zero_window(at);
-        facts.missing_bytes = end.stream.missing + end.stream.awaited();
-        let mut unacked = end.snd_nxt.diff(self.acked_until(side)).max(0).unsigned_abs();
-        if end.started
-            && unacked > 0
-            && (facts.fin.is_some() && end.fin_end == Some(end.snd_nxt) || self.opening == Opening::Syn)
-        {
-            unacked -= 1;
-        }
-        if self.opening == Opening::SynAck && side == Side::Server {
-            unacked = unacked.saturating_sub(1);
-        }
-        facts.unacked_bytes = u64::from(unacked);
-        facts.unanswered = end.unanswered(self.syn_owed(side));
-        facts
-    }
-
-    fn syn_owed(&self, side: Side) -> Option<Owed> {
-        match (self.opening, side) {
-            (Opening::Syn, Side::Client) => Some(Owed::Syn),
-            (Opening::SynAck, Side::Server) => Some(Owed::SynAck),
-            _ => None,
-        }
-    }
-
-    fn handshake(&self) -> Handshake {
-        match self.opening {
-            Opening::Midstream => Handshake::Midstream,
-            Opening::Done => Handshake::Complete,
-            Opening::SynAck => Handshake::Incomplete,
-            Opening::Syn if self.ends.server.facts.rst.is_some() => Handshake::Refused,
-            Opening::Syn => Handshake::Unanswered,
-        }
-    }
-
-    /// Whether an attempt never got an answer.
-    #[must_use]
-    pub fn is_attempt(&self) -> bool {
-        matches!(self.opening, Opening::Syn)
-    }
-
     /// Began with a SYN.
     #[must_use]
     pub const fn has_syn(&self) -> bool {
         self.syn_at.is_some()
     }
 
-    /// The client's subscriptions, once: a second after the handshake, when a client that came back has made its own again.
-    pub fn newly_held(&mut self, now: Timestamp) -> Option<u64> {
-        let settled = self.established.is_some_and(|since| now - since >= Span::secs(1));
-        if self.holds_told || !self.accepted || !settled {
-            return None;
-        }
-        self.holds_told = true;
-        let whole = self.ends.client.stream.missing == 0;
-        self.session_facts().filter(|_| whole)?.held_subscriptions()
-    }
-
     /// When the handshake was complete, where it was seen.
     #[must_use]
     pub const fn established(&self) -> Option<Timestamp> {
         self.established
-    }
-
-    /// What the neighbours know a client by.
-    #[must_use]
-    pub fn session_facts(&self) -> Option<&NatsFacts> {
-        self.session.as_ref().map(|s| s.facts())
     }
 
     /// One end's state.
@@ -954,91 +678,6 @@ impl Connection {
             self.ends[side].twin = Twin::default();
             self.ends[side].inflight.tidy();
         }
-    }
-
-    /// Whether nothing can become of it without a frame: it lives and owes nothing, and can be written down without loss.
-    #[must_use]
-    pub fn can_rest(&self, limits: &Limits) -> bool {
-        self.ended.is_none()
-            && !self.told
-            && self.dead_at(limits).is_none()
-            && self.attempt_over_at(limits).is_none()
-            && self.session.as_ref().is_none_or(|s| s.can_rest())
-    }
-
-    /// Something is owed: by whom, since when it counts as dead.
-    #[must_use]
-    pub fn dead_at(&self, limits: &Limits) -> Option<(Timestamp, Side, Owed)> {
-        let mut first: Option<(Timestamp, Side, Owed)> = None;
-        let mut consider = |at: Timestamp, silent: Side, owed: Owed| {
-            if first.is_none_or(|(f, _, _)| at < f) {
-                first = Some((at, silent, owed));
-            }
-        };
-        for side in Side::BOTH {
-            let end = &self.ends[side];
-            // Octets behind a hole that the observer shares wait for their sender, not for the peer.
-            let behind_hole = end.stream.has_hole() && end.repeats == 0;
-            let unknown = behind_hole || self.unheard(side.other()) && !end.is_stuck();
-            if let Some(u) = end.unanswered(self.syn_owed(side)).filter(|_| !unknown) {
-                // A closed window is answered for as long as its probes are; it is looked at below.
-                if self.ends[side.other()].facts.zero_window.since.is_none() || u.repeats > 0 {
-                    consider(u.first.at + limits.idle_timeout, side.other(), u.owed);
-                }
-            }
-            if let Some(since) = self.ends[side.other()].facts.zero_window.since {
-                let waiting =
-                    end.inflight.oldest().is_some() || self.ends[side.other()].facts.zero_window.probes > 0;
-                if waiting {
-                    consider(since.at + limits.idle_timeout, side.other(), Owed::Window);
-                }
-            }
-            if let Some((at, owed)) = self.ping_due(side, limits) {
-                consider(at, side.other(), owed);
-            }
-        }
-        first
-    }
-
-    /// Nothing of that end was captured although it took part: the capture holds one direction only, and what answers isn't seen.
-    fn unheard(&self, side: Side) -> bool {
-        self.opening != Opening::Syn && self.ends[side].facts.packets == 0
-    }
-
-    /// Up to where the octets of that end are known to have arrived, or can't be called lost: where nothing of the peer was
-    /// captured, what is repeated at growing gaps alone shows that it did not acknowledge.
-    fn acked_until(&self, side: Side) -> Seq {
-        let end = &self.ends[side];
-        if self.unheard(side.other()) && !end.is_stuck() { end.snd_nxt } else { end.snd_una }
-    }
-
-    /// A PING of `side` is unanswered past its own limit.
-    fn ping_due(&self, side: Side, limits: &Limits) -> Option<(Timestamp, Owed)> {
-        let facts = self.session.as_ref()?.facts();
-        let ping = &facts.pings[side];
-        let first = ping.first_unanswered.filter(|_| ping.unanswered > 0 && !self.unheard(side.other()))?;
-        if self.ends[side.other()].stream.awaited() > 0 {
-            return None;
-        }
-        // Two unanswered are allowed everywhere by default; the interval is the one seen, or the usual one.
-        let interval = ping.interval.unwrap_or(Span::secs(120));
-        Some((first.at + Span(interval.times(3).0.max(limits.idle_timeout.0)), Owed::Pong))
-    }
-
-    /// An attempt whose client stopped repeating its SYN: when that shows.
-    #[must_use]
-    pub fn attempt_over_at(&self, limits: &Limits) -> Option<Timestamp> {
-        if self.opening != Opening::Syn {
-            return None;
-        }
-        let syn = self.ends.client.unanswered(Some(Owed::Syn))?;
-        let gap = if syn.repeats == 0 {
-            Span::millis(2500)
-        } else {
-            Span(self.ends.client.repeat_gap.0.max(1_000_000_000) * 2)
-        };
-        let over = syn.last.at + gap + Span::secs(1);
-        Some(over.min(syn.first.at + limits.idle_timeout))
     }
 }
 

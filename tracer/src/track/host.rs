@@ -1,7 +1,8 @@
 //! The tracker's ear for this host's kernel: records, rules, sockets that are gone.
+use super::ends::goodbye_lost;
 use super::rest::awake;
 use super::sockets::REMEMBERED;
-use super::{FlowKey, Tracked, Tracker, frameless, goodbye_lost};
+use super::{FlowKey, Tracked, Tracker, frameless};
 use crate::base::{Side, Span};
 use crate::event::{EndedBy, Facts, Host, Mark, ProcessEnd};
 use crate::kernel::{FilterRule, KernelRecord};

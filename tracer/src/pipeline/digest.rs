@@ -1,0 +1,155 @@
+//! What the trackers told, taken in: by those who watch what spans connections, and as notices.
+use super::{ANSWERED, Judge, QUESTIONS_MAX, SERVER_ANSWERED};
+use crate::base::{Addr, Endpoint, Timestamp};
+use crate::cause::Settings;
+use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
+use crate::nats::Info;
+use crate::track::{ClosedWindow, Restart, Tracked, questions};
+
+impl Judge {
+    /// Takes in what the tracker told, in order.
+    pub(super) fn digest(&mut self, tracked: impl Iterator<Item = Tracked>, emit: &mut impl FnMut(Event)) {
+        self.next_look = Timestamp(i64::MIN);
+        let mut came_back: Vec<Addr> = Vec::new();
+        for item in tracked {
+            self.legs.note(&item, self.next_flow);
+            let restart = self.neighbours.restarted(&item);
+            // What a NAT shows a second time is no neighbour and no client of its own.
+            if self.legs.echo_of(item.id()).is_none() {
+                self.neighbours.note(&item);
+                self.clients.note(&item);
+                self.latencies.note(&item);
+            }
+            let notice = match item {
+                Tracked::Opened { id, mark, client, server, syn, .. } => {
+                    self.flows.insert(id, self.next_flow);
+                    self.next_flow += 1;
+                    self.summary.seen += 1;
+                    let (neighbours, clients) = (&self.neighbours, &self.clients);
+                    syn.then(|| self.storms.note(mark, client, server, neighbours, clients)).flatten()
+                }
+                Tracked::Closed(facts) => {
+                    self.closed(facts);
+                    None
+                }
+                Tracked::Accepted { client, .. } => {
+                    if !self.lost.is_empty() {
+                        came_back.push(client.addr);
+                    }
+                    None
+                }
+                other => self.notice(other, restart),
+            };
+            if let Some(notice) = notice {
+                emit(Event::Notice(notice));
+            }
+        }
+        for addr in came_back {
+            self.tell_reconnects(Some(addr), emit);
+        }
+    }
+
+    /// A close waits for what follows it.
+    fn closed(&mut self, facts: Box<Facts>) {
+        if self.is_too_many(&facts) {
+            return self.clients.settled(facts.first_frame, facts.client.addr);
+        }
+        let mut since = facts.ended;
+        let asked = questions(&facts);
+        if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
+            self.questions.extend(asked);
+            since = since.max(self.now) + ANSWERED - self.config.settle;
+        }
+        let unasked = since;
+        if let Some(asks) = &mut self.asks_server {
+            *asks = true;
+            since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
+        }
+        let id = facts.first_frame;
+        self.waiting.push(facts, id, since, unasked);
+    }
+
+    /// What is worth an event by itself.
+    fn notice(&mut self, item: Tracked, restart: Option<Restart>) -> Option<Notice> {
+        Some(match item {
+            Tracked::Evicted { id, mark } => {
+                self.summary.evicted += 1;
+                let (flow, evicted) = (self.flows.remove(id), self.summary.evicted);
+                if !evicted.is_power_of_two() {
+                    return None;
+                }
+                let message = format!(
+                    "the table of connections is full: {evicted} forgotten so far; raise --max-connections"
+                );
+                Notice { flow, ..Notice::new(mark.at, NoticeCode::Evicted, message) }
+            }
+            Tracked::LameDuck { id, mark, server } => {
+                let message =
+                    format!("server {server} announced lame duck mode: it will close its clients one by one");
+                let notice = Notice::new(mark.at, NoticeCode::LameDuckAnnounced, message);
+                Notice { flow: self.flows.get(id), server: Some(server), ..notice }
+            }
+            Tracked::SlowConsumerBuilding { id, mark, client, server, window } => {
+                let message = self.not_reading(client, mark, window);
+                let notice = Notice::new(mark.at, NoticeCode::SlowConsumerBuilding, message);
+                Notice { flow: self.flows.get(id), client: Some(client), server: Some(server), ..notice }
+            }
+            Tracked::Greeted { mark, server, info, .. } => {
+                let message = another_server(server, &info, &restart?, mark.at);
+                let notice = Notice::new(mark.at, NoticeCode::ServerRestarted, message);
+                Notice { server: Some(server), ..notice }
+            }
+            // One that was not written yet is taken back: there was no close.
+            Tracked::Resumed { id, mark } if !self.waiting.take_back(id) => {
+                let message = "a connection that was called dead spoke again".to_owned();
+                let notice = Notice::new(mark.at, NoticeCode::ConnectionResumed, message);
+                Notice { flow: self.flows.get(id), ..notice }
+            }
+            _ => return None,
+        })
+    }
+
+    /// What a window that stays closed says, with its figures.
+    fn not_reading(&self, client: Endpoint, mark: Mark, window: ClosedWindow) -> String {
+        let Settings { write_deadline, told, .. } = self.config.settings;
+        let mut message = format!(
+            "{client} has not read for {}: its receive window is closed since {}",
+            mark.at - window.since.at,
+            window.since.at
+        );
+        match window.probes {
+            0 => {}
+            1 => message.push_str(", the server probed it once"),
+            n => message.push_str(&format!(", the server probed it {n} times")),
+        }
+        if window.waiting > 0 {
+            message.push_str(&format!(", {} bytes sent to it are not acknowledged", window.waiting));
+        }
+        let told = if told { "" } else { " by default" };
+        let passed = if mark.at - window.since.at < write_deadline {
+            "drops it"
+        } else {
+            "may have dropped it already"
+        };
+        let pending = self.config.settings.max_pending_words();
+        message.push_str(&format!(
+            "; past write_deadline ({write_deadline}{told}), or with more than max_pending ({pending}{told}) waiting in its memory, the \
+             server {passed}"
+        ));
+        message
+    }
+}
+
+/// Who answers at an endpoint now, who did before, and how long nobody was heard.
+fn another_server(server: Endpoint, now: &Info, restart: &Restart, at: Timestamp) -> String {
+    let who = |info: &Info| {
+        let words = [info.server_id.as_str(), info.server_name.as_str(), info.version.as_str()];
+        words.into_iter().filter(|w| !w.is_empty() && w.len() <= 128).collect::<Vec<_>>().join(" ")
+    };
+    let mut message =
+        format!("{server} is another server than before: {} now, {} then", who(now), who(&restart.before));
+    if let Some(heard) = restart.heard {
+        message.push_str(&format!("; the old one was last heard {} before", at - heard));
+    }
+    message
+}
