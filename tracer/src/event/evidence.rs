@@ -6,7 +6,25 @@ use std::num::NonZeroU64;
 /// A frame's place: 0-based capture on the command line, 1-based number in it. In eight octets, none of which says that there is
 /// none: what is known of a connection is full of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct FrameRef(NonZeroU64);
+
+/// As it is written down: what no frame shows is nothing, which takes least.
+#[derive(Serialize, Deserialize)]
+#[serde(rename = "FrameRef")]
+struct Written(u64);
+
+impl From<Written> for FrameRef {
+    fn from(Written(place): Written) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(place))
+    }
+}
+
+impl From<FrameRef> for Written {
+    fn from(FrameRef(place): FrameRef) -> Self {
+        Self(place.get() - 1)
+    }
+}
 
 impl FrameRef {
     /// Bits of the number, which is kept one higher; more frames than any file has.
