@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
 
+/// Files that are read at a time, each as often as there are readers: a quarter of a megabyte each.
+const FILES_MAX: usize = 256;
+
 /// Reads `files` to their end, or to where the plan says stop.
 pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -117,8 +120,9 @@ impl Input {
         }
     }
 
-    /// So many more of the same captures, all or none: a pipe can be read but once.
+    /// So many more of the same captures at most; none of a pipe, which can be read but once.
     fn again(&self, count: usize) -> Vec<Self> {
+        let count = count.min((FILES_MAX / self.source.sources().len().max(1)).saturating_sub(1));
         let one = || {
             let filter = match &self.filter {
                 Some(filter) => Some(filter.again().ok()?),
