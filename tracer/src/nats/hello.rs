@@ -133,6 +133,18 @@ pub(super) trait Members: Clone + Default {
     fn take(&mut self, key: &[u8], value: Value<'_>);
 }
 
+/// Two things made of the same members; the first says which vary and which are secret.
+impl<A: Members, B: Members> Members for (A, B) {
+    const VARY: &[&[u8]] = A::VARY;
+    const SECRET: &[&[u8]] = A::SECRET;
+
+    #[inline]
+    fn take(&mut self, key: &[u8], value: Value<'_>) {
+        self.0.take(key, value);
+        self.1.take(key, value);
+    }
+}
+
 impl Members for Info {
     const VARY: &[&[u8]] = &[b"client_id", b"client_ip", b"nonce"];
 
@@ -200,7 +212,7 @@ impl Members for Connect {
     }
 }
 
-fn filled<T: Members>(json: &[u8]) -> Option<T> {
+pub(super) fn filled<T: Members>(json: &[u8]) -> Option<T> {
     let mut all = T::default();
     json::object(json, |key, value| all.take(key, value))?;
     Some(all)

@@ -1,6 +1,6 @@
 //! INFO and CONNECT lines that were read before. A server greets all its clients in the same words but for a few values, and
 //! clients of a kind answer in the same: what is known octet by octet is not read again. Bounded.
-use super::hello::{Connect, Info, Members};
+use super::hello::{Connect, Info, Members, filled};
 use super::json;
 use super::session::{ConnectShape, InfoShape};
 use std::sync::Arc;
@@ -92,9 +92,8 @@ impl<T: Members, S: Members + Copy> Known<T, S> {
             let here = |v: &&Vary| v.from >= old && (v.from..=v.to).contains(&(old + same));
             let vary = self.vary.iter().find(here)?;
             let (value, behind) = json::value(json, new + (vary.from - old))?;
-            let (said, shape) = changed.get_or_insert_with(|| (T::clone(&self.said), self.shape));
-            said.take(vary.key, value);
-            shape.take(vary.key, value);
+            let both = changed.get_or_insert_with(|| (T::clone(&self.said), self.shape));
+            both.take(vary.key, value);
             (old, new) = (vary.to, behind);
         }
         Some(
@@ -108,10 +107,9 @@ impl<T: Members, S: Members + Copy> Known<T, S> {
 
 /// Reads a whole line. With it the values that vary, unless it must not be remembered.
 fn read<T: Members, S: Members>(json: &[u8]) -> Option<(T, S, Option<Vec<Vary>>)> {
-    let (mut said, mut shape, mut vary) = (T::default(), S::default(), Some(Vec::new()));
+    let (mut both, mut vary) = (<(T, S)>::default(), Some(Vec::new()));
     json::object(json, |key, value| {
-        said.take(key, value);
-        shape.take(key, value);
+        both.take(key, value);
         if T::SECRET.contains(&key) {
             vary = None;
         }
@@ -125,17 +123,12 @@ fn read<T: Members, S: Members>(json: &[u8]) -> Option<(T, S, Option<Vec<Vary>>)
             _ => vary = None,
         }
     })?;
-    Some((said, shape, vary))
+    Some((both.0, both.1, vary))
 }
 
 /// Reads a whole line for once.
 pub(super) fn once<T: Members, S: Members>(json: &[u8]) -> Option<(Arc<T>, S)> {
-    let (mut said, mut shape) = (T::default(), S::default());
-    json::object(json, |key, value| {
-        said.take(key, value);
-        shape.take(key, value);
-    })?;
-    Some((Arc::new(said), shape))
+    filled::<(T, S)>(json).map(|(said, shape)| (Arc::new(said), shape))
 }
 
 #[cfg(test)]
