@@ -77,12 +77,6 @@ impl Default for Config {
     }
 }
 
-/// Those who make the batches that [`Judge`] takes; that many at most.
-#[must_use]
-pub fn followers(config: &Config, most: usize) -> Vec<Follow> {
-    Follow::all(config, most)
-}
-
 /// A close that is written, whose client may still come back.
 struct Lost {
     id: ConnId,

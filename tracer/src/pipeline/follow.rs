@@ -42,8 +42,9 @@ impl Follow {
         Self::share(config, 0, 1)
     }
 
-    /// Followers who divide the shards among them, `most` at most.
-    pub(super) fn all(config: &Config, most: usize) -> Vec<Self> {
+    /// Followers who divide the shards among them, `most` at most. They make the batches that [`super::Judge`] takes.
+    #[must_use]
+    pub fn all(config: &Config, most: usize) -> Vec<Self> {
         let followers = most.clamp(1, shards(config));
         (0..followers).map(|place| Self::share(config, place, followers)).collect()
     }

@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::output::Output;
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Config, Follow, Judge, Left, followers};
+use crate::pipeline::{Batch, Config, Follow, Judge, Left};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -26,7 +26,7 @@ pub(super) fn run(
     judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let followers = followers(config, 1 + others.len());
+    let followers = Follow::all(config, 1 + others.len());
     let until = AtomicU64::new(u64::MAX);
     thread::scope(|scope| {
         let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
