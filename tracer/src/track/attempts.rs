@@ -40,8 +40,7 @@ impl Tracker {
         let seg = syn.segment();
         let mut conn = Connection::within(self.spare.pop(), &seg, syn.seen, syn.id, (Side::Client, true));
         let outcome = conn.handle_segment(&seg, syn.seen, Side::Client, &mut self.hellos);
-        let looked_at =
-            outcome.is_news() || conn.wants_a_look(Side::Client, outcome.answered, syn.seen.mark.at);
+        let looked_at = conn.wants_a_look(Side::Client, &outcome, syn.seen.mark.at);
         let slot = self.insert(conn);
         if looked_at {
             self.after(slot, Side::Client, seg.ttl, syn.seen.mark, &outcome, out);

@@ -124,15 +124,6 @@ pub struct Outcome {
     pub news: Option<News>,
 }
 
-impl Outcome {
-    /// Whether others want to know of it.
-    #[must_use]
-    #[inline]
-    pub const fn is_news(&self) -> bool {
-        self.news.is_some() || self.revived || self.ended
-    }
-}
-
 impl Connection {
     /// A connection begins with this segment. `from`: its sender's side, `certain`: not guessed.
     #[must_use]
@@ -215,13 +206,17 @@ impl Connection {
         now - self.ends[side].pulse > Span::secs(1)
     }
 
-    /// Whether a segment of `from` that brought no news may still have to be told of, or calls for a look later.
+    /// Whether others want to know what a segment of `from` brought, or it calls for a look later.
     #[must_use]
     #[inline]
-    pub fn wants_a_look(&self, from: Side, answered: bool, now: Timestamp) -> bool {
-        self.check_at.0 == i64::MAX
-            || self.ends.client.facts.zero_window.since.is_some()
-            || answered && self.pulse_due(from, now)
+    pub fn wants_a_look(&self, from: Side, brought: &Outcome, now: Timestamp) -> bool {
+        brought.news.is_some()
+            || brought.revived
+            || brought.ended
+            || !brought.twin
+                && (self.check_at.0 == i64::MAX
+                    || self.ends.client.facts.zero_window.since.is_some()
+                    || brought.answered && self.pulse_due(from, now))
     }
 
     /// Which side sends from this endpoint.

@@ -1,6 +1,6 @@
 //! How connections end: by a goodbye, by what an end stopped trying, by silence; what is told of it then.
 use super::connection::Connection;
-use super::rest::{Slot, awake};
+use super::rest::awake;
 use super::{ConnId, Ending, FlowKey, Tracked, Tracker, frameless, sockets};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{EndedBy, Mark};
@@ -19,12 +19,7 @@ impl Tracker {
         for &(_, slot) in &ended {
             self.tell(slot, true, out);
         }
-        let lives = self.slots.iter().filter(|slot| match slot {
-            Slot::Free => false,
-            Slot::Awake(conn) => !conn.told,
-            Slot::Resting(_) => true,
-        });
-        u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
+        self.count(|conn| !conn.told)
     }
 
     pub(super) fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {

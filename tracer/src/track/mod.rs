@@ -176,7 +176,7 @@ impl Tracker {
         }
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
-        if outcome.is_news() || !outcome.twin && conn.wants_a_look(from, outcome.answered, seen.mark.at) {
+        if conn.wants_a_look(from, &outcome, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
     }
@@ -312,9 +312,14 @@ impl Tracker {
     /// Connections that live.
     #[must_use]
     pub fn living(&self) -> u64 {
+        self.count(|conn| conn.ended.is_none() && !conn.told)
+    }
+
+    /// Those that rest, attempts, and such as are awake.
+    fn count(&self, awake: impl Fn(&Connection) -> bool) -> u64 {
         let lives = self.slots.iter().filter(|slot| match slot {
             Slot::Free => false,
-            Slot::Awake(conn) => conn.ended.is_none() && !conn.told,
+            Slot::Awake(conn) => awake(conn),
             Slot::Resting(_) => true,
         });
         u64::try_from(lives.count() + self.embryos.len()).unwrap_or(u64::MAX)
