@@ -1,4 +1,5 @@
 //! IP addresses and endpoints in one fixed size, so that flow keys compare and hash without a branch.
+use super::Short;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -41,6 +42,20 @@ impl Addr {
         v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
     }
 
+    /// Its text, where it is IPv4: most are, and there are many to write.
+    #[must_use]
+    #[inline]
+    pub fn short(self) -> Option<Short> {
+        let Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) = self else { return None };
+        let mut text = Short::default();
+        text.number(a.into());
+        for octet in [b, c, d] {
+            text.push(b'.');
+            text.number(octet.into());
+        }
+        Some(text)
+    }
+
     /// Whether this is IPv4 (mapped).
     #[must_use]
     pub fn is_v4(self) -> bool {
@@ -77,51 +92,10 @@ impl From<Ipv4Addr> for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip() {
-            IpAddr::V4(v4) => {
-                let mut text = Text::default();
-                text.v4(v4);
-                f.pad(text.as_str())
-            }
-            IpAddr::V6(v6) => v6.fmt(f),
+        match self.short() {
+            Some(text) => f.pad(text.as_str()),
+            None => Ipv6Addr::from(self.0).fmt(f),
         }
-    }
-}
-
-/// Room for an IPv4 endpoint's text: a capture's worth of them is written, which the general way takes long for.
-#[derive(Default)]
-struct Text {
-    octets: [u8; 21],
-    len: usize,
-}
-
-impl Text {
-    fn push(&mut self, octet: u8) {
-        if let Some(place) = self.octets.get_mut(self.len) {
-            *place = octet;
-            self.len += 1;
-        }
-    }
-
-    fn number(&mut self, n: u16) {
-        for power in [10_000, 1_000, 100, 10, 1] {
-            if n >= power || power == 1 {
-                self.push(b'0' + (n / power % 10) as u8);
-            }
-        }
-    }
-
-    fn v4(&mut self, addr: Ipv4Addr) {
-        for (i, octet) in addr.octets().into_iter().enumerate() {
-            if i > 0 {
-                self.push(b'.');
-            }
-            self.number(octet.into());
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        self.octets.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -140,18 +114,24 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Its text, where it is IPv4.
+    #[must_use]
+    #[inline]
+    pub fn short(self) -> Option<Short> {
+        let mut text = self.addr.short()?;
+        text.push(b':');
+        text.number(self.port.into());
+        Some(text)
+    }
+}
+
 impl fmt::Display for Endpoint {
     /// `10.0.0.7:4222`, `[2001:db8::1]:4222`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr.ip() {
-            IpAddr::V4(v4) => {
-                let mut text = Text::default();
-                text.v4(v4);
-                text.push(b':');
-                text.number(self.port);
-                f.write_str(text.as_str())
-            }
-            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
+        match self.short() {
+            Some(text) => f.write_str(text.as_str()),
+            None => write!(f, "[{}]:{}", self.addr, self.port),
         }
     }
 }

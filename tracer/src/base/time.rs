@@ -1,6 +1,7 @@
 //! Points in time and spans, in nanoseconds. Time always comes with the input; nothing here reads a clock.
+use super::Short;
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::{Add, Sub};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
@@ -58,43 +59,69 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
+impl Span {
     /// For people: `180 µs`, `2.0 ms`, `10.1 s`, `4 min 5 s`, `2 h 3 min`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    #[must_use]
+    pub fn short(self) -> Short {
+        let mut text = Short::default();
+        // It has room for the longest.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(self, text: &mut Short) -> fmt::Result {
         let ns = self.0.unsigned_abs();
         if self.0 < 0 {
-            f.write_str("-")?;
+            text.push(b'-');
         }
-        match ns {
-            0..1_000_000 => write!(f, "{} µs", ns / 1_000),
+        let (high, high_unit, low, low_unit) = match ns {
+            0..1_000_000 => {
+                text.number(ns / 1_000);
+                return text.write_str(" µs");
+            }
             1_000_000..1_000_000_000 => {
-                tenths(f, ns, 1_000_000)?;
-                f.write_str(" ms")
+                tenths(text, ns, 1_000_000)?;
+                return text.write_str(" ms");
             }
             1_000_000_000..60_000_000_000 => {
-                tenths(f, ns, 1_000_000_000)?;
-                f.write_str(" s")
+                tenths(text, ns, 1_000_000_000)?;
+                return text.write_str(" s");
             }
             60_000_000_000..3_600_000_000_000 => {
                 let s = ns / 1_000_000_000;
-                write!(f, "{} min {} s", s / 60, s % 60)
+                (s / 60, " min ", s % 60, " s")
             }
             _ => {
                 let min = ns / 60_000_000_000;
-                write!(f, "{} h {} min", min / 60, min % 60)
+                (min / 60, " h ", min % 60, " min")
             }
-        }
+        };
+        text.number(high);
+        text.write_str(high_unit)?;
+        text.number(low);
+        text.write_str(low_unit)
+    }
+}
+
+impl fmt::Display for Span {
+    /// As [`Span::short`].
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short().as_str())
     }
 }
 
 /// `ns / unit` as `{:.1}` writes it, without the long way of floating point. In the middle of two tenths that way alone knows
 /// which is nearer.
-fn tenths(f: &mut fmt::Formatter<'_>, ns: u64, unit: u64) -> fmt::Result {
+#[inline]
+fn tenths(text: &mut Short, ns: u64, unit: u64) -> fmt::Result {
     if ns % (unit / 10) == unit / 20 {
-        return write!(f, "{:.1}", ns as f64 / unit as f64);
+        return write!(text, "{:.1}", ns as f64 / unit as f64);
     }
     let tenths = (ns + unit / 20) / (unit / 10);
-    write!(f, "{}.{}", tenths / 10, tenths % 10)
+    text.number(tenths / 10);
+    text.push(b'.');
+    text.number(tenths % 10);
+    Ok(())
 }
 
 /// Text that is no duration.
@@ -223,5 +250,6 @@ mod tests {
         assert_eq!(Span::micros(180).to_string(), "180 µs");
         assert_eq!(Span::secs(245).to_string(), "4 min 5 s");
         assert_eq!(Span::secs(7380).to_string(), "2 h 3 min");
+        assert_eq!(Span(i64::MIN).to_string(), "-2562047 h 47 min");
     }
 }
