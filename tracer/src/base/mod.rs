@@ -8,7 +8,7 @@ mod side;
 mod time;
 
 pub use addr::{Addr, Endpoint};
-pub use community_id::community_id;
+pub use community_id::{CommunityId, community_id};
 pub use ports::{BadPorts, PortSet};
 pub use seq::Seq;
 pub use short::Short;
