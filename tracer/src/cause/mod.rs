@@ -1,9 +1,19 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
-/// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed.
+/// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed. What is said of most closes is given
+/// as a list of its parts, `say!(case, [client, " left after ", age])`, which are written one after the other without `fmt`.
 macro_rules! say {
+    ($case:expr, [$($part:expr),+ $(,)?]) => {
+        if $case.speaks {
+            let mut text = String::with_capacity(crate::cause::said::ROOM);
+            $(crate::cause::said::Part::put(&$part, &mut text);)+
+            text
+        } else {
+            String::new()
+        }
+    };
     ($case:expr, $($text:tt)+) => {
-        if $case.speaks { crate::cause::said(format_args!($($text)+)) } else { String::new() }
+        if $case.speaks { crate::cause::said::said(format_args!($($text)+)) } else { String::new() }
     };
 }
 
@@ -14,6 +24,7 @@ pub mod libraries;
 mod overload;
 mod prelude;
 pub mod remedy;
+mod said;
 mod seen;
 pub mod server_error;
 #[cfg(test)]
@@ -25,8 +36,8 @@ mod verdict;
 mod weigh;
 
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient};
-use std::fmt::{self, Write as _};
+use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient, Text};
+use std::fmt;
 
 pub use unknown::UNKNOWN;
 pub use verdict::{Verdict, judge, weigh};
@@ -99,7 +110,7 @@ pub struct Finding {
     /// One step an entry.
     pub fix: Vec<String>,
     /// Answers to the next question.
-    pub why_not: Vec<String>,
+    pub why_not: Vec<Text>,
     /// Another member of the same family that fits nearly as well.
     pub also: Vec<(&'static str, f64)>,
 }
@@ -143,7 +154,7 @@ impl Finding {
 
     /// Adds an answer to the next question.
     #[must_use]
-    pub fn why_not(mut self, line: impl Into<String>) -> Self {
+    pub fn why_not(mut self, line: impl Into<Text>) -> Self {
         if !self.is_mute() {
             self.why_not.push(line.into());
         }
@@ -290,11 +301,4 @@ impl fmt::Display for Named<'_> {
         end.fmt(f)?;
         f.write_str(")")
     }
-}
-
-/// A text of a rule, with room for most from the start.
-fn said(text: fmt::Arguments<'_>) -> String {
-    let mut said = String::with_capacity(160);
-    let _ = said.write_fmt(text); // a String takes everything
-    said
 }

@@ -267,7 +267,7 @@ fn from_monitoring(case: &Case<'_>) -> Option<Told> {
     } else {
         clean(&said.stands)
     };
-    let evidence = Evidence { at: said.at, frame: None, source: Source::Server, text: words };
+    let evidence = Evidence { at: said.at, frame: None, source: Source::Server, text: words.into() };
     Some(Told { code, text, confidence: 0.97, evidence })
 }
 

@@ -234,7 +234,7 @@ fn share(subject: &str, bytes: u64, of: u64) -> String {
 }
 
 /// Whether the network has a part in it.
-fn network(case: &Case<'_>) -> Option<String> {
+fn network(case: &Case<'_>) -> Option<Text> {
     let sent = &case.facts.tcp.server;
     let rtt = case.facts.rtt?;
     let (median, most) = (rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
@@ -245,13 +245,13 @@ fn network(case: &Case<'_>) -> Option<String> {
             "not the client alone: {} of {} segments to it were repeated, round trip {median:.1} ms (up to {most:.1} ms): the network \
              slowed it down too",
             sent.retransmits, sent.packets
-        ));
+        ).into());
     }
     Some(say!(
         case,
         "not the network: the client's kernel went on acknowledging, round trip {median:.1} ms, {} of {} segments repeated",
         sent.retransmits, sent.packets
-    ))
+    ).into())
 }
 
 /// How sure by the packets alone.

@@ -85,7 +85,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         .because(case.goodbye_evidence(Side::Client))
         .because(overload::evidence(case));
     finding.fix = fix(case);
-    finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".to_owned());
+    finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".into());
     finding.why_not.extend(case.network_fine());
     Yes(finding)
 }

@@ -110,7 +110,7 @@ impl Verdict {
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
         if self.weak {
-            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why).into()));
         }
         let mut cause = Cause {
             code: self.rule.code,
