@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::Normal,
     title: "the client closed in good order or by its own choice",
     explain: EXPLAIN,
+    needs: &[Symptom::ClientLeft, Symptom::Tls],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

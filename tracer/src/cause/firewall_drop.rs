@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a filter discards packets",
     explain: EXPLAIN,
+    needs: &[Symptom::FellSilent],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

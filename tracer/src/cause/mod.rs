@@ -29,6 +29,7 @@ mod seen;
 pub mod server_error;
 #[cfg(test)]
 mod stories;
+mod symptom;
 #[cfg(test)]
 mod testing;
 mod unread;
@@ -39,6 +40,7 @@ use crate::base::{Side, Span, Timestamp};
 use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient, Text};
 use std::fmt;
 
+pub use symptom::{Symptom, Symptoms};
 pub use unknown::UNKNOWN;
 pub use verdict::{Verdict, judge, weigh};
 pub use weigh::reported;
@@ -49,6 +51,9 @@ macro_rules! rules {
 
         /// Every rule, in the contract's order: ties go to the earlier one.
         pub static RULES: &[&Rule] = &[$(&$name::RULE),+];
+
+        /// What each of them needs, in the same order.
+        static NEEDS: &[Symptoms] = &[$(Symptoms::all($name::RULE.needs)),+];
     };
 }
 
@@ -83,6 +88,8 @@ pub struct Rule {
     /// What `natstrace explain CODE` prints: what it is, how it looks on the wire, what else it could be, the fix step by
     /// step, what to check next.
     pub explain: &'static str,
+    /// It fires only where one of these shows; where none does it isn't asked.
+    pub needs: &'static [Symptom],
     /// Decides. It is asked twice: first all rules weigh the case without a word, then the winner alone finds its texts (`say!`).
     pub judge: fn(&Case<'_>) -> Judgement,
     /// At least one case that fires and one that stays silent.

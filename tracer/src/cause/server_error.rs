@@ -166,8 +166,9 @@ pub fn told(case: &Case<'_>, code: &str) -> Option<Told> {
 }
 
 /// Something was said that may be a reason: most connections end without a word, and nearly every rule asks for one.
+#[must_use]
 #[inline]
-fn may_be_told(case: &Case<'_>) -> bool {
+pub fn may_be_told(case: &Case<'_>) -> bool {
     let nats = &case.facts.nats;
     !nats.errors.is_empty() || nats.ws_close.server.is_some() || case.around.server_reason.is_some()
 }

@@ -9,6 +9,7 @@ pub static RULE: Rule = Rule {
     family: Family::SlowConsumer,
     title: "write deadline or max_pending",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::FellSilent, Symptom::WindowShut],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -257,8 +258,7 @@ fn network(case: &Case<'_>) -> Option<Text> {
 /// How sure by the packets alone.
 fn weight(case: &Case<'_>) -> f64 {
     let (held, sent) = (&case.facts.tcp.client.zero_window, &case.facts.tcp.server);
-    let limit = Span(case.settings.write_deadline.0 / 10 * 9);
-    let long = held.longest >= limit;
+    let long = held_long(case);
     let behind = sent.fin_behind_data;
     let owes_reading = sent.unanswered.is_some_and(|u| u.owed == Owed::Window);
     let server = case.ended_by(Side::Server);
@@ -280,6 +280,11 @@ fn weight(case: &Case<'_>) -> f64 {
         Kind::Timeout if long => 0.6,
         _ => 0.0,
     }
+}
+
+/// The client's window was closed for as long as the server waits, or nearly.
+pub fn held_long(case: &Case<'_>) -> bool {
+    case.facts.tcp.client.zero_window.longest >= Span(case.settings.write_deadline.0 / 10 * 9)
 }
 
 /// The server is known to hold less than the default for a client.

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "the client gave up on PONGs (the server hangs or is overloaded)",
     explain: EXPLAIN,
+    needs: &[Symptom::OpenPings, Symptom::LatePong],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -1,6 +1,7 @@
 //! Finished cases made by hand: a healthy session of a Go client, bent by each rule's cases into what they need.
 pub use super::Case;
-use super::{Judgement, RULES, Settings, judge, weigh};
+use super::verdict::fires_in_vain;
+use super::{Judgement, RULES, Settings, Symptoms, judge, weigh};
 pub use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 pub use crate::event::*;
 pub use crate::nats::{Connect, Info};
@@ -456,6 +457,8 @@ fn weighs_as_it_speaks(case: &Case<'_>) {
     for rule in RULES {
         assert_eq!(found(&silent, rule), found(case, rule), "{}", rule.code);
     }
+    // Who isn't asked has nothing to say. Weighing checks it again, in debug builds: for the goldens and all else that they judge.
+    assert_eq!(fires_in_vain(case, Symptoms::of(case)), None);
 }
 
 /// What others met at the same time weighs nothing, and is told by those verdicts alone that say so.

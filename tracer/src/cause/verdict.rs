@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
-use super::{Case, Finding, Judgement, RULES, Rule, aftermath, known_bug, seen, unknown};
+use super::{Case, Finding, Judgement, NEEDS, RULES, Rule, Symptoms, aftermath, known_bug, seen, unknown};
 use crate::base::Side;
 use crate::event::{Cause, Evidence, Source};
 
@@ -35,13 +35,15 @@ pub fn judge(case: &Case<'_>) -> Cause {
     weigh(case).say(case)
 }
 
-/// All rules look at the case; the strongest wins.
+/// All rules that may fire look at the case; the strongest wins.
 #[must_use]
 pub fn weigh(case: &Case<'_>) -> Verdict {
     let case = Case { speaks: false, ..*case };
     let factor = factor(&case);
+    let symptoms = Symptoms::of(&case);
+    debug_assert!(fires_in_vain(&case, symptoms).is_none(), "{:?}", fires_in_vain(&case, symptoms));
     let mut found: Vec<Verdict> = Vec::with_capacity(8);
-    for &rule in RULES.iter().filter(|rule| !std::ptr::eq(**rule, &unknown::RULE)) {
+    for (&rule, _) in RULES.iter().zip(NEEDS).filter(|(_, needs)| symptoms.meet(**needs)) {
         if let Judgement::Yes(finding) = (rule.judge)(&case) {
             let mut verdict = Verdict::of(rule, finding);
             verdict.confidence = reported(verdict.confidence * factor);
@@ -61,6 +63,16 @@ pub fn weigh(case: &Case<'_>) -> Verdict {
     let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
     Verdict { confidence: reported(winner.confidence), also, defect, weak: factor < 1.0, ..winner }
+}
+
+/// A rule that fires without one of the symptoms it says it needs: it would not have been asked. There is none; `unknown` is asked
+/// where no other is certain.
+#[must_use]
+pub fn fires_in_vain(case: &Case<'_>, symptoms: Symptoms) -> Option<&'static str> {
+    let not_asked =
+        RULES.iter().zip(NEEDS).filter(|(_, needs)| !symptoms.meet(**needs)).map(|(rule, _)| *rule);
+    let mut others = not_asked.filter(|rule| !std::ptr::eq(*rule, &unknown::RULE));
+    others.find(|rule| matches!((rule.judge)(case), Judgement::Yes(_))).map(|rule| rule.code)
 }
 
 impl Verdict {
