@@ -1,5 +1,5 @@
 //! IP addresses and endpoints in one fixed size, so that flow keys compare and hash without a branch.
-use super::Short;
+use super::{Octets, Short, pair};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -42,18 +42,20 @@ impl Addr {
         v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
     }
 
-    /// Its text, where it is IPv4: most are, and there are many to write.
-    #[must_use]
+    /// Appends its text, where it is IPv4: most are, and there are many to write. Else nothing.
     #[inline]
-    pub fn short(self) -> Option<Short> {
-        let Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) = self else { return None };
-        let mut text = Short::default();
-        text.number(a.into());
-        for octet in [b, c, d] {
-            text.push(b'.');
-            text.number(octet.into());
+    pub fn put_v4(self, text: &mut impl Octets) -> bool {
+        let Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) = self else { return false };
+        for octet in [a, b, c] {
+            let [tens, ones] = pair(u32::from(octet % 100));
+            match octet {
+                0..10 => text.put(&[ones, b'.']),
+                10..100 => text.put(&[tens, ones, b'.']),
+                _ => text.put(&[b'0' + octet / 100, tens, ones, b'.']),
+            }
         }
-        Some(text)
+        text.put_number(d.into());
+        true
     }
 
     /// Whether this is IPv4 (mapped).
@@ -92,10 +94,8 @@ impl From<Ipv4Addr> for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.short() {
-            Some(text) => f.pad(text.as_str()),
-            None => Ipv6Addr::from(self.0).fmt(f),
-        }
+        let mut text = Short::default();
+        if self.put_v4(&mut text) { f.pad(text.as_str()) } else { Ipv6Addr::from(self.0).fmt(f) }
     }
 }
 
@@ -115,24 +115,26 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Its text, where it is IPv4.
-    #[must_use]
+    /// Appends its text, where it is IPv4. Else nothing.
     #[inline]
-    pub fn short(self) -> Option<Short> {
-        let mut text = self.addr.short()?;
-        text.push(b':');
-        text.number(self.port.into());
-        Some(text)
+    pub fn put_v4(self, text: &mut impl Octets) -> bool {
+        let is_v4 = self.addr.put_v4(text);
+        if is_v4 {
+            text.put(b":");
+            text.put_number(self.port.into());
+        }
+        is_v4
     }
 }
 
 impl fmt::Display for Endpoint {
     /// `10.0.0.7:4222`, `[2001:db8::1]:4222`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.short() {
-            Some(text) => f.write_str(text.as_str()),
-            None => write!(f, "[{}]:{}", self.addr, self.port),
+        let mut text = Short::default();
+        if self.put_v4(&mut text) {
+            return f.write_str(text.as_str());
         }
+        write!(f, "[{}]:{}", self.addr, self.port)
     }
 }
 

@@ -3,20 +3,9 @@ use super::{Addr, Endpoint};
 use base64::Engine as _;
 use sha1::{Digest as _, Sha1};
 
-/// `1:` and the base64 of a hash: text.
-pub struct CommunityId([u8; 30]);
-
-impl CommunityId {
-    /// As it is read.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.0).unwrap_or_default() // base64 is ASCII
-    }
-}
-
-/// `1:` and the base64 SHA-1 of seed 0, the ordered endpoints and protocol 6 (TCP).
+/// `1:` and the base64 SHA-1 of seed 0, the ordered endpoints and protocol 6 (TCP): ASCII.
 #[must_use]
-pub fn community_id(a: Endpoint, b: Endpoint) -> CommunityId {
+pub fn community_id(a: Endpoint, b: Endpoint) -> [u8; 30] {
     if let (Some(a), Some(b)) = (v4(a), v4(b)) {
         let ([_, _, a, b, c, d, p, q], [_, _, e, f, g, h, r, s]) =
             (a.min(b).to_be_bytes(), a.max(b).to_be_bytes());
@@ -46,13 +35,13 @@ fn v4(end: Endpoint) -> Option<u64> {
     Some(u64::from_be_bytes([0, 0, a, b, c, d, p, q]))
 }
 
-fn hashed(octets: &[u8]) -> CommunityId {
+fn hashed(octets: &[u8]) -> [u8; 30] {
     let hash = Sha1::digest(octets);
     let mut id = *b"1:............................";
     let [_, _, room @ ..] = &mut id;
     let written = base64::engine::general_purpose::STANDARD.encode_slice(hash, room);
     debug_assert_eq!(written, Ok(room.len()));
-    CommunityId(id)
+    id
 }
 
 /// Address octets in their own family's length, then the port: the order the specification sorts by.
@@ -72,7 +61,7 @@ mod tests {
         // The specification's own TCP example.
         let a = Endpoint { addr: Addr::v4([128, 232, 110, 120]), port: 34855 };
         let b = Endpoint { addr: Addr::v4([66, 35, 250, 204]), port: 80 };
-        assert_eq!(community_id(a, b).as_str(), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
-        assert_eq!(community_id(b, a).as_str(), community_id(a, b).as_str());
+        assert_eq!(&community_id(a, b), b"1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        assert_eq!(community_id(b, a), community_id(a, b));
     }
 }

@@ -8,9 +8,9 @@ mod side;
 mod time;
 
 pub use addr::{Addr, Endpoint};
-pub use community_id::{CommunityId, community_id};
+pub use community_id::community_id;
 pub use ports::{BadPorts, PortSet};
 pub use seq::Seq;
-pub use short::Short;
+pub use short::{Octets, Short, pair};
 pub use side::{PerSide, Side};
 pub use time::{BadDuration, Span, Timestamp};

@@ -1,7 +1,57 @@
-//! Short texts on the stack: what is written for each close, `fmt` takes too long for.
+//! Numbers and short texts without `fmt`, which takes too long for what is written for each close.
 use std::fmt;
 
-/// A text of at most 32 octets; what is more is left out.
+/// Takes octets one after the other.
+pub trait Octets {
+    /// Appends them.
+    fn put(&mut self, octets: &[u8]);
+
+    /// Appends a number in decimal.
+    #[inline]
+    fn put_number(&mut self, n: u64) {
+        match n {
+            0..10 => self.put(&[b'0' + n as u8]),
+            10..100 => self.put(&pair(n as u32)),
+            100..10_000 => {
+                let ([a, b], [c, d]) = (pair(n as u32 / 100), pair(n as u32 % 100));
+                if n < 1_000 { self.put(&[b, c, d]) } else { self.put(&[a, b, c, d]) }
+            }
+            10_000..100_000 => {
+                let ([a, b], [c, d]) = (pair(n as u32 / 100 % 100), pair(n as u32 % 100));
+                self.put(&[b'0' + (n / 10_000) as u8, a, b, c, d]);
+            }
+            _ => {
+                let mut text = [0; 20];
+                let (mut left, mut rest) = (text.len(), n);
+                for place in text.iter_mut().rev() {
+                    *place = b'0' + (rest % 10) as u8;
+                    rest /= 10;
+                    left -= 1;
+                    if rest == 0 {
+                        break;
+                    }
+                }
+                self.put(text.get(left..).unwrap_or_default());
+            }
+        }
+    }
+}
+
+impl Octets for Vec<u8> {
+    #[inline]
+    fn put(&mut self, octets: &[u8]) {
+        self.extend_from_slice(octets);
+    }
+}
+
+/// Two digits of a number below a hundred.
+#[must_use]
+#[inline]
+pub const fn pair(n: u32) -> [u8; 2] {
+    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
+}
+
+/// A text of at most 32 octets on the stack; what is more is left out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Short {
     octets: [u8; 32],
@@ -9,73 +59,34 @@ pub struct Short {
 }
 
 impl Short {
-    /// A number as `fmt` writes it.
+    /// What was put there.
     #[must_use]
-    pub fn of(n: u64) -> Self {
-        let mut text = Self::default();
-        text.number(n);
-        text
-    }
-
-    /// One more octet, of ASCII.
     #[inline]
-    pub(super) fn push(&mut self, octet: u8) {
-        if let Some(place) = self.octets.get_mut(self.len) {
-            *place = octet;
-            self.len += 1;
-        }
-    }
-
-    /// A number in decimal.
-    #[inline]
-    pub(super) fn number(&mut self, n: u64) {
-        match n {
-            0..10 => self.push(b'0' + n as u8),
-            10..100 => self.pair(n as u8),
-            100..1_000 => {
-                self.push(b'0' + (n / 100) as u8);
-                self.pair((n % 100) as u8);
-            }
-            _ => self.long(n),
-        }
-    }
-
-    fn long(&mut self, mut n: u64) {
-        let mut digits = [0; 20];
-        let mut used = 0;
-        for place in digits.iter_mut().rev() {
-            *place = b'0' + (n % 10) as u8;
-            n /= 10;
-            used += 1;
-            if n == 0 {
-                break;
-            }
-        }
-        digits.iter().skip(20 - used).for_each(|&digit| self.push(digit));
-    }
-
-    /// Two digits.
-    #[inline]
-    fn pair(&mut self, n: u8) {
-        self.push(b'0' + n / 10);
-        self.push(b'0' + n % 10);
+    pub fn octets(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
     }
 
     /// As it is read.
     #[must_use]
-    #[inline]
     pub fn as_str(&self) -> &str {
-        self.octets.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+        str::from_utf8(self.octets()).unwrap_or_default()
+    }
+}
+
+impl Octets for Short {
+    #[inline]
+    fn put(&mut self, octets: &[u8]) {
+        let end = self.len + octets.len();
+        if let Some(place) = self.octets.get_mut(self.len..end) {
+            place.copy_from_slice(octets);
+            self.len = end;
+        }
     }
 }
 
 impl fmt::Write for Short {
-    #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.len + text.len();
-        let Some(place) = self.octets.get_mut(self.len..end) else { return Err(fmt::Error) };
-        place.copy_from_slice(text.as_bytes());
-        self.len = end;
+        self.put(text.as_bytes());
         Ok(())
     }
 }
@@ -83,21 +94,24 @@ impl fmt::Write for Short {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fmt::Write as _;
 
     #[test]
     fn numbers_as_fmt_writes_them() {
-        for n in [0, 7, 10, 42, 99, 100, 101, 999, 1_000, 4_222, 65_535, 70_000, 1_234_567_890, u64::MAX] {
-            assert_eq!(Short::of(n).as_str(), n.to_string());
+        let odd = [9_999, 10_000, 10_001, 65_535, 70_000, 99_999, 100_000, 1_234_567_890, u64::MAX];
+        for n in (0..2_000).chain(odd) {
+            let mut text = Vec::new();
+            text.put_number(n);
+            assert_eq!(text, n.to_string().as_bytes());
         }
     }
 
     #[test]
     fn what_is_too_long_is_left_out() {
-        let mut text = Short::of(u64::MAX);
-        assert!(text.write_str(" and so on, and on").is_err());
+        let mut text = Short::default();
+        text.put_number(u64::MAX);
+        text.put(b" and so on, and on");
         assert_eq!(text.as_str(), u64::MAX.to_string());
-        text.number(u64::MAX);
-        assert_eq!(text.as_str().len(), 32);
+        text.put(b" and so on");
+        assert_eq!(text.as_str().len(), 30);
     }
 }

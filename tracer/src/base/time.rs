@@ -1,7 +1,7 @@
 //! Points in time and spans, in nanoseconds. Time always comes with the input; nothing here reads a clock.
-use super::Short;
+use super::{Octets, Short};
 use serde::{Deserialize, Serialize};
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::{Add, Sub};
 
 /// Nanoseconds since 1970-01-01T00:00:00Z.
@@ -60,68 +60,62 @@ impl Span {
 }
 
 impl Span {
-    /// For people: `180 µs`, `2.0 ms`, `10.1 s`, `4 min 5 s`, `2 h 3 min`.
-    #[must_use]
-    pub fn short(self) -> Short {
-        let mut text = Short::default();
-        // It has room for the longest.
-        let _ = self.write(&mut text);
-        text
-    }
-
-    fn write(self, text: &mut Short) -> fmt::Result {
+    /// Appends it for people: `180 µs`, `2.0 ms`, `10.1 s`, `4 min 5 s`, `2 h 3 min`.
+    pub fn put(self, text: &mut impl Octets) {
         let ns = self.0.unsigned_abs();
         if self.0 < 0 {
-            text.push(b'-');
+            text.put(b"-");
         }
-        let (high, high_unit, low, low_unit) = match ns {
+        match ns {
             0..1_000_000 => {
-                text.number(ns / 1_000);
-                return text.write_str(" µs");
+                text.put_number(ns / 1_000);
+                text.put(" µs".as_bytes());
             }
             1_000_000..1_000_000_000 => {
-                tenths(text, ns, 1_000_000)?;
-                return text.write_str(" ms");
+                tenths(text, ns, 1_000_000);
+                text.put(b" ms");
             }
             1_000_000_000..60_000_000_000 => {
-                tenths(text, ns, 1_000_000_000)?;
-                return text.write_str(" s");
+                tenths(text, ns, 1_000_000_000);
+                text.put(b" s");
             }
             60_000_000_000..3_600_000_000_000 => {
                 let s = ns / 1_000_000_000;
-                (s / 60, " min ", s % 60, " s")
+                text.put_number(s / 60);
+                text.put(b" min ");
+                text.put_number(s % 60);
+                text.put(b" s");
             }
             _ => {
                 let min = ns / 60_000_000_000;
-                (min / 60, " h ", min % 60, " min")
+                text.put_number(min / 60);
+                text.put(b" h ");
+                text.put_number(min % 60);
+                text.put(b" min");
             }
-        };
-        text.number(high);
-        text.write_str(high_unit)?;
-        text.number(low);
-        text.write_str(low_unit)
+        }
     }
 }
 
 impl fmt::Display for Span {
-    /// As [`Span::short`].
+    /// As [`Span::put`] writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.short().as_str())
+        let mut text = Short::default();
+        self.put(&mut text);
+        f.write_str(text.as_str())
     }
 }
 
 /// `ns / unit` as `{:.1}` writes it, without the long way of floating point. In the middle of two tenths that way alone knows
 /// which is nearer.
 #[inline]
-fn tenths(text: &mut Short, ns: u64, unit: u64) -> fmt::Result {
+fn tenths(text: &mut impl Octets, ns: u64, unit: u64) {
     if ns % (unit / 10) == unit / 20 {
-        return write!(text, "{:.1}", ns as f64 / unit as f64);
+        return text.put(format!("{:.1}", ns as f64 / unit as f64).as_bytes());
     }
     let tenths = (ns + unit / 20) / (unit / 10);
-    text.number(tenths / 10);
-    text.push(b'.');
-    text.number(tenths % 10);
-    Ok(())
+    text.put_number(tenths / 10);
+    text.put(&[b'.', b'0' + (tenths % 10) as u8]);
 }
 
 /// Text that is no duration.

@@ -1,6 +1,6 @@
 //! What lies between the ends: a proxy, a balancer, a NAT; and whether it, not an end, made the close.
 use super::Case;
-use crate::base::{Addr, Side, Span};
+use crate::base::{Addr, Short, Side, Span};
 use crate::event::{Evidence, Handshake, Joint, Maker};
 use std::net::IpAddr;
 
@@ -27,7 +27,8 @@ impl Case<'_> {
     fn seen_as(&self) -> Option<Addr> {
         let (_, info) = self.facts.nats.info.as_ref()?;
         // Nearly every server sees the client as it is seen here.
-        if self.facts.client.addr.short().is_some_and(|here| here.as_str() == info.client_ip) {
+        let mut here = Short::default();
+        if self.facts.client.addr.put_v4(&mut here) && here.octets() == info.client_ip.as_bytes() {
             return None;
         }
         let seen: IpAddr = info.client_ip.parse().ok()?;

@@ -5,9 +5,9 @@
 macro_rules! say {
     ($case:expr, [$($part:expr),+ $(,)?]) => {
         if $case.speaks {
-            let mut text = String::with_capacity(crate::cause::said::ROOM);
+            let mut text = Vec::with_capacity(crate::cause::said::ROOM);
             $(crate::cause::said::Part::put(&$part, &mut text);)+
-            text
+            crate::cause::said::together(text)
         } else {
             String::new()
         }
@@ -53,7 +53,7 @@ macro_rules! rules {
         pub static RULES: &[&Rule] = &[$(&$name::RULE),+];
 
         /// What each of them needs, in the same order.
-        static NEEDS: &[Symptoms] = &[$(Symptoms::all($name::RULE.needs)),+];
+        const NEEDS: &[Symptoms] = &[$(Symptoms::all($name::RULE.needs)),+];
     };
 }
 
@@ -126,12 +126,13 @@ impl Finding {
     /// A finding with its sentence.
     #[must_use]
     pub fn new(confidence: f64, summary: impl Into<String>) -> Self {
+        let summary = summary.into();
         Self {
             confidence,
-            summary: summary.into(),
-            evidence: Vec::new(),
+            evidence: room(&summary),
             fix: Vec::new(),
-            why_not: Vec::new(),
+            why_not: room(&summary),
+            summary,
             also: Vec::new(),
         }
     }
@@ -174,6 +175,11 @@ impl Finding {
         self.also.push((code, confidence));
         self
     }
+}
+
+/// Room for what most verdicts have, where there will be some.
+fn room<T>(summary: &str) -> Vec<T> {
+    Vec::with_capacity(if summary.is_empty() { 0 } else { 3 })
 }
 
 /// Server settings, assumed defaults unless told otherwise (`--assume`, monitoring).

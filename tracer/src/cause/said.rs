@@ -1,7 +1,8 @@
 //! How the texts of a rule are put together.
 use super::Named;
-use crate::base::{Endpoint, Short, Side, Span};
-use std::fmt::{self, Write as _};
+use crate::base::{Endpoint, Octets as _, Side, Span};
+use std::fmt;
+use std::io::Write as _;
 
 /// Most texts find room in so many octets.
 pub const ROOM: usize = 160;
@@ -9,71 +10,71 @@ pub const ROOM: usize = 160;
 /// A text of a rule, by `fmt`.
 pub fn said(text: fmt::Arguments<'_>) -> String {
     let mut said = String::with_capacity(ROOM);
-    let _ = said.write_fmt(text); // a String takes everything
+    let _ = fmt::Write::write_fmt(&mut said, text); // a String takes everything
     said
+}
+
+/// A text that is put together from its parts, of which each is text.
+pub fn together(text: Vec<u8>) -> String {
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// What a text is made of. Written as its `Display` writes it.
 pub trait Part {
     /// Appends it.
-    fn put(&self, text: &mut String);
+    fn put(&self, text: &mut Vec<u8>);
 }
 
 impl Part for &str {
-    #[inline]
-    fn put(&self, text: &mut String) {
-        text.push_str(self);
+    #[inline(always)]
+    fn put(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(self.as_bytes());
     }
 }
 
 impl Part for Side {
     #[inline]
-    fn put(&self, text: &mut String) {
-        text.push_str(self.name());
+    fn put(&self, text: &mut Vec<u8>) {
+        text.extend_from_slice(self.name().as_bytes());
     }
 }
 
 impl Part for u64 {
-    #[inline]
-    fn put(&self, text: &mut String) {
-        text.push_str(Short::of(*self).as_str());
+    fn put(&self, text: &mut Vec<u8>) {
+        text.put_number(*self);
     }
 }
 
 impl Part for u32 {
-    #[inline]
-    fn put(&self, text: &mut String) {
-        u64::from(*self).put(text);
+    fn put(&self, text: &mut Vec<u8>) {
+        text.put_number((*self).into());
     }
 }
 
 impl Part for Span {
-    fn put(&self, text: &mut String) {
-        text.push_str(self.short().as_str());
+    fn put(&self, text: &mut Vec<u8>) {
+        Self::put(*self, text);
     }
 }
 
 impl Part for Endpoint {
-    fn put(&self, text: &mut String) {
-        match self.short() {
-            Some(short) => text.push_str(short.as_str()),
-            None => {
-                let _ = write!(text, "{self}"); // a String takes everything
-            }
+    fn put(&self, text: &mut Vec<u8>) {
+        if !self.put_v4(text) {
+            let _ = write!(text, "{self}"); // a Vec takes everything
         }
     }
 }
 
 impl Part for Named<'_> {
-    fn put(&self, text: &mut String) {
+    fn put(&self, text: &mut Vec<u8>) {
         let (name, end) = (self.name(), self.facts.endpoint(self.side));
         if name.is_empty() {
             return end.put(text);
         }
-        text.push_str(name);
-        text.push_str(" (");
+        text.extend_from_slice(name.as_bytes());
+        text.extend_from_slice(b" (");
         end.put(text);
-        text.push(')');
+        text.push(b')');
     }
 }
 

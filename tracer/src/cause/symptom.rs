@@ -1,6 +1,6 @@
 //! What shows of a case at a glance. Most closes have few symptoms, and a rule that never fires without one that is missing need
 //! not be asked.
-use super::{Case, idle_timeout_middlebox, server_error, slow_consumer};
+use super::{Case, NEEDS, RULES, Rule, idle_timeout_middlebox, server_error, slow_consumer};
 use crate::base::{PerSide, Side};
 use crate::event::{Kind, TcpFacts};
 
@@ -127,12 +127,41 @@ impl Symptoms {
         }
     }
 
+    /// The rules that one of them may make fire, in the order of their list.
+    pub fn call(self) -> impl Iterator<Item = &'static Rule> {
+        let (mut left, mut called) = (self.0, 0u64);
+        while left != 0 {
+            called |= CALLED.get(left.trailing_zeros() as usize).copied().unwrap_or_default();
+            left &= left - 1;
+        }
+        std::iter::from_fn(move || {
+            let place = called.trailing_zeros();
+            called &= called.wrapping_sub(1);
+            RULES.get(place as usize).copied()
+        })
+    }
+
     /// Whether some of the others are among these.
     #[must_use]
     pub const fn meet(self, others: Self) -> bool {
         self.0 & others.0 != 0
     }
 }
+
+/// By symptom, the rules that it may make fire, a bit each by their place in the list.
+static CALLED: [u64; 32] = {
+    let mut called = [0; 32];
+    let mut bit = 0;
+    while bit < called.len() {
+        let mut place = 0;
+        while place < NEEDS.len() {
+            called[bit] |= ((NEEDS[place].0 >> bit & 1) as u64) << place;
+            place += 1;
+        }
+        bit += 1;
+    }
+    called
+};
 
 fn any<T>(of: &PerSide<Option<T>>) -> bool {
     of.client.is_some() | of.server.is_some()

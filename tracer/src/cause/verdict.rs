@@ -42,25 +42,30 @@ pub fn weigh(case: &Case<'_>) -> Verdict {
     let factor = factor(&case);
     let symptoms = Symptoms::of(&case);
     debug_assert!(fires_in_vain(&case, symptoms).is_none(), "{:?}", fires_in_vain(&case, symptoms));
-    let mut found: Vec<Verdict> = Vec::with_capacity(8);
-    for (&rule, _) in RULES.iter().zip(NEEDS).filter(|(_, needs)| symptoms.meet(**needs)) {
-        if let Judgement::Yes(finding) = (rule.judge)(&case) {
-            let mut verdict = Verdict::of(rule, finding);
-            verdict.confidence = reported(verdict.confidence * factor);
-            verdict.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
-            found.push(verdict);
+    let mut best: Option<Verdict> = None;
+    let mut rest = Vec::with_capacity(ALSO);
+    let mut defect = false;
+    for rule in symptoms.call() {
+        let Judgement::Yes(finding) = (rule.judge)(&case) else { continue };
+        defect |= std::ptr::eq(rule, &known_bug::RULE);
+        let confidence = reported(finding.confidence * factor);
+        // Of equals, the earlier in the list stays first.
+        if best.as_ref().is_some_and(|best| best.confidence >= confidence) {
+            rest.push((rule.code, confidence));
+            continue;
         }
+        let mut found = Verdict::of(rule, finding);
+        found.confidence = confidence;
+        found.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
+        rest.splice(..0, best.replace(found).map(|second| (second.rule.code, second.confidence)));
     }
-    // A stable sort: of equals, the earlier in the list stays first.
-    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    if found.first().is_none_or(|v| v.confidence < CERTAIN_ENOUGH)
+    if best.as_ref().is_none_or(|best| best.confidence < CERTAIN_ENOUGH)
         && let Judgement::Yes(finding) = (unknown::RULE.judge)(&case)
     {
-        found.insert(0, Verdict::of(&unknown::RULE, finding));
+        let second = best.replace(Verdict::of(&unknown::RULE, finding));
+        rest.splice(..0, second.map(|second| (second.rule.code, second.confidence)));
     }
-    let defect = found.iter().any(|v| std::ptr::eq(v.rule, &known_bug::RULE));
-    let mut rest = found.into_iter();
-    let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
+    let winner = best.unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
     Verdict { confidence: reported(winner.confidence), also, defect, weak: factor < 1.0, ..winner }
 }
@@ -140,13 +145,12 @@ impl Verdict {
 }
 
 /// Other causes that would fit: those of the other rules, and those the winner names itself.
-fn others(winner: &Verdict, rest: impl Iterator<Item = Verdict>) -> Vec<(&'static str, f64)> {
-    let mut also: Vec<(&'static str, f64)> = Vec::new();
-    let named = winner.also.iter().copied();
-    for (code, confidence) in rest.map(|v| (v.rule.code, v.confidence)).chain(named) {
-        if confidence < WORTH_TELLING || code == winner.rule.code {
-            continue;
-        }
+fn others(winner: &Verdict, rest: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
+    let mut also = rest;
+    also.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let tells = |(code, confidence): &(&str, f64)| *confidence >= WORTH_TELLING && *code != winner.rule.code;
+    also.retain(tells);
+    for (code, confidence) in winner.also.iter().copied().filter(tells) {
         match also.iter_mut().find(|a| a.0 == code) {
             Some(known) => known.1 = known.1.max(confidence),
             None => also.push((code, confidence)),

@@ -76,7 +76,7 @@ fn close(w: &mut Writer, report: &CloseReport) {
     w.time(key!("ts"), report.close.at);
     w.object(key!("flow"));
     w.num(key!("id"), report.flow);
-    w.word(key!("community_id"), community_id(facts.client, facts.server).as_str());
+    w.octets(key!("community_id"), &community_id(facts.client, facts.server));
     if let Some(iface) = &facts.iface {
         w.str(key!("iface"), iface);
     }

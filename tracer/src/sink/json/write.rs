@@ -1,7 +1,9 @@
 //! A JSON writer over a growing buffer: no tree, no allocation a value.
-use crate::base::{Endpoint, Span, Timestamp};
-use crate::sink::{mask, octets};
+use crate::base::{Endpoint, Octets as _, Span, Timestamp, pair};
+use crate::sink::mask::mask_odd;
+use crate::sink::octets;
 use std::borrow::Cow;
+use std::io::Write as _;
 
 /// The name of a member, joined at compile time with what stands around it: a line has seventy of them.
 macro_rules! key {
@@ -43,6 +45,8 @@ pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
     seconds: [Option<(i64, [u8; 19])>; 16],
+    /// The last timestamp and how it was written, quotes and comma with it.
+    last: Option<(Timestamp, [u8; 33], usize)>,
 }
 
 impl Writer {
@@ -97,7 +101,7 @@ impl Writer {
     #[inline(always)]
     pub(super) fn word(&mut self, key: impl Key, word: &str) {
         key.put(&mut self.buf);
-        self.plain(word);
+        self.plain(word.as_bytes());
     }
 
     #[inline(always)]
@@ -168,9 +172,7 @@ impl Writer {
             self.buf.push(b'-');
         }
         let us = span.0.unsigned_abs() / 1000;
-        self.number(us / 1000);
-        // In the place of the comma.
-        self.buf.pop();
+        self.buf.put_number(us / 1000);
         let rest = (us % 1000) as u32;
         let [b, c] = pair(rest % 100);
         self.buf.extend_from_slice(&[b'.', b'0' + (rest / 100) as u8, b, c, b',']);
@@ -202,42 +204,66 @@ impl Writer {
     }
 
     fn moment(&mut self, at: Timestamp) {
-        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
-        let known = &mut self.seconds[(second & 15) as usize];
-        let written = match *known {
-            Some((same, written)) if same == second => written,
-            _ => {
-                let text = at.to_string();
-                let written =
-                    text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok());
-                let Some(written) = written else {
-                    // A year of more than four digits.
-                    return self.plain(&text);
-                };
-                *known = Some((second, written));
-                written
-            }
-        };
-        self.buf.push(b'"');
-        self.buf.extend_from_slice(&written);
-        let [[a, aa], [b, bb], [c, cc]] =
-            [pair(ns / 10_000_000), pair(ns / 100_000 % 100), pair(ns / 1000 % 100)];
-        if ns.is_multiple_of(1000) {
-            self.buf.extend_from_slice(&[b'.', a, aa, b, bb, c, cc, b'Z', b'"', b',']);
-        } else {
-            let [d, dd] = pair(ns / 10 % 100);
-            let e = b'0' + (ns % 10) as u8;
-            self.buf.extend_from_slice(&[b'.', a, aa, b, bb, c, cc, d, dd, e, b'Z', b'"', b',']);
+        // What shows the end has its time.
+        if let Some((same, text, len)) = &self.last
+            && *same == at
+        {
+            return self.buf.extend_from_slice(text.get(..*len).unwrap_or_default());
         }
+        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
+        let Some(written) = self.second(second) else {
+            // A year of more than four digits.
+            return self.plain(at.to_string().as_bytes());
+        };
+        let mut text = [0; 33];
+        text[0] = b'"';
+        text[1..20].copy_from_slice(&written);
+        text[20] = b'.';
+        let (us, rest) = (ns / 1000, ns % 1000);
+        text[21..23].copy_from_slice(&pair(us / 10_000));
+        text[23..25].copy_from_slice(&pair(us / 100 % 100));
+        text[25..27].copy_from_slice(&pair(us % 100));
+        let end = if rest == 0 {
+            27
+        } else {
+            text[27] = b'0' + (rest / 100) as u8;
+            text[28..30].copy_from_slice(&pair(rest % 100));
+            30
+        };
+        text[end..end + 3].copy_from_slice(b"Z\",");
+        self.buf.extend_from_slice(&text[..end + 3]);
+        self.last = Some((at, text, end + 3));
+    }
+
+    /// How a second is written, where its year has four digits.
+    fn second(&mut self, second: i64) -> Option<[u8; 19]> {
+        let known = &mut self.seconds[(second & 15) as usize];
+        if let Some((same, written)) = known
+            && *same == second
+        {
+            return Some(*written);
+        }
+        let text = Timestamp(second.saturating_mul(1_000_000_000)).to_string();
+        let written = text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok())?;
+        *known = Some((second, written));
+        Some(written)
+    }
+
+    /// As [`Self::word`], in octets.
+    #[inline(always)]
+    pub(super) fn octets(&mut self, key: impl Key, text: &[u8]) {
+        key.put(&mut self.buf);
+        self.plain(text);
     }
 
     /// `"address":"…","port":…`.
     pub(super) fn endpoint(&mut self, end: Endpoint) {
         key!("address").put(&mut self.buf);
-        match end.addr.short() {
-            Some(v4) => self.plain(v4.as_str()),
-            None => self.plain(&end.addr.to_string()),
+        self.buf.push(b'"');
+        if !end.addr.put_v4(&mut self.buf) {
+            let _ = write!(self.buf, "{}", end.addr); // a Vec takes everything
         }
+        self.buf.extend_from_slice(b"\",");
         self.num(key!("port"), end.port.into());
     }
 
@@ -260,29 +286,8 @@ impl Writer {
     }
 
     fn digits(&mut self, n: u64) {
-        let [[a, b], [c, d]] = match n {
-            0..10_000 => [pair(n as u32 / 100), pair(n as u32 % 100)],
-            _ => return self.many_digits(n),
-        };
-        match n {
-            0..100 => self.buf.extend_from_slice(&[c, d, b',']),
-            100..1_000 => self.buf.extend_from_slice(&[b, c, d, b',']),
-            _ => self.buf.extend_from_slice(&[a, b, c, d, b',']),
-        }
-    }
-
-    fn many_digits(&mut self, mut n: u64) {
-        let mut text = [b','; 21];
-        let mut used = 1;
-        for slot in text.iter_mut().rev().skip(1) {
-            *slot = b'0' + (n % 10) as u8;
-            n /= 10;
-            used += 1;
-            if n == 0 {
-                break;
-            }
-        }
-        self.buf.extend_from_slice(&text[text.len() - used..]);
+        self.buf.put_number(n);
+        self.buf.push(b',');
     }
 
     fn quoted(&mut self, text: &str) {
@@ -292,10 +297,10 @@ impl Writer {
     /// What anybody may have written, without secrets.
     fn masked(&mut self, text: &str) {
         let odd = octets::odd(text.as_bytes());
-        if odd & octets::TELLING == 0 {
-            return self.quoted_odd(text, odd);
+        if odd == 0 {
+            return self.plain(text.as_bytes());
         }
-        match mask(text) {
+        match mask_odd(text, odd) {
             Cow::Borrowed(text) => self.quoted_odd(text, odd),
             Cow::Owned(text) => self.quoted(&text),
         }
@@ -304,7 +309,7 @@ impl Writer {
     #[inline(always)]
     fn quoted_odd(&mut self, text: &str, odd: u8) {
         if odd & octets::ESCAPED == 0 {
-            self.plain(text);
+            self.plain(text.as_bytes());
         } else {
             self.buf.push(b'"');
             self.escaped(text.as_bytes());
@@ -314,10 +319,10 @@ impl Writer {
 
     /// A string in which nothing needs an escape.
     #[inline(always)]
-    fn plain(&mut self, text: &str) {
+    fn plain(&mut self, text: &[u8]) {
         self.buf.reserve(text.len() + 3);
         self.buf.push(b'"');
-        self.buf.extend_from_slice(text.as_bytes());
+        self.buf.extend_from_slice(text);
         self.buf.extend_from_slice(b"\",");
     }
 
@@ -343,11 +348,6 @@ impl Writer {
 #[inline(always)]
 pub(super) fn whole_millis(span: Span) -> u64 {
     if span.0 <= 0 { 0 } else { (span.0 as u64).saturating_add(500_000) / 1_000_000 }
-}
-
-/// Two digits.
-const fn pair(n: u32) -> [u8; 2] {
-    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
 }
 
 #[cfg(test)]
