@@ -57,13 +57,15 @@ pub fn weigh(case: &Case<'_>) -> Verdict {
         let mut found = Verdict::of(rule, finding);
         found.confidence = confidence;
         found.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
-        rest.splice(..0, best.replace(found).map(|second| (second.rule.code, second.confidence)));
+        if let Some(second) = best.replace(found) {
+            rest.insert(0, (second.rule.code, second.confidence));
+        }
     }
     if best.as_ref().is_none_or(|best| best.confidence < CERTAIN_ENOUGH)
         && let Judgement::Yes(finding) = (unknown::RULE.judge)(&case)
+        && let Some(second) = best.replace(Verdict::of(&unknown::RULE, finding))
     {
-        let second = best.replace(Verdict::of(&unknown::RULE, finding));
-        rest.splice(..0, second.map(|second| (second.rule.code, second.confidence)));
+        rest.insert(0, (second.rule.code, second.confidence));
     }
     let winner = best.unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
