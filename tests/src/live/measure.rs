@@ -15,6 +15,11 @@ use std::time::{Duration, Instant};
 /// The filter natstrace sets for port 4222, near enough.
 const FILTER: &str = "tcp port 4222 or icmp or icmp6";
 
+/// Octets of a message: many to a segment, and many segments each.
+const SIZES: [usize; 2] = [128, 16_384];
+/// Seconds that a run takes besides its load: observers start and work off what they hold, the subscriber waits for silence.
+const AROUND: f64 = 3.5;
+
 /// What to measure.
 pub struct Plan {
     /// Off and on, so many times.
@@ -28,18 +33,26 @@ pub struct Plan {
 /// Who watches.
 struct Watch {
     name: &'static str,
-    /// natstrace's options; none: it is tcpdump.
-    options: Option<&'static [&'static str]>,
+    who: Who,
 }
 
-/// Nobody first: what chance alone makes of a pair.
+/// With these options.
+enum Who {
+    Nobody,
+    Tcpdump(&'static [&'static str]),
+    Natstrace(&'static [&'static str]),
+}
+
+/// Nobody first: what chance alone makes of a pair. tcpdump as it is by default, with a ring of 2 MiB that stays in a core's
+/// cache and loses frames, and with one as large as natstrace's.
 const WATCHES: &[Watch] = &[
-    Watch { name: "nobody", options: Some(&[]) },
-    Watch { name: "tcpdump", options: None },
-    Watch { name: "packets", options: Some(&["--ebpf", "off"]) },
-    Watch { name: "headers", options: Some(&["--ebpf", "off", "--capture", "headers"]) },
-    Watch { name: "both", options: Some(&["--ebpf", "on"]) },
-    Watch { name: "probes", options: Some(&["--ebpf", "on", "--capture", "off"]) },
+    Watch { name: "nobody", who: Who::Nobody },
+    Watch { name: "tcpdump", who: Who::Tcpdump(&[]) },
+    Watch { name: "tcpdump-64M", who: Who::Tcpdump(&["-B", "65536"]) },
+    Watch { name: "packets", who: Who::Natstrace(&["--ebpf", "off"]) },
+    Watch { name: "headers", who: Who::Natstrace(&["--ebpf", "off", "--capture", "headers"]) },
+    Watch { name: "both", who: Who::Natstrace(&["--ebpf", "on"]) },
+    Watch { name: "probes", who: Who::Natstrace(&["--ebpf", "on", "--capture", "off"]) },
 ];
 
 /// What the load generator tells.
@@ -82,12 +95,16 @@ pub fn run(plan: &Plan, tools: &Tools, binary: &Path) -> Result<()> {
     let load = std::env::current_exe()?.with_file_name("load");
     ensure!(load.is_file(), "{} isn't built: cargo build -p tests --bins", load.display());
     let bench = Bench { net, _server: server, binary, load, folder, seconds: plan.seconds };
+    let wanted = |watch: &Watch| plan.only.is_empty() || plan.only.iter().any(|o| watch.name.contains(o));
+    let runs = WATCHES.iter().filter(|w| wanted(w)).count() * SIZES.len() * 2 * plan.pairs * 2;
     println!(
-        "{} pairs of {} s; observer on the server's host; medians (least to most)",
-        plan.pairs, plan.seconds
+        "{} pairs of {} s; observer on the server's host; medians (least to most); takes about {:.0} s",
+        plan.pairs,
+        plan.seconds,
+        runs as f64 * (plan.seconds + AROUND)
     );
     println!(
-        "{:8} {:18} {:>10} {:>22} {:>22} {:>22} {:>18} {:>8}",
+        "{:11} {:18} {:>10} {:>22} {:>22} {:>22} {:>18} {:>8}",
         "observer",
         "load",
         "msgs/s off",
@@ -97,13 +114,11 @@ pub fn run(plan: &Plan, tools: &Tools, binary: &Path) -> Result<()> {
         "its CPU %",
         "lost %"
     );
-    for size in [128, 16_384] {
+    for size in SIZES {
         let calm = bench.load(size, 0.0)?;
         for rate in [0.0, calm.per_second / 2.0] {
-            for watch in WATCHES {
-                if plan.only.is_empty() || plan.only.iter().any(|o| watch.name.contains(o.as_str())) {
-                    bench.pairs(watch, size, rate, plan.pairs)?;
-                }
+            for watch in WATCHES.iter().filter(|watch| wanted(watch)) {
+                bench.pairs(watch, size, rate, plan.pairs)?;
             }
         }
     }
@@ -135,7 +150,7 @@ impl Bench<'_> {
         let off = spread(&|(off, _)| off.per_second, 0);
         let kind = if rate > 0.0 { "half rate" } else { "saturated" };
         println!(
-            "{:8} {:18} {:>10} {:>22} {:>22} {:>22} {:>18} {:>8}",
+            "{:11} {:18} {:>10} {:>22} {:>22} {:>22} {:>18} {:>8}",
             watch.name,
             format!("{size} B {kind}"),
             off.split(' ').next().unwrap_or_default(),
@@ -162,17 +177,15 @@ impl Bench<'_> {
 
     /// The load under an observer.
     fn watched(&self, watch: &Watch, size: usize, rate: f64) -> Result<Seen> {
-        if watch.name == "nobody" {
-            return Ok(Seen { load: self.load(size, rate)?, cpu: 0.0, lost: None });
-        }
         let file = self.folder.path().join("watched.ndjson");
-        let (mut process, word) = match watch.options {
-            None => {
+        let (mut process, word) = match watch.who {
+            Who::Nobody => return Ok(Seen { load: self.load(size, rate)?, cpu: 0.0, lost: None }),
+            Who::Tcpdump(options) => {
                 let mut command = self.net.command(Host::Server, "tcpdump");
-                command.args(["-i", "eth0", "-n", "-Z", "root", "-w", "/dev/null", FILTER]);
+                command.args(["-i", "eth0", "-n", "-Z", "root", "-w", "/dev/null"]).args(options).arg(FILTER);
                 (Process::start(watch.name, command)?, "listening on")
             }
-            Some(options) => (self.natstrace(options, &file)?, "natstrace: "),
+            Who::Natstrace(options) => (self.natstrace(options, &file)?, "natstrace: "),
         };
         process.expect(word, Duration::from_secs(10))?;
         let before = cpu(process.id())?;
@@ -182,7 +195,10 @@ impl Bench<'_> {
         process.signal(libc::SIGINT)?;
         let status = process.status(Duration::from_secs(10))?;
         ensure!(status.success(), "{}: {status}", watch.name);
-        let lost = if watch.options.is_some() { lost(&file) } else { dropped(&process.said()) };
+        let lost = match watch.who {
+            Who::Natstrace(_) => lost(&file),
+            _ => dropped(&process.said()),
+        };
         Ok(Seen { load, cpu, lost })
     }
 

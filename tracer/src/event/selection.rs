@@ -31,6 +31,12 @@ impl Selection {
         !self.quiet && self.matches(kind, side, cause)
     }
 
+    /// Whether closes are worth telling at all: they are written, or those that match are counted.
+    #[must_use]
+    pub const fn needs_closes(&self) -> bool {
+        !self.quiet || self.count.is_some()
+    }
+
     /// Whether every close is wanted.
     #[must_use]
     pub fn is_all(&self) -> bool {

@@ -61,6 +61,9 @@ impl Judge {
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
             return;
         }
+        if !self.selection.needs_closes() {
+            return;
+        }
         let cause = if self.selection.wants(close.kind, close.side, verdict.code()) {
             if verdict.tells_of_a_crowd() {
                 self.add_crowd(&mut facts, &mut around);

@@ -1,8 +1,6 @@
 //! nats.go, the client that most use, where libraries differ: how it leaves, comes back, gives up, falls behind.
 use super::super::client::{Client, Lang};
-use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
-use crate::truth::{Expected, name};
 use anyhow::Result;
 
 /// What is here.
@@ -36,30 +34,11 @@ fn go(s: &mut Stage, who: &str, args: &str) -> Result<Client> {
 }
 
 fn clean(s: &mut Stage) -> Result<()> {
-    let _server = s.server("")?;
-    for (who, word) in [("orders", "close"), ("billing", "drain")] {
-        let mut c = go(s, who, "--sub a")?;
-        c.say("pub a 20")?;
-        pause(300);
-        c.say(word)?;
-        c.wait()?;
-        s.all(&Expected::new(name(who), "fin", "client", "client_closed"));
-    }
-    s.open(0, 0);
-    Ok(())
+    super::rust::leave(s, Lang::Go)
 }
 
 fn wrong_password(s: &mut Stage) -> Result<()> {
-    let server = s.server("authorization { users: [{ user: u, password: right }] }")?;
-    let url = "nats://10.77.2.2:4222";
-    let c = s.launch(Host::Client, Lang::Go, "intruder", url, "--user u --password wrong")?;
-    c.expect("FAILED")?;
-    pause(300);
-    s.confirm(&server, "authentication error")?;
-    // The client may be quicker to close than the server.
-    s.all(&Expected::new(name("intruder"), "fin|rst", "server|client", "authorization_violation"));
-    s.open(0, 0);
-    Ok(())
+    super::rust::intrude(s, Lang::Go)
 }
 
 fn restart(s: &mut Stage) -> Result<()> {

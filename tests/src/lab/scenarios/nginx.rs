@@ -2,9 +2,9 @@
 use super::super::process::Process;
 use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
-use super::proxy::{legs, through};
+use super::proxy::{idle, legs, listening, through};
 use crate::truth::Expected;
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result};
 use std::time::Duration;
 
 /// What is here.
@@ -34,41 +34,14 @@ fn nginx(s: &mut Stage, timeout: &str) -> Result<Process> {
     std::fs::write(&file, config)?;
     let mut command = s.net.command(Host::Router, "nginx");
     command.arg("-c").arg(&file).arg("-e").arg(&log);
-    let process = Process::start("nginx", command)?;
-    for _ in 0..100 {
-        if s.net.sh(Host::Router, "ss -Hltn 'sport = :4222'")?.contains("4222") {
-            s.did(&format!("router: nginx, stream {{ proxy_timeout {timeout}; }}"));
-            return Ok(process);
-        }
-        pause(50);
-    }
-    bail!("nginx doesn't listen: {:?} {}", process.said(), std::fs::read_to_string(log).unwrap_or_default())
+    let process =
+        listening(s, "nginx", command).with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
+    s.did(&format!("router: nginx, stream {{ proxy_timeout {timeout}; }}"));
+    Ok(process)
 }
 
 fn proxy_timeout(s: &mut Stage) -> Result<()> {
-    s.tap("any", Host::Router, "any")?;
-    let _server = s.server("")?;
-    let _proxy = nginx(s, "6s")?;
-    let one = through(s, Host::Client, "one", "--sub one --reconnect")?;
-    pause(2600);
-    let two = through(s, Host::Client, "two", "--sub two --reconnect")?;
-    for client in [&one, &two] {
-        client.expect("RECONNECTED")?;
-    }
-    pause(1000);
-    for who in ["one", "two"] {
-        let [front, back] = legs(who, Host::Client.ip());
-        let idle = "idle_timeout_middlebox";
-        s.at("any", &Expected::new(front.clone(), "fin|rst", "server", idle));
-        s.at("any", &Expected::new(back.clone(), "fin|rst", "client", idle));
-        s.at("client", &Expected::new(front, "fin|rst", "server", idle).then("reconnected"));
-        // The server's host sees a client that leaves after a silence.
-        let seen = "client_closed|client_process_exit|idle_timeout_middlebox";
-        s.at("router server", &Expected::new(back, "fin|rst", "client", seen));
-    }
-    s.open(2, 2);
-    s.open_at("any", 4);
-    s.stop()
+    idle(s, |s| nginx(s, "6s"))
 }
 
 fn sigkill(s: &mut Stage) -> Result<()> {

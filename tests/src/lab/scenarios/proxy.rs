@@ -6,6 +6,7 @@ use super::super::stage::pause;
 use super::super::{Host, Scenario, Stage};
 use crate::truth::{Expected, Who, from, name};
 use anyhow::{Result, bail};
+use std::process::Command;
 use std::time::Duration;
 
 /// What is here.
@@ -64,15 +65,21 @@ fn haproxy(s: &mut Stage, defaults: &str, server: &str) -> Result<Process> {
     std::fs::write(&file, config)?;
     let mut command = s.net.command(Host::Router, "haproxy");
     command.arg("-db").arg("-f").arg(&file);
-    let process = Process::start("haproxy", command)?;
+    let process = listening(s, "haproxy", command)?;
+    s.did(&format!("router: haproxy, {} {server}", defaults.trim()).trim_end().replace('\n', ","));
+    Ok(process)
+}
+
+/// A proxy on the router, once it listens.
+pub(super) fn listening(s: &Stage, name: &str, command: Command) -> Result<Process> {
+    let process = Process::start(name, command)?;
     for _ in 0..100 {
         if s.net.sh(Host::Router, "ss -Hltn 'sport = :4222'")?.contains("4222") {
-            s.did(&format!("router: haproxy, {} {server}", defaults.trim()).trim_end().replace('\n', ","));
             return Ok(process);
         }
         pause(50);
     }
-    bail!("haproxy doesn't listen: {:?}", process.said())
+    bail!("{name} doesn't listen: {:?}", process.said())
 }
 
 /// A proxy that is patient.
@@ -142,9 +149,14 @@ fn server_sigterm(s: &mut Stage) -> Result<()> {
 }
 
 fn idle_timeout(s: &mut Stage) -> Result<()> {
+    idle(s, |s| haproxy(s, " timeout client 6s\n timeout server 6s", ""))
+}
+
+/// Two clients, idle for six seconds each, behind a proxy that closes them then.
+pub(super) fn idle(s: &mut Stage, proxy: impl FnOnce(&mut Stage) -> Result<Process>) -> Result<()> {
     s.tap("any", Host::Router, "any")?;
     let _server = s.server("")?;
-    let _proxy = haproxy(s, " timeout client 6s\n timeout server 6s", "")?;
+    let _proxy = proxy(s)?;
     let one = through(s, Host::Client, "one", "--sub one --reconnect")?;
     pause(2600);
     let two = through(s, Host::Client, "two", "--sub two --reconnect")?;
@@ -160,20 +172,11 @@ fn idle_timeout(s: &mut Stage) -> Result<()> {
         s.at("any", &Expected::new(back.clone(), "fin|rst", "client", idle));
         s.at("client", &Expected::new(front, "fin|rst", "server", idle).then("reconnected"));
         // The server's host sees a client that leaves after a silence.
-        s.at(
-            "router server",
-            &Expected::new(
-                back,
-                "fin|rst",
-                "client",
-                "client_closed|client_process_exit|idle_timeout_middlebox",
-            ),
-        );
+        let seen = "client_closed|client_process_exit|idle_timeout_middlebox";
+        s.at("router server", &Expected::new(back, "fin|rst", "client", seen));
     }
     s.open(2, 2);
-    if let Some(any) = s.truth.vantages.get_mut("any") {
-        any.open = Some(4);
-    }
+    s.open_at("any", 4);
     s.stop()
 }
 

@@ -52,9 +52,14 @@ fn refused() -> Who {
 }
 
 fn clean(s: &mut Stage) -> Result<()> {
+    leave(s, Lang::Rust)
+}
+
+/// Two clients of a kind leave: one closes, one drains.
+pub(super) fn leave(s: &mut Stage, lang: Lang) -> Result<()> {
     let _server = s.server("")?;
     for (who, word) in [("orders", "close"), ("billing", "drain")] {
-        let mut c = rust(s, who, "--sub a")?;
+        let mut c = s.connected(Host::Client, lang, who, "--sub a")?;
         c.say("pub a 20")?;
         c.say("flush")?;
         c.expect("FLUSHED")?;
@@ -136,9 +141,14 @@ fn users(names: &[&str]) -> String {
 }
 
 fn wrong_password(s: &mut Stage) -> Result<()> {
+    intrude(s, Lang::Rust)
+}
+
+/// A client of a kind comes with a wrong password.
+pub(super) fn intrude(s: &mut Stage, lang: Lang) -> Result<()> {
     let server = s.server(&users(&["u"]))?;
     let url = "nats://10.77.2.2:4222";
-    let c = s.launch(Host::Client, Lang::Rust, "intruder", url, "--user u --password wrong")?;
+    let c = s.launch(Host::Client, lang, "intruder", url, "--user u --password wrong")?;
     c.expect("FAILED")?;
     pause(300);
     s.confirm(&server, "authentication error")?;

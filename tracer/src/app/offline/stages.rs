@@ -30,6 +30,7 @@ pub(super) fn run(
     let until = AtomicU64::new(u64::MAX);
     thread::scope(|scope| {
         let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
+        let (written, emptied) = sync_channel(LISTS);
         let (mut followed, mut threads) = (Vec::new(), Vec::new());
         for (input, follow) in std::iter::once(input).chain(others).zip(followers) {
             let (done, ready) = sync_channel(BATCHES);
@@ -38,9 +39,11 @@ pub(super) fn run(
             let until = &until;
             threads.push(scope.spawn(move || follow_all(input, follow, until, &back, &done)));
         }
-        let verdicts = scope.spawn(move || judge_all(judge, &followed, &told));
+        let verdicts = scope.spawn(move || judge_all(judge, &followed, &told, &emptied));
         for list in lists {
             list.iter().for_each(|event| out.take(event));
+            // Memory goes back where it came from; where it can't, it is let go here.
+            let _ = written.try_send(list);
             if out.is_over() {
                 break;
             }
@@ -105,6 +108,7 @@ fn judge_all(
     mut judge: Judge,
     followed: &[(Receiver<Batch>, SyncSender<Batch>)],
     told: &SyncSender<Vec<Event>>,
+    emptied: &Receiver<Vec<Event>>,
 ) -> Judge {
     let (mut events, mut batches) = (Vec::new(), Vec::new());
     loop {
@@ -117,7 +121,14 @@ fn judge_all(
             // The follower may have ended already.
             let _ = emptied.try_send(batch);
         }
-        if !events.is_empty() && told.send(std::mem::take(&mut events)).is_err() {
+        let empty = emptied.try_recv().map_or_else(
+            |_| Vec::new(),
+            |mut list| {
+                list.clear();
+                list
+            },
+        );
+        if !events.is_empty() && told.send(std::mem::replace(&mut events, empty)).is_err() {
             break;
         }
     }
