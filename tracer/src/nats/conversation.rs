@@ -97,9 +97,13 @@ impl Conversation {
 
     /// Whether that side's stream so far ends inside an operation, its payload, or a record or frame around it.
     #[must_use]
+    #[inline]
     pub fn is_mid_message(&self, side: Side) -> bool {
         let half = &self.halves[side];
-        half.layer.is_mid_message(&half.lines)
+        match &half.layer {
+            Layer::Plain => half.lines.is_mid_message(),
+            layer => layer.is_mid_message(&half.lines),
+        }
     }
 
     /// Whether that side's stream is past a hole and no certain line was found so far: what it says is not seen.

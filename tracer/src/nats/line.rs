@@ -1,5 +1,6 @@
 //! One control line: verb, arguments, meaning. Grammar: nats-server `server/parser.go`, the `process…` functions of
 //! `client.go`, `route.go` and `leafnode.go`. Knows nothing of streams.
+use super::blanks::{self, End, Words};
 use super::op::{Fault, LinkVerb, Op};
 use super::{Protocol, eights};
 use crate::base::Side;
@@ -39,10 +40,87 @@ pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Re
 }
 
 /// The two operations that make up nearly all of a stream, as servers and libraries write them: `MSG ` or `PUB ` in capitals, one
-/// space between words, CRLF. This is the first, `args` go on behind the line; what follows it comes back with the operation.
-/// Anything else is `None` and for [`parse`], which says the same of these: a property test holds the two equal.
+/// space between words, CRLF. `bytes` begin with the first; what follows its line comes back with the operation. Anything else is
+/// `None` and for [`parse`], which says the same of these: a property test holds the two equal. So is what too little follows,
+/// which [`short_message`] may take.
 #[inline(always)]
-pub(super) fn plain_msg(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
+pub(super) fn plain_msg(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let mut words = Words::behind(bytes, 3)?;
+    let (subject, sid, third) = (words.next()?, words.next()?, words.next()?);
+    let (reply, (from, to, end)) = match third {
+        (_, _, End::Line(_)) => (None, third),
+        (from, to, End::Space) => (Some(bytes.get(from..to)?), words.next()?),
+    };
+    let (End::Space, End::Space, End::Line(behind)) = (subject.2, sid.2, end) else { return None };
+    let (subject, sid) = (bytes.get(subject.0..subject.1)?, bytes.get(sid.0..sid.1)?);
+    let total = blanks::number(bytes, from, to)?;
+    Some((Op::Msg { subject, sid, reply, header: 0, total }, bytes.get(behind..)?))
+}
+
+/// The second.
+#[inline(always)]
+pub(super) fn plain_publish(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let mut words = Words::behind(bytes, 3)?;
+    let (subject, second) = (words.next()?, words.next()?);
+    let (reply, (from, to, end)) = match second {
+        (_, _, End::Line(_)) => (None, second),
+        (from, to, End::Space) => (Some(bytes.get(from..to)?), words.next()?),
+    };
+    let (End::Space, End::Line(behind)) = (subject.2, end) else { return None };
+    let subject = bytes.get(subject.0..subject.1)?;
+    let (total, line) = (blanks::number(bytes, from, to)?, (to - 4) as u32);
+    Some((Op::Pub { subject, reply, header: 0, total, line }, bytes.get(behind..)?))
+}
+
+/// `HMSG ` to a client and `HPUB `, likewise.
+#[inline]
+pub(super) fn plain_header_msg(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let mut words = Words::behind(bytes, 4)?;
+    let (subject, sid) = (words.next()?, words.next()?);
+    let (reply, header, total, after) = sizes_behind(bytes, &mut words)?;
+    let (End::Space, End::Space) = (subject.2, sid.2) else { return None };
+    let (subject, sid) = (bytes.get(subject.0..subject.1)?, bytes.get(sid.0..sid.1)?);
+    Some((Op::Msg { subject, sid, reply, header, total }, after))
+}
+
+/// The second.
+#[inline]
+pub(super) fn plain_header_publish(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    let mut words = Words::behind(bytes, 4)?;
+    let (from, to, End::Space) = words.next()? else { return None };
+    let (reply, header, total, after) = sizes_behind(bytes, &mut words)?;
+    let line = length(bytes).saturating_sub(length(after)).saturating_sub(5 + 2);
+    Some((Op::Pub { subject: bytes.get(from..to)?, reply, header, total, line }, after))
+}
+
+/// What ends the line of a message with headers: perhaps where an answer is wanted, octets of headers, of all. And what follows.
+#[inline(always)]
+fn sizes_behind<'a>(
+    bytes: &'a [u8],
+    words: &mut Words<'a>,
+) -> Option<(Option<&'a [u8]>, u32, u64, &'a [u8])> {
+    let (first, second) = (words.next()?, words.next()?);
+    let (reply, header, total) = match second.2 {
+        End::Line(_) => (None, first, second),
+        End::Space => (Some(bytes.get(first.0..first.1)?), second, words.next()?),
+    };
+    let (End::Space, End::Space, End::Line(behind)) = (first.2, header.2, total.2) else { return None };
+    let (header, total) =
+        (blanks::number(bytes, header.0, header.1)?, blanks::number(bytes, total.0, total.1)?);
+    (header <= total).then_some((reply, u32::try_from(header).ok()?, total, bytes.get(behind..)?))
+}
+
+/// As [`plain_msg`] and [`plain_publish`], also where too little follows for what is looked at at once.
+#[inline(never)]
+pub(super) fn short_message(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
+    match bytes.split_first_chunk()? {
+        (b"MSG ", args) => short_msg(args),
+        (b"PUB ", args) => short_publish(args),
+        _ => None,
+    }
+}
+
+fn short_msg(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let (subject, rest) = word(args)?;
     let (sid, rest) = word(rest)?;
     let (third, rest) = last_or_word(rest)?;
@@ -53,9 +131,7 @@ pub(super) fn plain_msg(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
     Some((Op::Msg { subject, sid, reply, header: 0, total: number(total)? }, after))
 }
 
-/// The second.
-#[inline(always)]
-pub(super) fn plain_publish(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
+fn short_publish(args: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let (subject, rest) = word(args)?;
     let (second, rest) = last_or_word(rest)?;
     let (reply, (total, after)) = match rest {
@@ -397,11 +473,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn both_ways(line: &[u8]) -> (Option<Op<'_>>, Result<Op<'_>, Fault>) {
-        let dialect = || Dialect { protocol: Protocol::Client, dedicated: false, from: Side::Client };
+        let dialect = || Dialect { protocol: Protocol::Client, dedicated: false, from: Side::Server };
         let end = line.iter().position(|&b| b == b'\n').unwrap_or(line.len());
-        let short = match line.split_first_chunk() {
-            Some((b"MSG ", args)) => plain_msg(args),
-            Some((b"PUB ", args)) => plain_publish(args),
+        let short = match line.first_chunk() {
+            Some(b"MSG ") => plain_msg(line).or_else(|| short_message(line)),
+            Some(b"PUB ") => plain_publish(line).or_else(|| short_message(line)),
+            Some(b"HMSG") if line.get(4) == Some(&b' ') => plain_header_msg(line),
+            Some(b"HPUB") if line.get(4) == Some(&b' ') => plain_header_publish(line),
             _ => None,
         };
         (short.map(|(op, _)| op), parse(line.get(..end).unwrap_or(line), dialect))
@@ -410,8 +488,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_says_the_same(
-            words in proptest::collection::vec("(PUB|MSG|pub|[a-z.\\x01\\r]{1,18}|[0-9]{1,11}|)", 1..7),
-            gap in "( |  |\t)", end in "(\r\n|\n|\r\r\n|)", behind in "[a-z ]{0,9}",
+            words in proptest::collection::vec("(PUB|MSG|HPUB|HMSG|pub|[a-z.\\x01\\r]{1,18}|[0-9]{1,11}|)", 1..7),
+            gap in "( |  |\t)", end in "(\r\n|\n|\r\r\n|)", behind in "[a-z \r\n]{0,70}",
         ) {
             let line = [words.join(&gap), end, behind].concat();
             let (short, long) = both_ways(line.as_bytes());
@@ -421,9 +499,21 @@ mod tests {
         #[test]
         fn the_short_way_takes_what_servers_write(
             verb in "(PUB|MSG)", words in proptest::collection::vec("[!-~]{1,40}", 1..4), total in 0u32..1_000_000_000,
+            behind in "[a-z ]{0,70}",
         ) {
-            let line = format!("{verb} {} {total}\r\n", words.join(" "));
+            let line = format!("{verb} {} {total}\r\n{behind}", words.join(" "));
             let (short, long) = both_ways(line.as_bytes());
+            prop_assert_eq!(short, long.ok());
+        }
+
+        #[test]
+        fn the_short_way_takes_headers_too(
+            verb in "(HPUB|HMSG x)", words in proptest::collection::vec("[!-~]{1,40}", 1..3), header in 0u32..2_000,
+            body in 0u32..90_000_000, behind in "[a-z ]{32,70}",
+        ) {
+            let line = format!("{verb} {} {header} {}\r\n{behind}", words.join(" "), header + body);
+            let (short, long) = both_ways(line.as_bytes());
+            prop_assert!(long.is_ok());
             prop_assert_eq!(short, long.ok());
         }
     }

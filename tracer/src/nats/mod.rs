@@ -1,4 +1,5 @@
 //! F1: NATS protocol decode. Owns no socket; takes bytes, gives operations.
+mod blanks;
 pub mod connz;
 mod conversation;
 mod eights;

@@ -20,7 +20,7 @@ pub struct Clocks {
 
 impl Clocks {
     /// One more frame: tells where time jumped between it and the one before of the same capture.
-    #[inline]
+    #[inline(always)]
     pub fn note(&mut self, frame: &Frame<'_>) -> Option<Notice> {
         let step = match self.last.get_mut(frame.capture as usize) {
             Some(Some(last)) => frame.at - std::mem::replace(last, frame.at),

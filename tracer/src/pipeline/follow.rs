@@ -7,7 +7,7 @@ use super::clocks::Clocks;
 use crate::base::{Endpoint, PortSet, Span, Timestamp};
 use crate::event::{Frame, FrameRef, Mark, Notice};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
-use crate::wire::{Decoder, IcmpError, Packet, Segment};
+use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::BTreeMap;
 
 /// Shards of a large table, a power of two.
@@ -71,16 +71,14 @@ impl Follow {
     pub fn add_frame(&mut self, frame: &Frame<'_>, wanted: bool, batch: &mut Batch) {
         let Batch { nows, wire, notices, told, tracked } = batch;
         let place = nows.len() as u32;
-        let notice = self.handle_frame(frame, wanted, tracked, |turn, count| {
-            told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
-        });
+        let telling = |turn, count| told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
+        self.handle_frame(frame, wanted, tracked, telling, |notice| notices.push((place, notice)));
         nows.push(self.now);
         *wire += u64::from(frame.wire_len);
-        notices.extend(notice.map(|notice| (place, notice)));
     }
 
     /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
-    /// the shards, whose timers may have run out, then that of the frame.
+    /// the shards, whose timers may have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
     #[inline(always)]
     pub(super) fn handle_frame(
         &mut self,
@@ -88,28 +86,61 @@ impl Follow {
         wanted: bool,
         tracked: &mut Vec<Tracked>,
         mut told: impl FnMut(usize, usize),
-    ) -> Option<Notice> {
+        noticed: impl FnOnce(Notice),
+    ) {
         self.ordinal += 1;
         self.now = self.now.max(frame.at);
         if self.now >= self.tick {
             self.run_timers(tracked, &mut told);
         }
-        let notice = self.clocks.note(frame);
+        if let Some(notice) = self.clocks.note(frame) {
+            noticed(notice);
+        }
         let before = tracked.len();
-        let Self { decoder, shards, ordinal, now, .. } = self;
-        match decoder.decode_plain(frame.link, frame.bytes) {
-            Some(seg) if wanted => shards.handle_segment(seg, frame, (*now, *ordinal), tracked),
-            Some(_) => {}
-            None => match decoder.decode_unusual(frame.link, frame.at, frame.bytes, frame.wire_len) {
-                Packet::Tcp(seg) if wanted => shards.handle_segment(seg, frame, (*now, *ordinal), tracked),
-                Packet::Icmp(icmp) => shards.handle_icmp(&icmp, frame, *now, tracked),
-                _ => {}
-            },
+        match self.decoder.glance(frame.link, frame.bytes) {
+            Glance::Plain(plain) => {
+                if let Some(shard) = self.shards.of_plain(&plain).filter(|_| wanted) {
+                    self.handle_plain(shard, &plain, frame, tracked);
+                }
+            }
+            Glance::Other => {}
+            Glance::Unknown => self.handle_any(frame, wanted, tracked),
         }
         if tracked.len() > before {
             told(self.shards.trackers.len(), tracked.len() - before);
         }
-        notice
+    }
+
+    /// A plain frame of a shard that is followed here.
+    #[inline(always)]
+    fn handle_plain(
+        &mut self,
+        shard: usize,
+        plain: &Plain<'_>,
+        frame: &Frame<'_>,
+        tracked: &mut Vec<Tracked>,
+    ) {
+        let Self { shards, ordinal, now, .. } = self;
+        let Some(Some(tracker)) = shards.trackers.get_mut(shard) else { return };
+        // A frame that comes late finds everything as far as time has come.
+        if *now > frame.at {
+            tracker.advance(*now, tracked);
+        }
+        let plain = if shards.headers_only { plain.headers() } else { *plain };
+        if !tracker.handle_plain(&plain, seen(frame), *ordinal, tracked) {
+            self.handle_any(frame, true, tracked);
+        }
+    }
+
+    /// A frame, whatever is in it.
+    #[inline(never)]
+    fn handle_any(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
+        let Self { decoder, shards, ordinal, now, .. } = self;
+        match decoder.decode(frame.link, frame.at, frame.bytes, frame.wire_len) {
+            Packet::Tcp(seg) if wanted => shards.handle_segment(seg, frame, (*now, *ordinal), tracked),
+            Packet::Icmp(icmp) => shards.handle_icmp(&icmp, frame, *now, tracked),
+            _ => {}
+        }
     }
 
     /// Every shard's timers run out at the same frame.
@@ -168,22 +199,46 @@ impl Left {
 }
 
 impl Shards {
+    /// The shard of a plain frame's segment, if that and its port are followed here.
+    #[inline(always)]
+    fn of_plain(&self, plain: &Plain<'_>) -> Option<usize> {
+        let [src, dst] = plain.ports();
+        if !self.ports.contains(dst) && !self.ports.contains(src) {
+            return None;
+        }
+        let shard = shard_v4(plain.addrs(), [src, dst], self.trackers.len());
+        self.trackers.get(shard)?.is_some().then_some(shard)
+    }
+
     /// A segment, if it is of a port and a shard that are followed here.
     #[inline(always)]
     fn handle_segment(
         &mut self,
+        seg: Segment<'_>,
+        frame: &Frame<'_>,
+        clock: (Timestamp, u64),
+        tracked: &mut Vec<Tracked>,
+    ) {
+        if self.ports.contains(seg.dst.port) || self.ports.contains(seg.src.port) {
+            let shard = shard(seg.src, seg.dst, self.trackers.len());
+            self.give(shard, seg, frame, clock, tracked);
+        }
+    }
+
+    /// A segment for the tracker of a shard, if that is followed here.
+    #[inline(always)]
+    fn give(
+        &mut self,
+        shard: usize,
         mut seg: Segment<'_>,
         frame: &Frame<'_>,
         (now, ordinal): (Timestamp, u64),
         tracked: &mut Vec<Tracked>,
     ) {
-        if !self.ports.contains(seg.dst.port) && !self.ports.contains(seg.src.port) {
-            return;
-        }
         if self.headers_only {
             seg.payload = &[];
         }
-        if let Some(tracker) = self.tracker(seg.src, seg.dst) {
+        if let Some(Some(tracker)) = self.trackers.get_mut(shard) {
             tracker.advance(now, tracked);
             tracker.handle_segment(&seg, seen(frame), ordinal, tracked);
         }
@@ -197,16 +252,11 @@ impl Shards {
         now: Timestamp,
         tracked: &mut Vec<Tracked>,
     ) {
-        if let Some(tracker) = self.tracker(icmp.src, icmp.dst) {
+        let shard = shard(icmp.src, icmp.dst, self.trackers.len());
+        if let Some(Some(tracker)) = self.trackers.get_mut(shard) {
             tracker.advance(now, tracked);
             tracker.handle_icmp(icmp, seen(frame).mark, tracked);
         }
-    }
-
-    #[inline(always)]
-    fn tracker(&mut self, a: Endpoint, b: Endpoint) -> Option<&mut Tracker> {
-        let shard = shard(a, b, self.trackers.len());
-        self.trackers.get_mut(shard)?.as_mut()
     }
 }
 
@@ -225,13 +275,30 @@ const fn shards(config: &Config) -> usize {
 /// Whose connection this is, by both ends in either order. `shards` is a power of two.
 #[inline]
 fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |end: Endpoint| {
+    let mixed = |end: Endpoint| {
         let whole = u128::from_be_bytes(end.addr.0);
-        ((whole as u64) ^ (whole >> 64) as u64).wrapping_mul(ODD) ^ u64::from(end.port)
+        mix((whole as u64) ^ (whole >> 64) as u64, end.port)
     };
-    let both = mix(a).wrapping_add(mix(b)).wrapping_mul(ODD);
-    (both >> 32) as usize & (shards - 1)
+    place(mixed(a), mixed(b), shards)
+}
+
+/// The same of IPv4 addresses and their ports.
+#[inline(always)]
+fn shard_v4(addrs: [u32; 2], ports: [u16; 2], shards: usize) -> usize {
+    let mixed = |n: usize| mix(0xffff_0000_0000 | u64::from(addrs[n]), ports[n]);
+    place(mixed(0), mixed(1), shards)
+}
+
+const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+#[inline(always)]
+const fn mix(addr: u64, port: u16) -> u64 {
+    addr.wrapping_mul(ODD) ^ port as u64
+}
+
+#[inline(always)]
+const fn place(a: u64, b: u64, shards: usize) -> usize {
+    (a.wrapping_add(b).wrapping_mul(ODD) >> 32) as usize & (shards - 1)
 }
 
 /// The tracker of one shard, with the limits that the settings call for.
@@ -263,6 +330,7 @@ mod tests {
             let server = Endpoint { addr: Addr::v4([10, 0, 0, 1]), port: 4222 };
             let shard = shard(client, server, SHARDS);
             assert_eq!(shard, super::shard(server, client, SHARDS));
+            assert_eq!(shard, shard_v4([0x0a00_0007, 0x0a00_0001], [port, 4222], SHARDS));
             seen[shard] += 1;
         }
         assert!(seen.iter().all(|n| (80..170).contains(n)), "{seen:?}");

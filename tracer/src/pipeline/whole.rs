@@ -40,9 +40,7 @@ impl Pipeline {
     pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
         let Self { follow, tracked, judge } = self;
         judge.note_frame(frame);
-        if let Some(notice) = follow.handle_frame(frame, wanted, tracked, |_, _| {}) {
-            emit(Event::Notice(notice));
-        }
+        follow.handle_frame(frame, wanted, tracked, |_, _| {}, |notice| emit(Event::Notice(notice)));
         self.pass_on(emit);
     }
 
@@ -116,6 +114,9 @@ impl Pipeline {
         if !self.tracked.is_empty() {
             self.judge.digest(self.tracked.drain(..), emit);
         }
-        self.judge.settle(self.follow.trackers().next(), emit);
+        // Asked here before the tracker is sought: mostly nothing is due.
+        if self.judge.now >= self.judge.next_look {
+            self.judge.settle(self.follow.trackers().next(), emit);
+        }
     }
 }

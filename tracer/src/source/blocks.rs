@@ -34,6 +34,14 @@ impl Blocks {
         self.buf.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Of what is available so many octets behind the first few, which must be there.
+    #[inline(always)]
+    pub fn part(&self, skip: usize, len: usize) -> &[u8] {
+        debug_assert!(skip + len <= self.end - self.start);
+        let from = self.start + skip;
+        self.buf.get(from..from + len).unwrap_or_default()
+    }
+
     /// Takes `n` octets, which must be available.
     #[inline]
     pub fn take(&mut self, n: usize) -> &[u8] {
@@ -127,10 +135,9 @@ impl Order {
         }
     }
 
-    /// The first four numbers.
-    #[inline]
-    pub fn words(self, bytes: &[u8]) -> [u32; 4] {
-        let octets = bytes.first_chunk::<16>().copied().unwrap_or_default();
+    /// Four numbers.
+    #[inline(always)]
+    pub fn words(self, octets: &[u8; 16]) -> [u32; 4] {
         let little = std::array::from_fn(|n| {
             let at = n * 4;
             u32::from_le_bytes([octets[at], octets[at + 1], octets[at + 2], octets[at + 3]])

@@ -121,11 +121,25 @@ impl FileSource {
     }
 
     /// Goes to the next frame, and tells its time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn advance(&mut self) -> Result<Option<Timestamp>, SourceError> {
         if let Some(past) = self.current.take() {
             self.blocks.skip(past.total);
         }
+        // Behind damage nothing is in sight: it stays where it was found.
+        if let Format::Pcap(pcap) = &self.format
+            && let Some(record) = pcap.in_sight(self.blocks.peek())
+        {
+            self.number += 1;
+            self.current = Some(record);
+            return Ok(Some(record.at));
+        }
+        self.advance_far()
+    }
+
+    /// The same where more has to be read, or the format is another.
+    #[inline(never)]
+    fn advance_far(&mut self) -> Result<Option<Timestamp>, SourceError> {
         if self.done {
             return Ok(None);
         }
@@ -158,7 +172,7 @@ impl FileSource {
             at: record.at,
             wire_len: record.wire_len,
             link: record.link,
-            bytes: self.blocks.peek().get(record.skip..record.skip + record.len).unwrap_or_default(),
+            bytes: self.blocks.part(record.skip, record.len),
         })
     }
 

@@ -52,22 +52,13 @@ impl Pcap {
         Ok(Self { order, unit, record_header, limit: limit.min(MAX_RECORD), link })
     }
 
-    /// The next record, left at the front of `blocks`.
-    #[inline]
-    pub fn next(&mut self, blocks: &mut Blocks) -> Result<Option<Record>, Flaw> {
-        if !blocks.need(self.record_header) {
-            return if blocks.peek().is_empty() { Ok(None) } else { Err(cut(blocks)) };
-        }
-        let [seconds, fraction, len, wire_len] = self.order.words(blocks.peek());
-        if len as usize > self.limit {
-            let what = format!("a record claims {len} bytes, more than the {} that are possible", self.limit);
-            return Err(Flaw::new(blocks.offset(), what));
-        }
+    /// The record that `ahead` begins with, if all of it is there and nothing is wrong with it. Nearly all are found so; what
+    /// is not, [`Pcap::next`] finds or says what is wrong.
+    #[inline(always)]
+    pub fn in_sight(&self, ahead: &[u8]) -> Option<Record> {
+        let [seconds, fraction, len, wire_len] = self.order.words(ahead.first_chunk()?);
         let total = self.record_header + len as usize;
-        if !blocks.need(total) {
-            return Err(cut(blocks));
-        }
-        Ok(Some(Record {
+        (len as usize <= self.limit && total <= ahead.len()).then_some(Record {
             iface: 0,
             at: Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit),
             wire_len: wire_len.max(len),
@@ -75,7 +66,24 @@ impl Pcap {
             skip: self.record_header,
             len: len as usize,
             total,
-        }))
+        })
+    }
+
+    /// The next record, left at the front of `blocks`.
+    #[inline(never)]
+    pub fn next(&mut self, blocks: &mut Blocks) -> Result<Option<Record>, Flaw> {
+        if !blocks.need(self.record_header) {
+            return if blocks.peek().is_empty() { Ok(None) } else { Err(cut(blocks)) };
+        }
+        let len = self.order.u32(blocks.peek(), 8);
+        if len as usize > self.limit {
+            let what = format!("a record claims {len} bytes, more than the {} that are possible", self.limit);
+            return Err(Flaw::new(blocks.offset(), what));
+        }
+        if !blocks.need(self.record_header + len as usize) {
+            return Err(cut(blocks));
+        }
+        Ok(self.in_sight(blocks.peek()))
     }
 }
 

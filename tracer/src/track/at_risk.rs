@@ -16,54 +16,105 @@ const SUBJECTS_MAX: usize = 16;
 /// Bytes of a subject kept.
 const SUBJECT_LEN_MAX: usize = 128;
 
-/// One message under way.
+/// Messages under way that end at the same place, as far as was seen: those of one segment.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Message {
-    /// Sequence number after its last octet, as far as it was seen.
+struct Messages {
+    /// Sequence number after their last octet.
     end: Seq,
     subject: u16,
+    /// How many, at most [`UNDER_WAY_MAX`].
+    count: u16,
 }
 
 /// Messages in their order, those of which something is not acknowledged.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct UnderWay {
-    all: Vec<Message>,
+    all: Vec<Messages>,
     /// So many of them are done with.
-    done: usize,
+    done: u32,
+    /// Messages in those that are not.
+    count: u32,
+    /// What was acknowledged as the last one came.
+    una: Seq,
 }
 
 impl UnderWay {
     const fn len(&self) -> usize {
-        self.all.len() - self.done
+        self.count as usize
     }
 
-    fn iter(&self) -> std::slice::Iter<'_, Message> {
-        self.all.get(self.done..).unwrap_or_default().iter()
+    fn iter(&self) -> std::slice::Iter<'_, Messages> {
+        self.all.get(self.done as usize..).unwrap_or_default().iter()
+    }
+
+    /// So many of these of which something is not acknowledged before `una`.
+    fn open(&self, una: Seq) -> u64 {
+        self.iter().filter(|m| m.end.after(una)).map(|m| u64::from(m.count)).sum()
     }
 
     /// One more; what was acknowledged before `una` leaves.
     #[inline(always)]
-    fn push(&mut self, message: Message, una: Seq) {
+    fn push(&mut self, end: Seq, subject: u16, una: Seq) {
         // Mostly all before it has arrived.
         if self.all.last().is_none_or(|last| !last.end.after(una)) {
             self.all.clear();
-            self.done = 0;
-        } else {
+            (self.done, self.count) = (0, 0);
+        } else if una != self.una || self.len() >= UNDER_WAY_MAX {
             self.leave(una);
         }
-        self.all.push(message);
+        self.una = una;
+        self.count += 1;
+        match self.all.last_mut() {
+            Some(last) if last.end == end && last.subject == subject => last.count += 1,
+            _ => self.all.push(Messages { end, subject, count: 1 }),
+        }
+    }
+
+    /// So many more of the last one, with nothing acknowledged in between.
+    fn push_again(&mut self, end: Seq, subject: u16, una: Seq, times: u32) {
+        let room = UNDER_WAY_MAX.saturating_sub(self.len()) as u32;
+        let at_once = match self.all.last_mut() {
+            Some(last) if last.end == end && last.subject == subject && una == self.una && end.after(una) => {
+                let more = times.min(room);
+                last.count += more as u16;
+                more
+            }
+            _ => 0,
+        };
+        self.count += at_once;
+        (at_once..times).for_each(|_| self.push(end, subject, una));
     }
 
     #[inline(never)]
     fn leave(&mut self, una: Seq) {
-        self.done += self.iter().take_while(|m| !m.end.after(una)).count();
-        if self.len() >= UNDER_WAY_MAX {
-            self.done += 1;
+        let gone = self.iter().take_while(|m| !m.end.after(una));
+        let (runs, messages) = gone.fold((0, 0), |(runs, all), m| (runs + 1, all + u32::from(m.count)));
+        self.done += runs;
+        self.count -= messages;
+        if self.len() >= UNDER_WAY_MAX
+            && let Some(oldest) = self.all.get_mut(self.done as usize)
+        {
+            oldest.count -= 1;
+            self.done += u32::from(oldest.count == 0);
+            self.count -= 1;
         }
         // Now and then, so that each is moved but once or twice.
-        if self.done > 64 && self.done > self.len() {
-            self.all.drain(..self.done);
+        let done = self.done as usize;
+        if done > 64 && done > self.all.len() - done {
+            self.all.drain(..done);
             self.done = 0;
+        }
+    }
+
+    /// The last message goes on to `end`.
+    fn goes_on(&mut self, end: Seq) {
+        let Some(last) = self.all.last_mut().filter(|last| end.after(last.end)) else { return };
+        if last.count == 1 {
+            last.end = end;
+        } else {
+            last.count -= 1;
+            let alone = Messages { end, count: 1, ..*last };
+            self.all.push(alone);
         }
     }
 }
@@ -104,7 +155,7 @@ impl Risk {
     pub fn publish(&mut self, subject: &[u8], reply: Option<&[u8]>, end: Seq, una: Seq) {
         self.pubs += 1;
         let subject_no = self.subject(subject);
-        self.publishes.push(Message { end, subject: subject_no }, una);
+        self.publishes.push(end, subject_no, una);
         // `$JS.API` and `$JS.ACK` requests wait for an answer, but not for a PubAck.
         let may_store = !subject.starts_with(b"$JS.");
         self.asked = reply.filter(|_| may_store).map(hash);
@@ -114,6 +165,14 @@ impl Risk {
             let jetstream = may_store && self.streams & bit(subject_no) != 0;
             self.requests.insert(hash(reply), Request { subject: subject_no, may_store, jetstream });
         }
+    }
+
+    /// So many more publishes of the last one's subject in the same octets, which want no answer either.
+    pub fn publish_again(&mut self, subject: &[u8], end: Seq, una: Seq, times: u32) {
+        self.pubs += u64::from(times);
+        self.asked = None;
+        let subject = self.subject(subject);
+        self.publishes.push_again(end, subject, una, times);
     }
 
     /// The last publish carried a header that only a stream reads: it waits for a PubAck.
@@ -134,7 +193,21 @@ impl Risk {
             None if self.deliveries.len() < 8 => self.subject(subject),
             None => u16::MAX,
         };
-        self.deliveries.push(Message { end, subject }, una);
+        self.deliveries.push(end, subject, una);
+    }
+
+    /// So many more deliveries of the last one's subject in the same octets.
+    pub fn deliver_again(&mut self, subject: &[u8], end: Seq, una: Seq, times: u32) {
+        let mut left = times;
+        // Until more of them tell nothing new.
+        while left > 0 && (self.deliveries.len() < 8 || !self.requests.is_empty()) {
+            self.deliver(subject, end, una);
+            left -= 1;
+        }
+        if left > 0 {
+            self.answered = None;
+            self.deliveries.push_again(end, u16::MAX, una, left);
+        }
     }
 
     /// The last delivery was a PubAck: what is published on the subject that it answers goes to a stream.
@@ -150,12 +223,9 @@ impl Risk {
 
     /// The message under way goes on to `end`.
     pub fn goes_on(&mut self, from: Side, end: Seq) {
-        let last = match from {
-            Side::Client => self.publishes.all.last_mut(),
-            Side::Server => self.deliveries.all.last_mut(),
-        };
-        if let Some(message) = last {
-            message.end = message.end.max(end);
+        match from {
+            Side::Client => self.publishes.goes_on(end),
+            Side::Server => self.deliveries.goes_on(end),
         }
     }
 
@@ -183,8 +253,7 @@ impl Risk {
     /// The figures: `una` is what each end's peer acknowledged, `unacked_bytes` what it did not.
     #[must_use]
     pub fn report(&self, client_una: Seq, server_una: Seq, unacked_bytes: u64) -> AtRisk {
-        let open = |queue: &UnderWay, una: Seq| queue.iter().filter(|m| m.end.after(una)).count() as u64;
-        let publishes = open(&self.publishes, client_una);
+        let publishes = self.publishes.open(client_una);
         let mut subjects: Vec<u16> = Vec::new();
         let mut note = |no: u16| {
             if !subjects.contains(&no) {
@@ -199,7 +268,7 @@ impl Risk {
         AtRisk {
             publishes,
             publishes_unconfirmed: self.pubs.saturating_sub(publishes).saturating_sub(self.confirmed),
-            deliveries: open(&self.deliveries, server_una),
+            deliveries: self.deliveries.open(server_una),
             requests: self.requests.len() as u64,
             jetstream_publishes: self.requests.values().filter(|r| r.jetstream).count() as u64,
             bytes: unacked_bytes,
@@ -269,6 +338,76 @@ fn hash(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Each message by itself: what [`UnderWay`] keeps by the segment.
+    #[derive(Default)]
+    struct OneByOne {
+        all: Vec<(Seq, u16)>,
+        done: usize,
+    }
+
+    impl OneByOne {
+        fn push(&mut self, end: Seq, subject: u16, una: Seq) {
+            if self.all.last().is_none_or(|last| !last.0.after(una)) {
+                self.all.clear();
+                self.done = 0;
+            } else {
+                self.done += self.all[self.done..].iter().take_while(|m| !m.0.after(una)).count();
+                self.done += usize::from(self.all.len() - self.done >= UNDER_WAY_MAX);
+            }
+            self.all.push((end, subject));
+        }
+
+        fn left(&self) -> Vec<(Seq, u16)> {
+            self.all[self.done..].to_vec()
+        }
+    }
+
+    fn one_by_one(under_way: &UnderWay) -> Vec<(Seq, u16)> {
+        under_way.iter().flat_map(|m| std::iter::repeat_n((m.end, m.subject), m.count.into())).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn messages_of_a_segment_are_as_many_alone(
+            steps in proptest::collection::vec((0u32..3, 0u32..40, 0u16..3, 0u32..30, 0u8..4), 0..60),
+        ) {
+            let (mut segments, mut alone) = (UnderWay::default(), OneByOne::default());
+            let (mut end, mut una) = (0, 0);
+            for (ahead, behind, subject, times, what) in steps {
+                (end, una) = (end + ahead, una.max((end + ahead).saturating_sub(behind)));
+                let (end, una) = (Seq(end), Seq(una));
+                if what == 0 {
+                    segments.goes_on(end);
+                    if let Some(last) = alone.all.last_mut() {
+                        last.0 = last.0.max(end);
+                    }
+                    continue;
+                }
+                segments.push(end, subject, una);
+                segments.push_again(end, subject, una, times);
+                (0..=times).for_each(|_| alone.push(end, subject, una));
+                prop_assert_eq!(one_by_one(&segments), alone.left());
+                prop_assert_eq!(segments.len(), alone.left().len());
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_kept() {
+        let (mut segments, mut alone) = (UnderWay::default(), OneByOne::default());
+        for (end, times) in [(10, 20_000), (20, 12_767), (30, 500), (40, 40_000)] {
+            segments.push(Seq(end), 1, Seq(0));
+            segments.push_again(Seq(end), 1, Seq(0), times);
+            (0..=times).for_each(|_| alone.push(Seq(end), 1, Seq(0)));
+            assert_eq!(
+                (segments.len(), segments.open(Seq(20))),
+                (alone.left().len(), alone.left().iter().filter(|m| m.0.after(Seq(20))).count() as u64)
+            );
+        }
+        assert_eq!(one_by_one(&segments), alone.left());
+    }
 
     #[test]
     fn acknowledged_confirmed_and_answered_are_three_things() {

@@ -219,6 +219,23 @@ impl Connection {
                     || brought.answered && self.pulse_due(from, now))
     }
 
+    /// Which side sends from this port, where that tells the sides apart.
+    #[inline(always)]
+    #[must_use]
+    pub fn side_of_port(&self, port: u16) -> Option<Side> {
+        match (self.client.port == port, self.server.port == port) {
+            (true, false) => Some(Side::Client),
+            (false, true) => Some(Side::Server),
+            _ => None,
+        }
+    }
+
+    /// Whether an ordinary segment is to be expected next.
+    #[must_use]
+    pub const fn expects_more(&self) -> bool {
+        self.smooth
+    }
+
     /// Which side sends from this endpoint.
     #[must_use]
     pub fn side_of(&self, src: Endpoint) -> Side {
@@ -265,7 +282,8 @@ impl Connection {
         hellos: &mut Hellos,
     ) -> Outcome {
         if self.foresees(seg, seen, from) {
-            return self.take_foreseen(seg, seen, from, hellos);
+            let brought = self.take_foreseen(seg, seen, from, hellos);
+            return self.outcome(brought);
         }
         let outcome = self.handle_any(seg, seen, from, hellos);
         self.smooth = self.is_smooth();

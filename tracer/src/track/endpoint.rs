@@ -159,6 +159,16 @@ impl End {
         Sent::Old
     }
 
+    /// Sends its next octets, `len` of them: as [`End::sent`] of an end that has begun.
+    #[inline(always)]
+    pub fn sent_next(&mut self, len: u32, mark: Mark) {
+        let end = self.snd_nxt.add(len);
+        self.snd_nxt = end;
+        self.inflight.sent(Flight { end, mark, len, repeated: false });
+        let under_way = u64::from(end.diff(self.snd_una).max(0).unsigned_abs());
+        self.facts.max_in_flight = self.facts.max_in_flight.max(under_way);
+    }
+
     /// Nothing is repeated, closed, missing, probed or said goodbye to: the next segment in order changes figures alone.
     #[must_use]
     pub fn is_smooth(&self) -> bool {

@@ -20,6 +20,7 @@ mod latency;
 mod legs;
 mod neighbours;
 mod processes;
+mod recent;
 mod rest;
 mod rtt;
 mod session;
@@ -42,11 +43,12 @@ pub use tracked::{Answer, ConnId, Ending, FirstSegment, Tracked};
 use crate::base::{Endpoint, PortSet, Side, Timestamp};
 use crate::event::{EndedBy, IcmpFact, Mark};
 use crate::nats::Hellos;
-use crate::wire::{IcmpError, Segment};
+use crate::wire::{IcmpError, Plain, Segment};
 use connection::{Connection, Outcome};
 use embryo::Embryos;
 use ends::ending;
 use index::Index;
+use recent::Recent;
 use rest::{Rest, Slot, awake};
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -93,6 +95,7 @@ impl FlowKey {
 pub struct Tracker {
     config: TrackConfig,
     index: Index,
+    recent: Recent,
     hellos: Hellos,
     slots: Vec<Slot>,
     rest: Rest,
@@ -140,6 +143,7 @@ impl Tracker {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
             index: Index::default(),
+            recent: Recent::default(),
             hellos: Hellos::default(),
             slots: Vec::new(),
             rest: Rest::new(config.max_connections),
@@ -160,25 +164,102 @@ impl Tracker {
         self.config.iface_names.entry(place).or_insert_with(|| name.into());
     }
 
+    /// A plain frame's segment, as [`Tracker::handle_segment`]. `false`: it has none, the frame is to be looked into.
+    #[inline(never)]
+    pub fn handle_plain(
+        &mut self,
+        plain: &Plain<'_>,
+        seen: Seen,
+        ordinal: u64,
+        out: &mut Vec<Tracked>,
+    ) -> bool {
+        self.advance(seen.mark.at, out);
+        self.take_foreseen(plain, seen, out) || self.handle_unforeseen(plain, seen, ordinal, out)
+    }
+
+    /// The segment, if it was to be expected. It is decoded here, where little of it is looked at more than once: in registers.
+    #[inline(always)]
+    fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
+        let (at, [port, _]) = (seen.mark.at, plain.ports());
+        let Some((slot, id)) = self.recent.find(plain) else { return false };
+        let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
+            return false;
+        };
+        let (Some(from), Some(seg)) = (conn.side_of_port(port), plain.segment()) else { return false };
+        if at >= conn.check_at || !conn.foresees(&seg, seen, from) {
+            return false;
+        }
+        let brought = conn.take_foreseen(&seg, seen, from, &mut self.hellos);
+        if conn.foreseen_wants_a_look(from, brought, at) {
+            self.after_foreseen(slot, (from, seg.ttl), seen.mark, brought, out);
+        }
+        true
+    }
+
+    #[inline(never)]
+    fn after_foreseen(
+        &mut self,
+        slot: u32,
+        (from, ttl): (Side, u8),
+        mark: Mark,
+        brought: (bool, bool),
+        out: &mut Vec<Tracked>,
+    ) {
+        if let Some(conn) = awake(&mut self.slots, slot) {
+            let outcome = conn.outcome(brought);
+            self.after(slot, from, ttl, mark, &outcome, out);
+        }
+    }
+
+    /// Any other. Of its connection those that follow may be foreseen.
+    #[inline(never)]
+    fn handle_unforeseen(
+        &mut self,
+        plain: &Plain<'_>,
+        seen: Seen,
+        ordinal: u64,
+        out: &mut Vec<Tracked>,
+    ) -> bool {
+        let Some(seg) = plain.segment() else { return false };
+        if let Some(slot) = self.take_segment(&seg, seen, ordinal, out)
+            && let Some(conn) = self.connection(slot).filter(|conn| conn.expects_more())
+        {
+            self.recent.note(plain, slot, conn.first_frame);
+        }
+        true
+    }
+
     /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
+        self.take_segment(seg, seen, ordinal, out);
+    }
+
+    /// A segment, as far as time has come; the slot of its connection.
+    #[inline(always)]
+    fn take_segment(
+        &mut self,
+        seg: &Segment<'_>,
+        seen: Seen,
+        ordinal: u64,
+        out: &mut Vec<Tracked>,
+    ) -> Option<u32> {
         let (slot, from) = match self.find(seg.src, seg.dst) {
             Some(found) if !seg.flags.syn() => found,
-            found => match self.admit(found, seg, seen, ordinal, out) {
-                Some(begun) => begun,
-                None => return,
-            },
+            found => self.admit(found, seg, seen, ordinal, out)?,
         };
-        let Some(conn) = awake(&mut self.slots, slot) else { return };
-        if seen.mark.at >= conn.check_at && !self.survives_check(slot, seen.mark.at, out) {
-            return;
+        let mut conn = awake(&mut self.slots, slot)?;
+        if seen.mark.at >= conn.check_at {
+            if !self.survives_check(slot, seen.mark.at, out) {
+                return None;
+            }
+            conn = awake(&mut self.slots, slot)?;
         }
-        let Some(conn) = awake(&mut self.slots, slot) else { return };
         let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
         if conn.wants_a_look(from, &outcome, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
         }
+        Some(slot)
     }
 
     /// The slot of the connection between these ends, which is awake then, and which side `src` is.

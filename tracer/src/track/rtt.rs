@@ -17,6 +17,7 @@ pub struct RoundTrips {
 
 impl RoundTrips {
     /// One more round trip.
+    #[inline]
     pub fn sample(&mut self, rtt: Span) {
         let us = rtt.as_micros();
         self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
@@ -54,11 +55,14 @@ impl RoundTrips {
     }
 }
 
+#[inline]
 fn bucket(us: u64) -> usize {
-    let us = us.max(1);
+    // Longer ones are all in the last bucket.
+    let us = us.clamp(1, 1 << 32);
     let octave = us.ilog2();
-    let quarter = if octave >= 2 { (us >> (octave - 2)) & 3 } else { (us << (2 - octave)) & 3 };
-    (octave as usize * 4 + quarter as usize).min(BUCKETS - 1)
+    // The highest three bits: 4, 5, 6 or 7.
+    let quarter = (us << 2) >> octave;
+    (octave as usize * 4 + quarter as usize - 4).min(BUCKETS - 1)
 }
 
 /// The middle of a bucket.
@@ -72,6 +76,18 @@ fn value(bucket: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn four_buckets_an_octave() {
+        let few: Vec<usize> = (0..17).map(bucket).collect();
+        assert_eq!(few, [0, 0, 4, 6, 8, 9, 10, 11, 12, 12, 13, 13, 14, 14, 15, 15, 16]);
+        assert_eq!([bucket(u64::MAX), bucket(1 << 24), bucket((1 << 24) - 1)], [95, 95, 95]);
+        for us in 4..100_000_u64 {
+            let octave = us.ilog2();
+            let whole = octave as usize * 4 + (us >> (octave - 2) & 3) as usize;
+            assert_eq!(bucket(us), whole.min(BUCKETS - 1));
+        }
+    }
 
     #[test]
     fn median_is_within_an_eighth() {

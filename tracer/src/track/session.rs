@@ -204,6 +204,17 @@ impl Listener for Reading<'_> {
         }
     }
 
+    #[inline]
+    fn again(&mut self, side: Side, op: Op<'_>, times: u32) {
+        match op {
+            Op::Msg { subject, total, .. } if side == Side::Server => self.msg_again(subject, total, times),
+            Op::Pub { subject, reply: None, .. } if side == Side::Client => {
+                self.publish_again(subject, times)
+            }
+            op => (0..times).for_each(|_| self.op(side, op)),
+        }
+    }
+
     fn hellos(&mut self) -> Option<&mut Hellos> {
         Some(self.hellos)
     }
@@ -340,6 +351,20 @@ impl Reading<'_> {
         }
         self.told.drain.publish(self.all_subs());
         self.told.risk.publish(subject, reply, self.place.end, self.place.una);
+    }
+
+    /// So many more deliveries like the last one.
+    fn msg_again(&mut self, subject: &[u8], total: u64, times: u32) {
+        let Told { facts, weights, risk, .. } = &mut *self.told;
+        facts.msgs += u64::from(times);
+        (0..times).for_each(|_| weights.add(subject, total));
+        risk.deliver_again(subject, self.place.end, self.place.una, times);
+    }
+
+    /// So many more publishes like the last one, which wants no answer.
+    fn publish_again(&mut self, subject: &[u8], times: u32) {
+        self.told.facts.pubs += u64::from(times);
+        self.told.risk.publish_again(subject, self.place.end, self.place.una, times);
     }
 
     fn ping(&mut self, side: Side) {
@@ -543,6 +568,42 @@ mod tests {
             session.bytes(*from, line.as_bytes(), place, &mut Hellos::default());
         }
         session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true)
+    }
+
+    #[test]
+    fn many_of_one_line_are_as_many_alone() {
+        let told = |side: Side, lines: &[String], at_once: usize| {
+            let mut session = Session::default();
+            let at = Mark { at: Timestamp(7), ..Mark::default() };
+            let place = |end: u32| Place { mark: at, end: Seq(end), una: Seq(50) };
+            for (side, line) in [INFO, CONNECT, (Side::Client, "PUB a _R.1 2\r\nhi\r\n")] {
+                session.bytes(side, line.as_bytes(), place(20), &mut Hellos::default());
+            }
+            for (n, lines) in lines.chunks(60).enumerate() {
+                for lines in lines.chunks(at_once) {
+                    let end = 100 + n as u32 * 1_000;
+                    session.bytes(side, lines.concat().as_bytes(), place(end), &mut Hellos::default());
+                }
+            }
+            format!("{:?}", session.finish(Seq(50), Seq(50), 0, None, true))
+        };
+        for (side, verb) in
+            [(Side::Client, "PUB "), (Side::Server, "MSG _R.1 7 "), (Side::Server, "MSG orders 7 ")]
+        {
+            let subject = if side == Side::Client { "parts " } else { "" };
+            let lines: Vec<String> = (0..300)
+                .map(|n| {
+                    format!(
+                        "{verb}{subject}{0}\r\n{1}\r\n",
+                        1_024 * (1 + n / 240),
+                        "x".repeat(1_024 * (1 + n / 240))
+                    )
+                })
+                .collect();
+            let alone = told(side, &lines, 1);
+            assert_eq!(told(side, &lines, 60), alone, "{verb}");
+            assert_eq!(told(side, &lines, 7), alone, "{verb}");
+        }
     }
 
     const INFO: (Side, &str) = (Side::Server, "INFO {\"server_id\":\"N1\",\"headers\":true} \r\n");

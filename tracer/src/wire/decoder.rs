@@ -1,7 +1,7 @@
 //! The one way into this floor.
 use super::fragments::Fragments;
 use super::slow::{self, Found};
-use super::{LinkType, Packet, Segment, fast};
+use super::{Glance, LinkType, Packet, Segment, fast};
 use crate::base::Timestamp;
 
 /// Decodes frames. It remembers nothing but unfinished IP datagrams, for which it takes at most 4 MiB.
@@ -15,6 +15,13 @@ impl Decoder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What shows of a frame before it is decoded.
+    #[inline(always)]
+    #[must_use]
+    pub fn glance<'a>(&self, link: LinkType, bytes: &'a [u8]) -> Glance<'a> {
+        Glance::at(link, bytes)
     }
 
     /// The segment in a frame that has nothing but it; of others [`Decoder::decode_unusual`] tells what they hold.

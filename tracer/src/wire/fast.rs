@@ -4,7 +4,8 @@ use super::LinkType;
 use super::tcp::{Carrier, Segment};
 use crate::base::Addr;
 
-const TCP: u8 = 6;
+/// Its number among the protocols of IP.
+pub(super) const TCP: u8 = 6;
 
 /// The segment in a plain frame.
 #[inline(always)]

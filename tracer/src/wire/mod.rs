@@ -5,6 +5,7 @@
 mod decoder;
 mod fast;
 mod fragments;
+mod glance;
 mod icmp;
 mod link;
 mod slow;
@@ -16,6 +17,7 @@ mod tests;
 mod tunnel;
 
 pub use decoder::Decoder;
+pub use glance::{Glance, Plain};
 pub use icmp::{IcmpError, IcmpKind};
 pub use link::LinkType;
 pub use tcp::{Flags, Options, Segment};

@@ -419,8 +419,29 @@ fn plain() -> impl Strategy<Value = Plain> {
         })
 }
 
+/// What shows at a glance is so.
+fn glance(link: LinkType, bytes: &[u8], wire_len: u32) {
+    let whole = slow::frame(link, bytes, wire_len);
+    match (Glance::at(link, bytes), whole) {
+        (Glance::Unknown, _) | (Glance::Other, slow::Found::Packet(Packet::Other | Packet::Malformed(_))) => {
+        }
+        (Glance::Plain(plain), slow::Found::Packet(Packet::Tcp(segment))) => {
+            let addrs = plain.addrs().map(|addr| Addr::v4(addr.to_be_bytes()));
+            assert_eq!(addrs, [segment.src.addr, segment.dst.addr]);
+            assert_eq!(plain.ports(), [segment.src.port, segment.dst.port]);
+            assert!(plain.segment().is_none_or(|told| told == segment));
+        }
+        (Glance::Plain(plain), slow::Found::Packet(Packet::Malformed(_))) => {
+            assert!(plain.segment().is_none());
+        }
+        (glance, slow::Found::Packet(packet)) => panic!("{glance:?}, but {packet:?}"),
+        (glance, slow::Found::Part(_)) => panic!("{glance:?}, but it is a part"),
+    }
+}
+
 /// The short path says nothing, or what the long one says.
 fn agree(link: LinkType, bytes: &[u8], wire_len: u32) -> bool {
+    glance(link, bytes, wire_len);
     let Some(fast) = fast::segment(link, bytes) else { return false };
     match slow::frame(link, bytes, wire_len) {
         slow::Found::Packet(slow) => assert_eq!(Packet::Tcp(fast), slow),
@@ -438,6 +459,15 @@ proptest! {
         let wire = frame.len() as u32;
         prop_assert!(agree(plain.link, &frame, wire));
         agree(plain.link, &frame[..cut.index(frame.len() + 1)], wire);
+        if let (LinkType::ETHERNET, None, false) = (plain.link, plain.tag, plain.v6) {
+            prop_assert!(matches!(Glance::at(plain.link, &frame), Glance::Plain(_)));
+            // UDP, now and then a tunnel's.
+            let mut udp = frame.clone();
+            udp[23] = 17;
+            udp[36..38].copy_from_slice(&[4789_u16, 8472, 6081, 6635, 53][change.0.index(5)].to_be_bytes());
+            glance(plain.link, &udp, wire);
+            glance(plain.link, &udp[..cut.index(udp.len() + 1)], wire);
+        }
         let mut changed = frame;
         // Mostly in the headers, where it matters.
         let at = change.0.index(changed.len().min(80));

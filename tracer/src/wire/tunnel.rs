@@ -28,6 +28,11 @@ pub(super) fn in_udp(port: u16, bytes: &[u8]) -> Inner {
     }
 }
 
+/// Whether [`in_udp`] looks into datagrams to this port.
+pub(super) const fn is_port(port: u16) -> bool {
+    matches!(port, 4789 | 8472 | 6081 | 6635)
+}
+
 /// The VNI must be said to be valid, and the reserved octet to be zero.
 fn vxlan(bytes: &[u8]) -> Inner {
     let head = bytes.first_chunk::<8>()?;

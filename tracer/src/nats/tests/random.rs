@@ -14,6 +14,16 @@ fn op() -> impl Strategy<Value = Vec<u8>> {
         ("[a-z.]{1,20}", vec(any::<u8>(), 0..300)).prop_map(|(subject, body)| {
             [format!("MSG {subject} 1 {}\r\n", body.len()).as_bytes(), &body, b"\r\n"].concat()
         }),
+        ("(PUB [a-z.]{1,30}|MSG [a-z]{1,30} 1)", vec(any::<u8>(), 0..40), 1usize..9).prop_map(
+            |(line, body, times)| {
+                [format!("{line} {}\r\n", body.len()).as_bytes(), &body, b"\r\n"].concat().repeat(times)
+            }
+        ),
+        "[a-z ]{0,90}".prop_map(|text| {
+            let block = format!("NATS/1.0\r\nA: {text}\r\n\r\n");
+            format!("HPUB a b {0} {0}\r\n{block}\r\nHMSG a 1 {0} {0}\r\n{block}\r\n", block.len())
+                .into_bytes()
+        }),
         "[a-z ]{0,200}".prop_map(|text| {
             let block = format!("NATS/1.0 {text}\r\n\r\n");
             format!("HMSG a 1 {0} {0}\r\n{block}\r\n", block.len()).into_bytes()

@@ -2,9 +2,9 @@
 //! segment is the next in order, acknowledges what is under way and says nothing else. Such a segment changes a dozen figures.
 //! Whatever is not foreseen goes the general way, `Connection::handle_any`, which would do the same with these.
 use super::{Connection, Opening, Outcome, Seen};
-use crate::base::{Side, Span};
+use crate::base::{PerSide, Side, Span, Timestamp};
 use crate::nats::Hellos;
-use crate::track::endpoint::{CROSSING, End, Sent, Twin};
+use crate::track::endpoint::{CROSSING, End, Twin};
 use crate::track::session::Place;
 use crate::wire::{Flags, Options, Segment};
 
@@ -25,108 +25,119 @@ impl Connection {
 
     /// Whether this is the segment that was to be expected.
     #[inline(always)]
-    pub(super) fn foresees(&self, seg: &Segment<'_>, seen: Seen, from: Side) -> bool {
+    pub(in crate::track) fn foresees(&self, seg: &Segment<'_>, seen: Seen, from: Side) -> bool {
         let (end, peer) = (&self.ends[from], &self.ends[from.other()]);
-        let (at, gap) = (seen.mark.at, seen.mark.at - self.last.at);
+        let at = seen.mark.at;
+        // One that goes back is as long as none may be.
+        let gap = at.0.wrapping_sub(self.last.at.0) as u64;
         self.smooth
             && self.ended.is_none()
             && seg.flags.0 & !Flags::PSH.0 == Flags::ACK.0
             && seg.options.len() <= OPTIONS_MAX
             && seg.window > 0
             && seg.seq == end.snd_nxt
-            && (seg.payload_len > 0 && end.stream.is_next(seg.seq)
-                || seg.payload_len == 0 && seg.seq != end.snd_una.sub(1))
-            // A second sighting has the same numbers.
-            && (end.twin.seq != seg.seq || end.twin.ack != seg.ack)
-            && gap >= Span::ZERO
-            && gap <= SILENCE
+            && if seg.payload_len > 0 {
+                end.stream.is_next(seg.seq)
+            } else {
+                // A second sighting has the same numbers; of what has octets the first would have been what is next.
+                seg.seq != end.snd_una.sub(1) && (end.twin.seq != seg.seq || end.twin.ack != seg.ack)
+            }
+            && gap <= SILENCE.0 as u64
             && !seg.ack.after(peer.snd_nxt)
             && (seg.ack.after(peer.snd_una)
-                || seg.ack == peer.snd_una && peer.inflight.oldest_at().is_none_or(|sent| at - sent <= CROSSING))
+                || seg.ack == peer.snd_una
+                    && peer.inflight.oldest_at().is_none_or(|sent| at - sent <= CROSSING))
             && !peer.stream.lacks(seg.ack)
     }
 
-    /// Takes in a segment that was foreseen.
+    /// Takes in a segment that was foreseen; whether its sender answered something, and whether the session has news.
     #[inline(always)]
-    pub(super) fn take_foreseen(
+    pub(in crate::track) fn take_foreseen(
         &mut self,
         seg: &Segment<'_>,
         seen: Seen,
         from: Side,
         hellos: &mut Hellos,
-    ) -> Outcome {
-        let mut outcome = Outcome::default();
-        let mark = seen.mark;
+    ) -> (bool, bool) {
+        let (mark, len) = (seen.mark, seg.payload_len);
         self.last = mark;
-        let (end, peer) = self.both(from);
+        let (end, peer) = both(&mut self.ends, from);
         end.twin = Twin::of(seg, seen, &Options::NONE);
         end.facts.packets += 1;
         end.facts.last = Some(mark);
         end.facts.ttl = Some(seg.ttl);
         end.ip_id = seg.ip_id.or(Some(0));
-        if seg.ack.after(peer.snd_una) {
-            outcome.answered = true;
+        let answered = seg.ack.after(peer.snd_una);
+        let mut rtt = None;
+        if answered {
             end.facts.last_progress = Some(mark);
             peer.snd_una = seg.ack;
-            let rtt = peer.inflight.acked(seg.ack, mark.at);
+            rtt = peer.inflight.acked(seg.ack, mark.at);
+        }
+        let mut news = false;
+        if len > 0 {
+            self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+            self.payload_at = mark.at;
+            end.facts.last_data = Some(mark);
+            end.facts.largest_segment = end.facts.largest_segment.max(len);
+            end.facts.bytes += u64::from(len);
+            end.sent_next(len, mark);
+            end.stream.pass(len);
+            let place = Place { mark, end: end.snd_nxt, una: end.snd_una };
+            let opening = self.opening;
+            let session = self.session.get_or_insert_with(|| Self::begin_session(opening, &mut self.room));
+            if !seg.payload.is_empty() {
+                session.bytes(from, seg.payload, place, hellos);
+            }
+            // What the snap length cut off never comes.
+            let cut = u64::from(len).saturating_sub(seg.payload.len() as u64);
+            if cut > 0 {
+                session.gap(from, cut, place, hellos);
+            }
+            news = session.has_news();
+        }
+        if answered {
             self.answered(rtt, mark.at);
         }
-        if seg.payload_len > 0 {
-            self.take_octets(seg, seen, from, &mut outcome, hellos);
+        (answered, news)
+    }
+
+    /// As [`Connection::take_foreseen`] tells it, with the news.
+    #[inline]
+    pub(in crate::track) fn outcome(&mut self, (answered, news): (bool, bool)) -> Outcome {
+        let mut outcome = Outcome { answered, ..Outcome::default() };
+        if news {
+            self.collect_news(&mut outcome);
         }
         outcome
     }
 
-    /// The next octets of a side, in order.
+    /// Whether what a foreseen segment of `from` brought has to be told, or calls for a look later: as
+    /// [`Connection::wants_a_look`], of a connection whose windows are open.
     #[inline(always)]
-    fn take_octets(
-        &mut self,
-        seg: &Segment<'_>,
-        seen: Seen,
+    pub(in crate::track) fn foreseen_wants_a_look(
+        &self,
         from: Side,
-        outcome: &mut Outcome,
-        hellos: &mut Hellos,
-    ) {
-        let (mark, len) = (seen.mark, seg.payload_len);
-        self.note_payload(mark.at);
-        let Self { ends, session, room, opening, .. } = self;
-        let end = &mut ends[from];
-        end.facts.last_data = Some(mark);
-        end.facts.largest_segment = end.facts.largest_segment.max(len);
-        if let Sent::New(octets) = end.sent(seg.seq.add(len), len, mark) {
-            end.facts.bytes += u64::from(octets);
-        }
-        let place = Place { mark, end: end.snd_nxt, una: end.snd_una };
-        let session = session.get_or_insert_with(|| Self::begin_session(*opening, room));
-        end.stream.pass(len);
-        if !seg.payload.is_empty() {
-            session.bytes(from, seg.payload, place, hellos);
-        }
-        // What the snap length cut off never comes.
-        let cut = u64::from(len).saturating_sub(seg.payload.len() as u64);
-        if cut > 0 {
-            session.gap(from, cut, place, hellos);
-        }
-        if session.has_news() {
-            self.collect_news(outcome);
-        }
+        (answered, news): (bool, bool),
+        now: Timestamp,
+    ) -> bool {
+        news || self.check_at.0 == i64::MAX || answered && self.pulse_due(from, now)
     }
+}
 
-    /// The end of a side and its peer's.
-    #[inline(always)]
-    fn both(&mut self, side: Side) -> (&mut End, &mut End) {
-        let ends = &mut self.ends;
-        match side {
-            Side::Client => (&mut ends.client, &mut ends.server),
-            Side::Server => (&mut ends.server, &mut ends.client),
-        }
+/// The end of a side and its peer's.
+#[inline(always)]
+fn both(ends: &mut PerSide<End>, side: Side) -> (&mut End, &mut End) {
+    match side {
+        Side::Client => (&mut ends.client, &mut ends.server),
+        Side::Server => (&mut ends.server, &mut ends.client),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, Endpoint, PerSide, Seq, Timestamp};
+    use crate::base::{Addr, Endpoint, Seq};
     use crate::event::{FrameRef, Mark};
     use proptest::prelude::*;
 

@@ -1,0 +1,93 @@
+//! Whose segment a plain frame holds, by the octets of its addresses and ports as they stand in it: the short way to a connection
+//! that an ordinary segment is to be expected of. Each place holds the last direction that fell on it, which nearly always is the
+//! one that comes next. What is not found here the [`Index`](super::index::Index) finds.
+use crate::wire::Plain;
+
+/// Places, a power of two; a connection takes two.
+const PLACES: usize = 1 << 10;
+
+/// One direction of a connection.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    ends: (u64, u32),
+    slot: u32,
+    /// Its first frame's ordinal, by which whoever asks knows that the slot is still its own.
+    id: u64,
+}
+
+/// The table, in constant memory.
+pub struct Recent {
+    places: Box<[Place; PLACES]>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { places: Box::new([Place::default(); PLACES]) }
+    }
+}
+
+impl Recent {
+    /// The slot that this direction's connection was in, and the ordinal of its first frame. It may have left the slot.
+    #[inline(always)]
+    pub fn find(&self, plain: &Plain<'_>) -> Option<(u32, u64)> {
+        let ends = plain.ends();
+        let place = &self.places[place(ends)];
+        (place.ends == ends).then_some((place.slot, place.id))
+    }
+
+    /// This direction's connection is in that slot.
+    pub fn note(&mut self, plain: &Plain<'_>, slot: u32, id: u64) {
+        let ends = plain.ends();
+        self.places[place(ends)] = Place { ends, slot, id };
+    }
+}
+
+#[inline(always)]
+const fn place((addrs, ports): (u64, u32)) -> usize {
+    let mixed = (addrs ^ (ports as u64) << 20).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> (64 - PLACES.trailing_zeros())) as usize % PLACES
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Glance, LinkType};
+
+    fn frame(client: u8, port: u16, reply: bool) -> Vec<u8> {
+        let mut frame = vec![0; 54];
+        frame[12..15].copy_from_slice(&[8, 0, 0x45]);
+        frame[23] = 6;
+        let ends = [([10, 0, 0, client], port), ([10, 0, 0, 1], 4222)];
+        let (src, dst) = if reply { (ends[1], ends[0]) } else { (ends[0], ends[1]) };
+        frame[26..30].copy_from_slice(&src.0);
+        frame[30..34].copy_from_slice(&dst.0);
+        frame[34..36].copy_from_slice(&src.1.to_be_bytes());
+        frame[36..38].copy_from_slice(&dst.1.to_be_bytes());
+        frame
+    }
+
+    #[test]
+    fn each_direction_is_found_until_another_takes_its_place() {
+        let mut recent = Recent::default();
+        let mut found = 0;
+        for client in 0..20 {
+            for port in 40_000..40_005 {
+                for reply in [false, true] {
+                    let frame = frame(client, port, reply);
+                    let Glance::Plain(plain) = Glance::at(LinkType::ETHERNET, &frame) else { continue };
+                    assert_eq!(recent.find(&plain), None);
+                    recent.note(&plain, u32::from(client), u64::from(port));
+                    assert_eq!(recent.find(&plain), Some((u32::from(client), u64::from(port))));
+                }
+            }
+        }
+        for client in 0..20 {
+            for port in 40_000..40_005 {
+                let frame = frame(client, port, false);
+                let Glance::Plain(plain) = Glance::at(LinkType::ETHERNET, &frame) else { continue };
+                found += usize::from(recent.find(&plain) == Some((u32::from(client), u64::from(port))));
+            }
+        }
+        assert!(found > 75, "{found} of 100");
+    }
+}

@@ -1,0 +1,102 @@
+//! What shows of a frame at a glance. Most frames are of one shape: Ethernet without a tag, IPv4 without options that is whole.
+//! There every header stands at a place that is known beforehand, so that whose a segment is costs a few loads, before it is
+//! decoded: nearly all frames of a busy host are not NATS, and of those that are, each thread follows but its share.
+use super::fast;
+use super::tcp::{Carrier, Segment};
+use super::{LinkType, tunnel};
+use crate::base::Addr;
+
+/// Ethernet's header and IPv4's without options.
+const TCP_AT: usize = 34;
+/// These and TCP's without options: a UDP header is shorter.
+const HEADERS: usize = TCP_AT + 20;
+
+/// What a frame is, as far as its fixed places tell.
+#[derive(Clone, Copy, Debug)]
+pub enum Glance<'a> {
+    /// TCP.
+    Plain(Plain<'a>),
+    /// Another protocol, with nothing in it that is followed.
+    Other,
+    /// To be looked into.
+    Unknown,
+}
+
+/// Ethernet, IPv4, TCP: the fixed parts of the three headers are there.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    head: &'a [u8; HEADERS],
+    bytes: &'a [u8],
+}
+
+impl<'a> Glance<'a> {
+    /// A look at a frame. What it says of it, decoding doesn't contradict.
+    #[inline(always)]
+    #[must_use]
+    pub fn at(link: LinkType, bytes: &'a [u8]) -> Self {
+        let Some(head) = bytes.first_chunk::<HEADERS>() else { return Self::Unknown };
+        // More fragments and fragment offset; "don't fragment" may be set.
+        let is_part = u16::from_be_bytes([head[20], head[21]]) & 0x3fff != 0;
+        if link != LinkType::ETHERNET || [head[12], head[13], head[14]] != [0x08, 0, 0x45] || is_part {
+            return Self::Unknown;
+        }
+        match head[23] {
+            fast::TCP => Self::Plain(Plain { head, bytes }),
+            // UDP, unless it is for a tunnel's port.
+            17 if !tunnel::is_port(u16::from_be_bytes([head[36], head[37]])) => Self::Other,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl<'a> Plain<'a> {
+    /// Addresses and ports as they stand in the frame: only to be compared.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ends(&self) -> (u64, u32) {
+        let h = self.head;
+        let addrs = u64::from_ne_bytes([h[26], h[27], h[28], h[29], h[30], h[31], h[32], h[33]]);
+        (addrs, u32::from_ne_bytes([h[34], h[35], h[36], h[37]]))
+    }
+
+    /// Without what the ends say: as a capture of headers alone has it.
+    #[inline(always)]
+    #[must_use]
+    pub fn headers(self) -> Self {
+        let len = TCP_AT + usize::from(self.head[46] >> 4) * 4;
+        Self { bytes: self.bytes.get(..len).unwrap_or(self.bytes), ..self }
+    }
+
+    /// Ports of source and destination.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ports(&self) -> [u16; 2] {
+        let h = self.head;
+        [u16::from_be_bytes([h[34], h[35]]), u16::from_be_bytes([h[36], h[37]])]
+    }
+
+    /// IPv4 addresses of source and destination.
+    #[inline(always)]
+    #[must_use]
+    pub const fn addrs(&self) -> [u32; 2] {
+        let h = self.head;
+        [u32::from_be_bytes([h[26], h[27], h[28], h[29]]), u32::from_be_bytes([h[30], h[31], h[32], h[33]])]
+    }
+
+    /// The segment; `None` where the rest of its header is not there, or contradicts itself.
+    #[inline(always)]
+    #[must_use]
+    pub fn segment(&self) -> Option<Segment<'a>> {
+        let h = self.head;
+        let wire = usize::from(u16::from_be_bytes([h[16], h[17]])).checked_sub(20)?;
+        let body = self.bytes.get(TCP_AT..).unwrap_or_default();
+        let carrier = Carrier {
+            src: Addr::v4([h[26], h[27], h[28], h[29]]),
+            dst: Addr::v4([h[30], h[31], h[32], h[33]]),
+            ttl: h[22],
+            ip_id: Some(u16::from_be_bytes([h[18], h[19]])),
+            tunnel: false,
+        };
+        Segment::read(carrier, body.get(..wire).unwrap_or(body), wire)
+    }
+}
