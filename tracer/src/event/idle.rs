@@ -1,5 +1,5 @@
 //! How long a connection had been idle as it ended: what devices with an idle limit go by.
-use super::{EndedBy, Facts, Mark};
+use super::{EndedBy, Facts, Mark, TcpFacts};
 use crate::base::{Side, Span, Timestamp};
 
 impl Facts {
@@ -7,7 +7,7 @@ impl Facts {
     #[must_use]
     pub fn first_farewell(&self) -> Option<(Side, Mark)> {
         // Every close asks, and most have a FIN of each end and no RST: without a list.
-        match (self.tcp.client.farewell(), self.tcp.server.farewell()) {
+        match (farewell(&self.tcp.client), farewell(&self.tcp.server)) {
             (Some(client), Some(server)) if is_before(server, client) => Some((Side::Server, server)),
             (None, Some(server)) => Some((Side::Server, server)),
             (client, _) => client.map(|mark| (Side::Client, mark)),
@@ -42,6 +42,11 @@ impl Facts {
         let before = Side::BOTH.into_iter().filter_map(|s| heard_before(self, s, owed)).max()?;
         Some(owed - before)
     }
+}
+
+/// As [`TcpFacts::farewell`].
+fn farewell(tcp: &TcpFacts) -> Option<Mark> {
+    if tcp.rst.is_none() { tcp.fin } else { tcp.farewell() }
 }
 
 /// In time, and at the same time in the capture.

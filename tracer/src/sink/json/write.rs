@@ -59,8 +59,8 @@ pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
     seconds: [Option<(i64, [u8; 19])>; 16],
-    /// The last timestamp and how it was written, its last quote and a comma with it.
-    last: Option<(Timestamp, [u8; 32], usize)>,
+    /// The last two timestamps and how they were written, the last quote and a comma with it.
+    last: [Option<(Timestamp, [u8; 32], usize)>; 2],
 }
 
 impl Writer {
@@ -219,11 +219,11 @@ impl Writer {
 
     /// Behind the quote.
     fn moment(&mut self, at: Timestamp) {
-        // What shows the end has its time.
-        if let Some((same, text, len)) = &self.last
-            && *same == at
-        {
-            return self.buf.extend_from_slice(text.get(..*len).unwrap_or_default());
+        // What shows the end has its time, and only that of the beginning stands between them.
+        for (same, text, len) in self.last.iter().flatten() {
+            if *same == at {
+                return self.buf.extend_from_slice(text.get(..*len).unwrap_or_default());
+            }
         }
         let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
         let Some(written) = self.second(second) else {
@@ -246,7 +246,8 @@ impl Writer {
         };
         text[end..end + 3].copy_from_slice(b"Z\",");
         self.buf.extend_from_slice(&text[..end + 3]);
-        self.last = Some((at, text, end + 3));
+        self.last.swap(0, 1);
+        self.last[0] = Some((at, text, end + 3));
     }
 
     /// How a second is written, where its year has four digits.
@@ -406,6 +407,23 @@ mod tests {
             86_399_999_999_999,
         ] {
             assert_eq!(line(|w| w.time("t", Timestamp(ns)))["t"], Timestamp(ns).to_string());
+        }
+    }
+
+    #[test]
+    fn times_again() {
+        let times = [5, 7, 5, 9, 7, 5, 5].map(Timestamp);
+        let told = line(|w| {
+            w.array("t");
+            for at in times {
+                w.element();
+                w.time("at", at);
+                w.end();
+            }
+            w.end_array();
+        });
+        for (n, at) in times.iter().enumerate() {
+            assert_eq!(told["t"][n]["at"], at.to_string());
         }
     }
 
