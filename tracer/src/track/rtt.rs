@@ -17,7 +17,7 @@ pub struct RoundTrips {
 
 impl RoundTrips {
     /// One more round trip.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&mut self, rtt: Span) {
         let us = rtt.as_micros();
         self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
