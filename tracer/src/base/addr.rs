@@ -1,4 +1,5 @@
 //! IP addresses and endpoints in one fixed size, so that flow keys compare and hash without a branch.
+use super::{Octets, Short, pair};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -41,6 +42,22 @@ impl Addr {
         v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4)
     }
 
+    /// Appends its text, where it is IPv4: most are, and there are many to write. Else nothing.
+    #[inline]
+    pub fn put_v4(self, text: &mut impl Octets) -> bool {
+        let Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) = self else { return false };
+        for octet in [a, b, c] {
+            let [tens, ones] = pair(u32::from(octet % 100));
+            match octet {
+                0..10 => text.put(&[ones, b'.']),
+                10..100 => text.put(&[tens, ones, b'.']),
+                _ => text.put(&[b'0' + octet / 100, tens, ones, b'.']),
+            }
+        }
+        text.put_number(d.into());
+        true
+    }
+
     /// Whether this is IPv4 (mapped).
     #[must_use]
     pub fn is_v4(self) -> bool {
@@ -77,51 +94,8 @@ impl From<Ipv4Addr> for Addr {
 
 impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip() {
-            IpAddr::V4(v4) => {
-                let mut text = Text::default();
-                text.v4(v4);
-                f.pad(text.as_str())
-            }
-            IpAddr::V6(v6) => v6.fmt(f),
-        }
-    }
-}
-
-/// Room for an IPv4 endpoint's text: a capture's worth of them is written, which the general way takes long for.
-#[derive(Default)]
-struct Text {
-    octets: [u8; 21],
-    len: usize,
-}
-
-impl Text {
-    fn push(&mut self, octet: u8) {
-        if let Some(place) = self.octets.get_mut(self.len) {
-            *place = octet;
-            self.len += 1;
-        }
-    }
-
-    fn number(&mut self, n: u16) {
-        for power in [10_000, 1_000, 100, 10, 1] {
-            if n >= power || power == 1 {
-                self.push(b'0' + (n / power % 10) as u8);
-            }
-        }
-    }
-
-    fn v4(&mut self, addr: Ipv4Addr) {
-        for (i, octet) in addr.octets().into_iter().enumerate() {
-            if i > 0 {
-                self.push(b'.');
-            }
-            self.number(octet.into());
-        }
-    }
-
-    fn as_str(&self) -> &str {
-        self.octets.get(..self.len).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
+        let mut text = Short::default();
+        if self.put_v4(&mut text) { f.pad(text.as_str()) } else { Ipv6Addr::from(self.0).fmt(f) }
     }
 }
 
@@ -140,19 +114,27 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl Endpoint {
+    /// Appends its text, where it is IPv4. Else nothing.
+    #[inline]
+    pub fn put_v4(self, text: &mut impl Octets) -> bool {
+        let is_v4 = self.addr.put_v4(text);
+        if is_v4 {
+            text.put(b":");
+            text.put_number(self.port.into());
+        }
+        is_v4
+    }
+}
+
 impl fmt::Display for Endpoint {
     /// `10.0.0.7:4222`, `[2001:db8::1]:4222`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr.ip() {
-            IpAddr::V4(v4) => {
-                let mut text = Text::default();
-                text.v4(v4);
-                text.push(b':');
-                text.number(self.port);
-                f.write_str(text.as_str())
-            }
-            IpAddr::V6(v6) => write!(f, "[{v6}]:{}", self.port),
+        let mut text = Short::default();
+        if self.put_v4(&mut text) {
+            return f.write_str(text.as_str());
         }
+        write!(f, "[{}]:{}", self.addr, self.port)
     }
 }
 

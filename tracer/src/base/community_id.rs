@@ -1,11 +1,16 @@
 //! Community ID v1 flow hash (Corelight's specification), as other tools print it.
-use super::Endpoint;
+use super::{Addr, Endpoint};
 use base64::Engine as _;
 use sha1::{Digest as _, Sha1};
 
-/// `1:` and the base64 SHA-1 of seed 0, the ordered endpoints and protocol 6 (TCP).
+/// `1:` and the base64 SHA-1 of seed 0, the ordered endpoints and protocol 6 (TCP): ASCII.
 #[must_use]
-pub fn community_id(a: Endpoint, b: Endpoint) -> String {
+pub fn community_id(a: Endpoint, b: Endpoint) -> [u8; 30] {
+    if let (Some(a), Some(b)) = (v4(a), v4(b)) {
+        let ([_, _, a, b, c, d, p, q], [_, _, e, f, g, h, r, s]) =
+            (a.min(b).to_be_bytes(), a.max(b).to_be_bytes());
+        return hashed(&[0, 0, a, b, c, d, e, f, g, h, 6, 0, p, q, r, s]);
+    }
     let (room_a, room_b) = (&mut [0; 18], &mut [0; 18]);
     let (a, b) = (octets(a, room_a), octets(b, room_b));
     let (low, high) = if a <= b { (a, b) } else { (b, a) };
@@ -20,12 +25,23 @@ pub fn community_id(a: Endpoint, b: Endpoint) -> String {
             len += part.len();
         }
     }
-    let hash = Sha1::digest(all.get(..len).unwrap_or_default());
+    hashed(all.get(..len).unwrap_or_default())
+}
+
+/// Address and port as one number, where it is IPv4: it orders as its octets do.
+fn v4(end: Endpoint) -> Option<u64> {
+    let Addr([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) = end.addr else { return None };
+    let [p, q] = end.port.to_be_bytes();
+    Some(u64::from_be_bytes([0, 0, a, b, c, d, p, q]))
+}
+
+fn hashed(octets: &[u8]) -> [u8; 30] {
+    let hash = Sha1::digest(octets);
     let mut id = *b"1:............................";
     let [_, _, room @ ..] = &mut id;
     let written = base64::engine::general_purpose::STANDARD.encode_slice(hash, room);
     debug_assert_eq!(written, Ok(room.len()));
-    String::from_utf8_lossy(&id).into_owned()
+    id
 }
 
 /// Address octets in their own family's length, then the port: the order the specification sorts by.
@@ -43,9 +59,9 @@ mod tests {
     #[test]
     fn published_vector() {
         // The specification's own TCP example.
-        let a = Endpoint { addr: crate::base::Addr::v4([128, 232, 110, 120]), port: 34855 };
-        let b = Endpoint { addr: crate::base::Addr::v4([66, 35, 250, 204]), port: 80 };
-        assert_eq!(community_id(a, b), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+        let a = Endpoint { addr: Addr::v4([128, 232, 110, 120]), port: 34855 };
+        let b = Endpoint { addr: Addr::v4([66, 35, 250, 204]), port: 80 };
+        assert_eq!(&community_id(a, b), b"1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
         assert_eq!(community_id(b, a), community_id(a, b));
     }
 }

@@ -1,4 +1,5 @@
 //! Points in time and spans, in nanoseconds. Time always comes with the input; nothing here reads a clock.
+use super::{Octets, Short};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -58,43 +59,63 @@ impl Span {
     }
 }
 
-impl fmt::Display for Span {
-    /// For people: `180 µs`, `2.0 ms`, `10.1 s`, `4 min 5 s`, `2 h 3 min`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Span {
+    /// Appends it for people: `180 µs`, `2.0 ms`, `10.1 s`, `4 min 5 s`, `2 h 3 min`.
+    pub fn put(self, text: &mut impl Octets) {
         let ns = self.0.unsigned_abs();
         if self.0 < 0 {
-            f.write_str("-")?;
+            text.put(b"-");
         }
         match ns {
-            0..1_000_000 => write!(f, "{} µs", ns / 1_000),
+            0..1_000_000 => {
+                text.put_number(ns / 1_000);
+                text.put(" µs".as_bytes());
+            }
             1_000_000..1_000_000_000 => {
-                tenths(f, ns, 1_000_000)?;
-                f.write_str(" ms")
+                tenths(text, ns, 1_000_000);
+                text.put(b" ms");
             }
             1_000_000_000..60_000_000_000 => {
-                tenths(f, ns, 1_000_000_000)?;
-                f.write_str(" s")
+                tenths(text, ns, 1_000_000_000);
+                text.put(b" s");
             }
             60_000_000_000..3_600_000_000_000 => {
                 let s = ns / 1_000_000_000;
-                write!(f, "{} min {} s", s / 60, s % 60)
+                text.put_number(s / 60);
+                text.put(b" min ");
+                text.put_number(s % 60);
+                text.put(b" s");
             }
             _ => {
                 let min = ns / 60_000_000_000;
-                write!(f, "{} h {} min", min / 60, min % 60)
+                text.put_number(min / 60);
+                text.put(b" h ");
+                text.put_number(min % 60);
+                text.put(b" min");
             }
         }
     }
 }
 
+impl fmt::Display for Span {
+    /// As [`Span::put`] writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Short::default();
+        self.put(&mut text);
+        f.write_str(text.as_str())
+    }
+}
+
 /// `ns / unit` as `{:.1}` writes it, without the long way of floating point. In the middle of two tenths that way alone knows
 /// which is nearer.
-fn tenths(f: &mut fmt::Formatter<'_>, ns: u64, unit: u64) -> fmt::Result {
+#[inline]
+fn tenths(text: &mut impl Octets, ns: u64, unit: u64) {
     if ns % (unit / 10) == unit / 20 {
-        return write!(f, "{:.1}", ns as f64 / unit as f64);
+        return text.put(format!("{:.1}", ns as f64 / unit as f64).as_bytes());
     }
     let tenths = (ns + unit / 20) / (unit / 10);
-    write!(f, "{}.{}", tenths / 10, tenths % 10)
+    text.put_number(tenths / 10);
+    text.put(&[b'.', b'0' + (tenths % 10) as u8]);
 }
 
 /// Text that is no duration.
@@ -223,5 +244,6 @@ mod tests {
         assert_eq!(Span::micros(180).to_string(), "180 µs");
         assert_eq!(Span::secs(245).to_string(), "4 min 5 s");
         assert_eq!(Span::secs(7380).to_string(), "2 h 3 min");
+        assert_eq!(Span(i64::MIN).to_string(), "-2562047 h 47 min");
     }
 }

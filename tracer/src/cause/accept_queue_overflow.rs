@@ -9,6 +9,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "SYNs or handshakes dropped since the server doesn't accept",
     explain: EXPLAIN,
+    needs: &[Symptom::ServerMute],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

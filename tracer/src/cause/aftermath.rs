@@ -3,7 +3,7 @@
 use super::libraries::{Library, library};
 use super::{Case, known_bug, remedy};
 use crate::base::Span;
-use crate::event::{Cause, Family, Handshake, Kind, Pace, Reconnect, Tried};
+use crate::event::{Cause, Family, Handshake, Kind, Pace, Reconnect, Text, Tried};
 
 /// A loss that was noticed sooner needs no shorter PING interval.
 const SOON: Span = Span::secs(30);
@@ -12,11 +12,11 @@ const SOON: Span = Span::secs(30);
 pub fn complete(case: &Case<'_>, cause: &mut Cause, defect: bool) {
     let mut steps: Vec<String> = Vec::new();
     if let Some(evidence) = announced(case) {
-        cause.why_not.push(evidence);
+        cause.why_not.push(evidence.into());
         steps.push(advertise(case));
     }
     if defect && cause.code != known_bug::RULE.code {
-        cause.why_not.extend(known_bug::hints(case));
+        cause.why_not.extend(known_bug::hints(case).into_iter().map(Text::from));
     }
     steps.extend(never_back(case, cause.code));
     // Told once, at the connection that was lost, not again at each attempt since.
@@ -26,10 +26,11 @@ pub fn complete(case: &Case<'_>, cause: &mut Cause, defect: bool) {
         steps.extend(noticed_late(case, reconnect, &cause.fix));
         steps.extend(other_wait(case, reconnect));
         if let Some((before, after)) = reconnect.subscriptions.filter(|(before, after)| after < before) {
-            cause.why_not.push(format!(
+            let line = format!(
                 "not all is as before: the new connection has {after} of the {before} subscriptions; the library restores its \
                  own, so the rest were the application's to make again"
-            ));
+            );
+            cause.why_not.push(line.into());
         }
     }
     for step in steps {

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::Auth,
     title: "the JWT's time is over",
     explain: EXPLAIN,
+    needs: &[Symptom::Told],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

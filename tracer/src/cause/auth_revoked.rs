@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::Auth,
     title: "revoked or removed while connected",
     explain: EXPLAIN,
+    needs: &[Symptom::Told],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

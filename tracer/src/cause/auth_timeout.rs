@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::Auth,
     title: "no CONNECT in time",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::Auth,
     title: "credentials, account, connection type, source address, leaf permissions",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::Mqtt],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::Normal,
     title: "the client closed in good order or by its own choice",
     explain: EXPLAIN,
+    needs: &[Symptom::ClientLeft, Symptom::Tls],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -77,7 +78,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     let goodbye = case.goodbye_evidence(Side::Client);
     let mut finding =
-        Finding::new(confidence, say!(case, "{client} closed its connection to {} {how}", case.server()))
+        Finding::new(confidence, say!(case, [client, " closed its connection to ", case.server(), " ", how]))
             .because(goodbye)
             .why_not("not the server: it said no -ERR and did not close first");
     finding.why_not.extend(case.network_fine());

@@ -9,6 +9,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "the last attempt before the client stopped trying",
     explain: EXPLAIN,
+    needs: &[Symptom::AttemptFailed, Symptom::NotTaken],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::Normal,
     title: "the client's process ended without closing (exit, signal)",
     explain: EXPLAIN,
+    needs: &[Symptom::ClientLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

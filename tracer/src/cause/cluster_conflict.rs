@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "route, gateway or leaf link refused or replaced: names, duplicates, loops, versions, accounts",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLink],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

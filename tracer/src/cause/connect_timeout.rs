@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "the client left before the server could answer",
     explain: EXPLAIN,
+    needs: &[Symptom::AttemptFailed, Symptom::NotTaken, Symptom::NoConnect],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

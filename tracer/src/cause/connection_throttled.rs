@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "the server's rate limit for TLS connections",
     explain: EXPLAIN,
+    needs: &[Symptom::Told],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "replaced by another with the same id (MQTT)",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a filter discards packets",
     explain: EXPLAIN,
+    needs: &[Symptom::FellSilent],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -161,12 +162,12 @@ fn fix(case: &Case<'_>) -> Vec<String> {
     steps
 }
 
-fn why_not(case: &Case<'_>) -> Vec<String> {
+fn why_not(case: &Case<'_>) -> Vec<Text> {
     let mut lines = Vec::new();
     if let Some(mark) = case.around.pair_answers.or(case.around.host_answers) {
-        lines.push(say!(case, "not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number()));
+        lines.push(say!(case, "not a dead host or link: the same host answered elsewhere (packet {})", mark.frame.number()).into());
     }
-    lines.push(say!(case, "not the NATS server's choice: {} sent no -ERR, no FIN and no RST that was heard", case.server()));
+    lines.push(say!(case, "not the NATS server's choice: {} sent no -ERR, no FIN and no RST that was heard", case.server()).into());
     lines
 }
 

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a filter answers with a reset or an ICMP rejection",
     explain: EXPLAIN,
+    needs: &[Symptom::AttemptFailed, Symptom::Reset, Symptom::Icmp, Symptom::KernelTells],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

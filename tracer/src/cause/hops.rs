@@ -1,6 +1,6 @@
 //! What lies between the ends: a proxy, a balancer, a NAT; and whether it, not an end, made the close.
 use super::Case;
-use crate::base::{Addr, Side, Span};
+use crate::base::{Addr, Short, Side, Span};
 use crate::event::{Evidence, Handshake, Joint, Maker};
 use std::net::IpAddr;
 
@@ -26,6 +26,11 @@ impl Case<'_> {
     /// The client's address as the server sees it, where that is another one than here.
     fn seen_as(&self) -> Option<Addr> {
         let (_, info) = self.facts.nats.info.as_ref()?;
+        // Nearly every server sees the client as it is seen here.
+        let mut here = Short::default();
+        if self.facts.client.addr.put_v4(&mut here) && here.octets() == info.client_ip.as_bytes() {
+            return None;
+        }
         let seen: IpAddr = info.client_ip.parse().ok()?;
         let seen = Addr::from(seen);
         // What the server writes of its own host may be any of its addresses.

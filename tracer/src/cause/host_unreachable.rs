@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "routers say that the host or network can't be reached",
     explain: EXPLAIN,
+    needs: &[Symptom::Icmp, Symptom::KernelTells],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

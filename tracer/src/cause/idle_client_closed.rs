@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "closed for silence on purpose (MQTT keepalive and the like)",
     explain: EXPLAIN,
+    needs: &[Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

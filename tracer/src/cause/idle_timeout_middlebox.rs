@@ -9,6 +9,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a NAT, balancer or stateful filter forgot an idle connection",
     explain: EXPLAIN,
+    needs: &[Symptom::Reset, Symptom::FellSilent, Symptom::Quiet],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -128,7 +129,7 @@ fn closed(case: &Case<'_>) -> Option<Silence> {
 }
 
 /// Devices with a shorter limit would cut any client.
-const LEAST: Span = Span::secs(4);
+pub const LEAST: Span = Span::secs(4);
 
 /// How sure it is that a device's limit, not an end, closed out of a silence.
 fn timed_out(case: &Case<'_>, silence: &Silence) -> f64 {

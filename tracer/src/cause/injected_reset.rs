@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a reset that neither end sent",
     explain: EXPLAIN,
+    needs: &[Symptom::Reset],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

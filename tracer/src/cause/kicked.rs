@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::Normal,
     title: "the server closed one connection by an operator's act (kick, a reload that removed the user) while serving others",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

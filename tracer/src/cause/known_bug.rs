@@ -12,6 +12,16 @@ pub static RULE: Rule = Rule {
     family: Family::VersionOrProtocol,
     title: "a known defect of that version",
     explain: EXPLAIN,
+    needs: &[
+        Symptom::Told,
+        Symptom::ServerLeft,
+        Symptom::FellSilent,
+        Symptom::ProcessEnd,
+        Symptom::Proxied,
+        Symptom::OpenPings,
+        Symptom::ServerMute,
+        Symptom::SettingsTold,
+    ],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

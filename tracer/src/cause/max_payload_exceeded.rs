@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::SlowConsumer,
     title: "a message over the limit",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "limit lowered under existing subscriptions",
     explain: EXPLAIN,
+    needs: &[Symptom::Told],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

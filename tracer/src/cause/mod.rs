@@ -1,9 +1,19 @@
 //! F4: why a connection ended. One file a cause: its rule, its text, its fix and its cases. A rule sees a finished
 //! [`Case`] of facts, never a byte and never a table; all rules run, the strongest wins, the rest become `also`.
-/// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed.
+/// `format!` for the texts of a rule: empty, and free of cost, while the case is only weighed. What is said of most closes is given
+/// as a list of its parts, `say!(case, [client, " left after ", age])`, which are written one after the other without `fmt`.
 macro_rules! say {
+    ($case:expr, [$($part:expr),+ $(,)?]) => {
+        if $case.speaks {
+            let mut text = Vec::with_capacity(crate::cause::said::ROOM);
+            $(crate::cause::said::Part::put(&$part, &mut text);)+
+            crate::cause::said::together(text)
+        } else {
+            String::new()
+        }
+    };
     ($case:expr, $($text:tt)+) => {
-        if $case.speaks { crate::cause::said(format_args!($($text)+)) } else { String::new() }
+        if $case.speaks { crate::cause::said::said(format_args!($($text)+)) } else { String::new() }
     };
 }
 
@@ -14,10 +24,12 @@ pub mod libraries;
 mod overload;
 mod prelude;
 pub mod remedy;
+mod said;
 mod seen;
 pub mod server_error;
 #[cfg(test)]
 mod stories;
+mod symptom;
 #[cfg(test)]
 mod testing;
 mod unread;
@@ -25,9 +37,10 @@ mod verdict;
 mod weigh;
 
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient};
-use std::fmt::{self, Write as _};
+use crate::event::{Around, Close, Evidence, Facts, Family, KnownClient, Text};
+use std::fmt;
 
+pub use symptom::{Symptom, Symptoms};
 pub use unknown::UNKNOWN;
 pub use verdict::{Verdict, judge, weigh};
 pub use weigh::reported;
@@ -38,6 +51,9 @@ macro_rules! rules {
 
         /// Every rule, in the contract's order: ties go to the earlier one.
         pub static RULES: &[&Rule] = &[$(&$name::RULE),+];
+
+        /// What each of them needs, in the same order.
+        const NEEDS: &[Symptoms] = &[$(Symptoms::all($name::RULE.needs)),+];
     };
 }
 
@@ -72,6 +88,8 @@ pub struct Rule {
     /// What `natstrace explain CODE` prints: what it is, how it looks on the wire, what else it could be, the fix step by
     /// step, what to check next.
     pub explain: &'static str,
+    /// It fires only where one of these shows; where none does it isn't asked.
+    pub needs: &'static [Symptom],
     /// Decides. It is asked twice: first all rules weigh the case without a word, then the winner alone finds its texts (`say!`).
     pub judge: fn(&Case<'_>) -> Judgement,
     /// At least one case that fires and one that stays silent.
@@ -99,7 +117,7 @@ pub struct Finding {
     /// One step an entry.
     pub fix: Vec<String>,
     /// Answers to the next question.
-    pub why_not: Vec<String>,
+    pub why_not: Vec<Text>,
     /// Another member of the same family that fits nearly as well.
     pub also: Vec<(&'static str, f64)>,
 }
@@ -108,12 +126,13 @@ impl Finding {
     /// A finding with its sentence.
     #[must_use]
     pub fn new(confidence: f64, summary: impl Into<String>) -> Self {
+        let summary = summary.into();
         Self {
             confidence,
-            summary: summary.into(),
-            evidence: Vec::new(),
+            evidence: room(&summary),
             fix: Vec::new(),
-            why_not: Vec::new(),
+            why_not: room(&summary),
+            summary,
             also: Vec::new(),
         }
     }
@@ -143,7 +162,7 @@ impl Finding {
 
     /// Adds an answer to the next question.
     #[must_use]
-    pub fn why_not(mut self, line: impl Into<String>) -> Self {
+    pub fn why_not(mut self, line: impl Into<Text>) -> Self {
         if !self.is_mute() {
             self.why_not.push(line.into());
         }
@@ -156,6 +175,11 @@ impl Finding {
         self.also.push((code, confidence));
         self
     }
+}
+
+/// Room for what most verdicts have, where there will be some.
+fn room<T>(summary: &str) -> Vec<T> {
+    Vec::with_capacity(if summary.is_empty() { 0 } else { 3 })
 }
 
 /// Server settings, assumed defaults unless told otherwise (`--assume`, monitoring).
@@ -290,11 +314,4 @@ impl fmt::Display for Named<'_> {
         end.fmt(f)?;
         f.write_str(")")
     }
-}
-
-/// A text of a rule, with room for most from the start.
-fn said(text: fmt::Arguments<'_>) -> String {
-    let mut said = String::with_capacity(160);
-    let _ = said.write_fmt(text); // a String takes everything
-    said
 }

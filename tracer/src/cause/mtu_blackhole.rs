@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "only large packets die",
     explain: EXPLAIN,
+    needs: &[Symptom::Owed],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

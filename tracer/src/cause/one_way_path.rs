@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "one direction dies, no proof that a filter does it",
     explain: EXPLAIN,
+    needs: &[Symptom::FellSilent],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "loss so heavy that timers ran out",
     explain: EXPLAIN,
+    needs: &[Symptom::Repeats, Symptom::Owed],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

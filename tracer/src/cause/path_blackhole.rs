@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "both directions die between two hosts, no sign of a filter",
     explain: EXPLAIN,
+    needs: &[Symptom::FellSilent],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

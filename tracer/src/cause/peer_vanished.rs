@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "the other host is gone (power, link), also for others",
     explain: EXPLAIN,
+    needs: &[Symptom::FellSilent],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::VersionOrProtocol,
     title: "bad verb, arguments, JSON, control line too long, headers or protocol version unsupported, bad PROXY header",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::Garbled],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::NetworkInterruption,
     title: "a proxy or balancer between client and server closed the connection",
     explain: EXPLAIN,
+    needs: &[Symptom::OtherLeg],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

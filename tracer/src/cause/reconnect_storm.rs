@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ClientConfig,
     title: "part of a storm of attempts",
     explain: EXPLAIN,
+    needs: &[Symptom::AttemptFailed, Symptom::NotTaken],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -2,7 +2,7 @@
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{
-    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Unanswered,
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Text, Unanswered,
 };
 
 impl<'a> Case<'a> {
@@ -267,7 +267,7 @@ impl<'a> Case<'a> {
 
     /// The reason why the network is out of it, where the packets show that.
     #[must_use]
-    pub fn network_fine(&self) -> Option<String> {
+    pub fn network_fine(&self) -> Option<Text> {
         let tcp = &self.facts.tcp;
         if tcp.client.packets == 0 || tcp.server.packets == 0 || self.facts.icmp.iter().any(|i| i.count > 0) {
             return None;
@@ -278,29 +278,42 @@ impl<'a> Case<'a> {
             return None;
         }
         let rtt = self.facts.rtt?;
-        Some(say!(
-            self,
-            "not the network: {repeats} of {packets} segments repeated, round trip {} (median) up to the end",
-            Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX))
-        ))
+        Some(
+            say!(
+                self,
+                [
+                    "not the network: ",
+                    repeats,
+                    " of ",
+                    packets,
+                    " segments repeated, round trip ",
+                    Span::micros(i64::try_from(rtt.median_us).unwrap_or(i64::MAX)),
+                    " (median) up to the end"
+                ]
+            )
+            .into(),
+        )
     }
 
     /// Why a filter is out of it: the end that closed said so itself.
     #[must_use]
-    pub fn no_filter(&self, side: Side) -> Option<String> {
+    pub fn no_filter(&self, side: Side) -> Option<Text> {
         let tcp = &self.facts.tcp[side];
         match (self.close.kind, tcp.fin, tcp.rst) {
             (Kind::Fin, Some(fin), _) if fin.is_kernel() => {
-                Some(say!(self, "not a firewall: {} itself closed its socket", self.end(side)))
+                Some(say!(self, "not a firewall: {} itself closed its socket", self.end(side)).into())
             }
-            (Kind::Fin, Some(fin), _) => Some(say!(
-                self,
-                "not a firewall: {} itself sent FIN in sequence (packet {})",
-                self.end(side),
-                fin.frame.number()
-            )),
+            (Kind::Fin, Some(fin), _) => Some(
+                say!(
+                    self,
+                    "not a firewall: {} itself sent FIN in sequence (packet {})",
+                    self.end(side),
+                    fin.frame.number()
+                )
+                .into(),
+            ),
             (Kind::Rst, _, Some(rst)) if rst.ttl_known && rst.ttl_delta == 0 && rst.sender_went_on == 0 => {
-                Some(say!(self, "not a forged reset: same TTL as all segments of {}", self.end(side)))
+                Some(say!(self, "not a forged reset: same TTL as all segments of {}", self.end(side)).into())
             }
             _ => None,
         }
@@ -308,14 +321,14 @@ impl<'a> Case<'a> {
 
     /// Why this host's filter is out of it: its kernel tells of what it discards, and told of nothing.
     #[must_use]
-    pub fn no_local_filter(&self) -> Option<String> {
+    pub fn no_local_filter(&self) -> Option<Text> {
         let host = self.facts.host.as_ref().filter(|h| self.went_silent() && h.probes.drops)?;
         let side = host.here().filter(|_| host.filtered().next().is_none() && host.rules.is_empty())?;
         let addr = self.facts.endpoint(side).addr;
         Some(say!(
             self,
             "not a filter on {addr}: its kernel tells of discarded packets, and told of none of this connection"
-        ))
+        ).into())
     }
 
     /// Evidence for a FIN or RST of that end.
@@ -330,7 +343,7 @@ impl<'a> Case<'a> {
         };
         Some(Evidence::packet(
             mark,
-            say!(self, "{word} from the {side}, {} after the connection began", self.age()),
+            say!(self, [word, " from the ", side, ", ", self.age(), " after the connection began"]),
         ))
     }
 

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerShutdown,
     title: "the server was killed, panicked, or its host was reset: no goodbye",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::ProcessEnd],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -166,8 +166,9 @@ pub fn told(case: &Case<'_>, code: &str) -> Option<Told> {
 }
 
 /// Something was said that may be a reason: most connections end without a word, and nearly every rule asks for one.
+#[must_use]
 #[inline]
-fn may_be_told(case: &Case<'_>) -> bool {
+pub fn may_be_told(case: &Case<'_>) -> bool {
     let nats = &case.facts.nats;
     !nats.errors.is_empty() || nats.ws_close.server.is_some() || case.around.server_reason.is_some()
 }
@@ -267,7 +268,7 @@ fn from_monitoring(case: &Case<'_>) -> Option<Told> {
     } else {
         clean(&said.stands)
     };
-    let evidence = Evidence { at: said.at, frame: None, source: Source::Server, text: words };
+    let evidence = Evidence { at: said.at, frame: None, source: Source::Server, text: words.into() };
     Some(Told { code, text, confidence: 0.97, evidence })
 }
 

@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerShutdown,
     title: "the server announced lame duck (INFO ldm), then closed its clients one by one",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::Leaving],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

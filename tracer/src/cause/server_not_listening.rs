@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerShutdown,
     title: "refused: nobody listens there",
     explain: EXPLAIN,
+    needs: &[Symptom::AttemptFailed, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerShutdown,
     title: "the server was killed by the kernel's OOM killer",
     explain: EXPLAIN,
+    needs: &[Symptom::ProcessEnd],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -7,6 +7,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerShutdown,
     title: "the server stopped in good order (offline also when stop and crash can't be told apart)",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::Leaving],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

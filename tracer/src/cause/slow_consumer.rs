@@ -9,6 +9,7 @@ pub static RULE: Rule = Rule {
     family: Family::SlowConsumer,
     title: "write deadline or max_pending",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::FellSilent, Symptom::WindowShut],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -234,7 +235,7 @@ fn share(subject: &str, bytes: u64, of: u64) -> String {
 }
 
 /// Whether the network has a part in it.
-fn network(case: &Case<'_>) -> Option<String> {
+fn network(case: &Case<'_>) -> Option<Text> {
     let sent = &case.facts.tcp.server;
     let rtt = case.facts.rtt?;
     let (median, most) = (rtt.median_us as f64 / 1e3, rtt.max_us as f64 / 1e3);
@@ -245,20 +246,19 @@ fn network(case: &Case<'_>) -> Option<String> {
             "not the client alone: {} of {} segments to it were repeated, round trip {median:.1} ms (up to {most:.1} ms): the network \
              slowed it down too",
             sent.retransmits, sent.packets
-        ));
+        ).into());
     }
     Some(say!(
         case,
         "not the network: the client's kernel went on acknowledging, round trip {median:.1} ms, {} of {} segments repeated",
         sent.retransmits, sent.packets
-    ))
+    ).into())
 }
 
 /// How sure by the packets alone.
 fn weight(case: &Case<'_>) -> f64 {
     let (held, sent) = (&case.facts.tcp.client.zero_window, &case.facts.tcp.server);
-    let limit = Span(case.settings.write_deadline.0 / 10 * 9);
-    let long = held.longest >= limit;
+    let long = held_long(case);
     let behind = sent.fin_behind_data;
     let owes_reading = sent.unanswered.is_some_and(|u| u.owed == Owed::Window);
     let server = case.ended_by(Side::Server);
@@ -280,6 +280,11 @@ fn weight(case: &Case<'_>) -> f64 {
         Kind::Timeout if long => 0.6,
         _ => 0.0,
     }
+}
+
+/// The client's window was closed for as long as the server waits, or nearly.
+pub fn held_long(case: &Case<'_>) -> bool {
+    case.facts.tcp.client.zero_window.longest >= Span(case.settings.write_deadline.0 / 10 * 9)
 }
 
 /// The server is known to hold less than the default for a client.

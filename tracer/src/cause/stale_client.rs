@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::SlowConsumer,
     title: "the server gave up on PONGs (the client hangs)",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::OpenPings],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "the client gave up on PONGs (the server hangs or is overloaded)",
     explain: EXPLAIN,
+    needs: &[Symptom::OpenPings, Symptom::LatePong],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -85,7 +86,7 @@ fn judge(case: &Case<'_>) -> Judgement {
         .because(case.goodbye_evidence(Side::Client))
         .because(overload::evidence(case));
     finding.fix = fix(case);
-    finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".to_owned());
+    finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".into());
     finding.why_not.extend(case.network_fine());
     Yes(finding)
 }

@@ -1,5 +1,7 @@
 //! Finished cases made by hand: a healthy session of a Go client, bent by each rule's cases into what they need.
-use super::{Case, Judgement, RULES, Settings, judge, weigh};
+pub use super::Case;
+use super::verdict::fires_in_vain;
+use super::{Judgement, RULES, Settings, Symptoms, judge, weigh};
 pub use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 pub use crate::event::*;
 pub use crate::nats::{Connect, Info};
@@ -455,6 +457,8 @@ fn weighs_as_it_speaks(case: &Case<'_>) {
     for rule in RULES {
         assert_eq!(found(&silent, rule), found(case, rule), "{}", rule.code);
     }
+    // Who isn't asked has nothing to say. Weighing checks it again, in debug builds: for the goldens and all else that they judge.
+    assert_eq!(fires_in_vain(case, Symptoms::of(case)), None);
 }
 
 /// What others met at the same time weighs nothing, and is told by those verdicts alone that say so.
@@ -482,7 +486,8 @@ fn sound(cause: &Cause, of: &str) {
     assert!(cause.also.iter().all(|a| a.0 != cause.code && super::rule(a.0).is_some()), "{of}: {told}");
     assert!(cause.also.len() <= 4 && cause.also.windows(2).all(|w| w[0].1 >= w[1].1), "{of}: {told}");
     assert!(!cause.fix.is_empty() || cause.family == Family::Normal, "{of}: no fix: {told}");
-    for text in cause.fix.iter().chain(&cause.why_not).chain([&cause.summary]) {
+    let why_not = cause.why_not.iter().map(|text| &**text);
+    for text in cause.fix.iter().map(|text| &**text).chain(why_not).chain([&*cause.summary]) {
         for wrong in NO_SUCH_SETTING {
             assert!(!text.contains(wrong), "{of}: {wrong} does not exist: {text}");
         }

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::VersionOrProtocol,
     title: "certificate, version, timeout, TLS to a plain listener",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft, Symptom::Garbled, Symptom::Tls],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::VersionOrProtocol,
     title: "a plain client on a TLS listener",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::ServerLeft],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -11,6 +11,7 @@ pub static RULE: Rule = Rule {
     family: Family::Unknown,
     title: "what was seen names no cause",
     explain: EXPLAIN,
+    needs: &[],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

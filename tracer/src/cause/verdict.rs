@@ -1,6 +1,6 @@
 //! All rules run over one case; the strongest wins, the rest become `also`.
 use super::weigh::{factor, reported, weaknesses};
-use super::{Case, Finding, Judgement, RULES, Rule, aftermath, known_bug, seen, unknown};
+use super::{Case, Finding, Judgement, NEEDS, RULES, Rule, Symptoms, aftermath, known_bug, seen, unknown};
 use crate::base::Side;
 use crate::event::{Cause, Evidence, Source};
 
@@ -35,32 +35,51 @@ pub fn judge(case: &Case<'_>) -> Cause {
     weigh(case).say(case)
 }
 
-/// All rules look at the case; the strongest wins.
+/// All rules that may fire look at the case; the strongest wins.
 #[must_use]
 pub fn weigh(case: &Case<'_>) -> Verdict {
     let case = Case { speaks: false, ..*case };
     let factor = factor(&case);
-    let mut found: Vec<Verdict> = Vec::with_capacity(8);
-    for &rule in RULES.iter().filter(|rule| !std::ptr::eq(**rule, &unknown::RULE)) {
-        if let Judgement::Yes(finding) = (rule.judge)(&case) {
-            let mut verdict = Verdict::of(rule, finding);
-            verdict.confidence = reported(verdict.confidence * factor);
-            verdict.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
-            found.push(verdict);
+    let symptoms = Symptoms::of(&case);
+    debug_assert!(fires_in_vain(&case, symptoms).is_none(), "{:?}", fires_in_vain(&case, symptoms));
+    let mut best: Option<Verdict> = None;
+    let mut rest = Vec::with_capacity(ALSO);
+    let mut defect = false;
+    for rule in symptoms.call() {
+        let Judgement::Yes(finding) = (rule.judge)(&case) else { continue };
+        defect |= std::ptr::eq(rule, &known_bug::RULE);
+        let confidence = reported(finding.confidence * factor);
+        // Of equals, the earlier in the list stays first.
+        if best.as_ref().is_some_and(|best| best.confidence >= confidence) {
+            rest.push((rule.code, confidence));
+            continue;
+        }
+        let mut found = Verdict::of(rule, finding);
+        found.confidence = confidence;
+        found.also.iter_mut().for_each(|a| a.1 = reported(a.1 * factor));
+        if let Some(second) = best.replace(found) {
+            rest.insert(0, (second.rule.code, second.confidence));
         }
     }
-    // A stable sort: of equals, the earlier in the list stays first.
-    found.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    if found.first().is_none_or(|v| v.confidence < CERTAIN_ENOUGH)
+    if best.as_ref().is_none_or(|best| best.confidence < CERTAIN_ENOUGH)
         && let Judgement::Yes(finding) = (unknown::RULE.judge)(&case)
+        && let Some(second) = best.replace(Verdict::of(&unknown::RULE, finding))
     {
-        found.insert(0, Verdict::of(&unknown::RULE, finding));
+        rest.insert(0, (second.rule.code, second.confidence));
     }
-    let defect = found.iter().any(|v| std::ptr::eq(v.rule, &known_bug::RULE));
-    let mut rest = found.into_iter();
-    let winner = rest.next().unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
+    let winner = best.unwrap_or_else(|| Verdict::of(&unknown::RULE, Finding::new(0.01, "")));
     let also = others(&winner, rest);
     Verdict { confidence: reported(winner.confidence), also, defect, weak: factor < 1.0, ..winner }
+}
+
+/// A rule that fires without one of the symptoms it says it needs: it would not have been asked. There is none; `unknown` is asked
+/// where no other is certain.
+#[must_use]
+pub fn fires_in_vain(case: &Case<'_>, symptoms: Symptoms) -> Option<&'static str> {
+    let not_asked =
+        RULES.iter().zip(NEEDS).filter(|(_, needs)| !symptoms.meet(**needs)).map(|(rule, _)| *rule);
+    let mut others = not_asked.filter(|rule| !std::ptr::eq(*rule, &unknown::RULE));
+    others.find(|rule| matches!((rule.judge)(case), Judgement::Yes(_))).map(|rule| rule.code)
 }
 
 impl Verdict {
@@ -110,7 +129,7 @@ impl Verdict {
         let mut why_not = finding.why_not;
         why_not.extend(case.no_local_filter());
         if self.weak {
-            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why)));
+            why_not.extend(weaknesses(case).map(|w| format!("less sure than it could be: {}", w.why).into()));
         }
         let mut cause = Cause {
             code: self.rule.code,
@@ -128,13 +147,12 @@ impl Verdict {
 }
 
 /// Other causes that would fit: those of the other rules, and those the winner names itself.
-fn others(winner: &Verdict, rest: impl Iterator<Item = Verdict>) -> Vec<(&'static str, f64)> {
-    let mut also: Vec<(&'static str, f64)> = Vec::new();
-    let named = winner.also.iter().copied();
-    for (code, confidence) in rest.map(|v| (v.rule.code, v.confidence)).chain(named) {
-        if confidence < WORTH_TELLING || code == winner.rule.code {
-            continue;
-        }
+fn others(winner: &Verdict, rest: Vec<(&'static str, f64)>) -> Vec<(&'static str, f64)> {
+    let mut also = rest;
+    also.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let tells = |(code, confidence): &(&str, f64)| *confidence >= WORTH_TELLING && *code != winner.rule.code;
+    also.retain(tells);
+    for (code, confidence) in winner.also.iter().copied().filter(tells) {
         match also.iter_mut().find(|a| a.0 == code) {
             Some(known) => known.1 = known.1.max(confidence),
             None => also.push((code, confidence)),

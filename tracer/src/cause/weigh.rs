@@ -90,6 +90,31 @@ fn one_sided(case: &Case<'_>) -> bool {
 /// The confidence as it is reported: two digits, never certain, never none.
 #[must_use]
 pub fn reported(confidence: f64) -> f64 {
-    let rounded = (confidence * 100.0).round() / 100.0;
-    if rounded.is_finite() { rounded.clamp(0.01, 0.99) } else { 0.01 }
+    if !confidence.is_finite() {
+        return 0.01;
+    }
+    // As f64::round, which is a call where the processor may lack an instruction for it.
+    let hundredths = confidence.clamp(0.0, 1.0) * 100.0;
+    let whole = f64::from(hundredths as u32);
+    let rounded = if hundredths - whole >= 0.5 { whole + 1.0 } else { whole };
+    (rounded / 100.0).clamp(0.01, 0.99)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reported;
+
+    #[test]
+    fn two_digits() {
+        for thousandths in -500..1_500 {
+            for near in [-1e-9, 0.0, 1e-9] {
+                let confidence = f64::from(thousandths) / 1000.0 + near;
+                let rounded = (confidence * 100.0).round() / 100.0;
+                assert_eq!(reported(confidence), rounded.clamp(0.01, 0.99), "{confidence}");
+            }
+        }
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(reported(odd), 0.01);
+        }
+    }
 }

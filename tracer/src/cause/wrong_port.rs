@@ -8,6 +8,7 @@ pub static RULE: Rule = Rule {
     family: Family::VersionOrProtocol,
     title: "a client on a route, gateway, leaf or monitoring port, another protocol (HTTP) on 4222",
     explain: EXPLAIN,
+    needs: &[Symptom::Told, Symptom::NotTaken, Symptom::Garbled],
     judge,
     #[cfg(test)]
     cases: cases::CASES,

@@ -55,6 +55,7 @@ mod tests {
         family: Family::SlowConsumer,
         title: "the client did not read fast enough",
         explain: "\nThe server closed it.\n",
+        needs: &[],
         judge: no,
         cases: &[],
     };

@@ -1,5 +1,5 @@
 //! A close and its cause, in the words of the outside contract.
-use super::{Evidence, Facts, KnownClient, OtherLeg};
+use super::{Evidence, Facts, KnownClient, OtherLeg, Text};
 use crate::base::{Endpoint, Side, Span, Timestamp};
 
 macro_rules! words {
@@ -212,7 +212,7 @@ pub struct Cause {
     /// Other causes that would fit, with their confidence.
     pub also: Vec<(&'static str, f64)>,
     /// Answers to the next question.
-    pub why_not: Vec<String>,
+    pub why_not: Vec<Text>,
 }
 
 /// What became of the client afterwards.

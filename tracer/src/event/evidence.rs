@@ -1,6 +1,7 @@
 //! What a verdict rests on.
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::num::NonZeroU64;
 
 /// A frame's place: 0-based capture on the command line, 1-based number in it. In eight octets, none of which says that there is
@@ -99,6 +100,9 @@ impl Source {
     }
 }
 
+/// Words for people: put together for this close, or always the same and then only pointed at.
+pub type Text = Cow<'static, str>;
+
 /// One fact in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Evidence {
@@ -109,7 +113,7 @@ pub struct Evidence {
     /// Who says so.
     pub source: Source,
     /// One clause, lower case, with figures; never a secret.
-    pub text: String,
+    pub text: Text,
 }
 
 impl Mark {
@@ -129,7 +133,7 @@ impl Mark {
 impl Evidence {
     /// Seen in a frame, or told by the kernel in its place.
     #[must_use]
-    pub fn packet(mark: Mark, text: impl Into<String>) -> Self {
+    pub fn packet(mark: Mark, text: impl Into<Text>) -> Self {
         if mark.is_kernel() {
             return Self::kernel(mark.at, text);
         }
@@ -138,19 +142,19 @@ impl Evidence {
 
     /// Told by the kernel.
     #[must_use]
-    pub fn kernel(at: Timestamp, text: impl Into<String>) -> Self {
+    pub fn kernel(at: Timestamp, text: impl Into<Text>) -> Self {
         Self { at: Some(at), frame: None, source: Source::Kernel, text: text.into() }
     }
 
     /// Read on this host: processes, rule sets.
     #[must_use]
-    pub fn host(at: Timestamp, text: impl Into<String>) -> Self {
+    pub fn host(at: Timestamp, text: impl Into<Text>) -> Self {
         Self { at: Some(at), frame: None, source: Source::Host, text: text.into() }
     }
 
     /// Seen in the packets, but in no single one.
     #[must_use]
-    pub fn packets(text: impl Into<String>) -> Self {
+    pub fn packets(text: impl Into<Text>) -> Self {
         Self { at: None, frame: None, source: Source::Packet, text: text.into() }
     }
 }

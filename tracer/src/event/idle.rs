@@ -6,8 +6,12 @@ impl Facts {
     /// The first FIN or RST, and whose it was.
     #[must_use]
     pub fn first_farewell(&self) -> Option<(Side, Mark)> {
-        let marks = Side::BOTH.into_iter().filter_map(|side| Some((side, self.tcp[side].farewell()?)));
-        marks.min_by_key(|(side, mark)| (mark.at, mark.frame.number(), *side == Side::Server))
+        // Every close asks, and most have a FIN of each end and no RST: without a list.
+        match (self.tcp.client.farewell(), self.tcp.server.farewell()) {
+            (Some(client), Some(server)) if is_before(server, client) => Some((Side::Server, server)),
+            (None, Some(server)) => Some((Side::Server, server)),
+            (client, _) => client.map(|mark| (Side::Client, mark)),
+        }
     }
 
     /// A goodbye that nothing led to: how long neither end had sent payload before it, keepalives apart.
@@ -38,6 +42,11 @@ impl Facts {
         let before = Side::BOTH.into_iter().filter_map(|s| heard_before(self, s, owed)).max()?;
         Some(owed - before)
     }
+}
+
+/// In time, and at the same time in the capture.
+fn is_before(one: Mark, other: Mark) -> bool {
+    one.at < other.at || one.at == other.at && one.frame.number() < other.frame.number()
 }
 
 /// When that end last made progress, or was last seen, before then.

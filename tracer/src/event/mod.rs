@@ -14,7 +14,7 @@ pub use close::{
     Cause, Close, CloseReport, Family, Handshake, Kind, Pace, Party, Reconnect, ReconnectOutcome, Summary,
     Tried, TriedServer,
 };
-pub use evidence::{Evidence, FrameRef, Mark, Source};
+pub use evidence::{Evidence, FrameRef, Mark, Source, Text};
 pub use facts::{
     AtRisk, Closings, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed,
     PingFacts, Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen,

@@ -8,7 +8,7 @@ mod tests;
 use crate::base::{Endpoint, Side, Span, Timestamp};
 use crate::cause::{Settings, server_error};
 use crate::event::{
-    Cause, Close, Evidence, Facts, Handshake, Kind, Owed, Party, Protocol, ServerReason, Source,
+    Cause, Close, Evidence, Facts, Handshake, Kind, Owed, Party, Protocol, ServerReason, Source, Text,
 };
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
@@ -39,7 +39,7 @@ pub(super) struct Word {
     /// Why it closed it.
     pub reason: Option<ServerReason>,
     evidence: Vec<Evidence>,
-    why_not: Vec<String>,
+    why_not: Vec<Text>,
 }
 
 impl ServerWord {
@@ -72,7 +72,7 @@ impl ServerWord {
             log.tell(facts, close, &mut word);
         }
         if let Some(reason) = &word.reason {
-            word.why_not.extend(disagreement(facts, close, &reason.text));
+            word.why_not.extend(disagreement(facts, close, &reason.text).map(Text::from));
         }
         word
     }
@@ -91,7 +91,7 @@ impl Word {
     fn add(&mut self, at: Option<Timestamp>, text: String) {
         let known = self.evidence.iter().any(|e| e.text == text);
         if self.evidence.len() < EVIDENCE_MAX && !known {
-            self.evidence.push(Evidence { at, frame: None, source: Source::Server, text });
+            self.evidence.push(Evidence { at, frame: None, source: Source::Server, text: text.into() });
         }
     }
 
@@ -99,7 +99,7 @@ impl Word {
     pub fn complete(self, cause: &mut Cause) {
         let reason = self.reason.map(|r| {
             let text = if r.stands.is_empty() { r.text } else { r.stands };
-            Evidence { at: r.at, frame: None, source: Source::Server, text }
+            Evidence { at: r.at, frame: None, source: Source::Server, text: text.into() }
         });
         for item in reason.into_iter().chain(self.evidence) {
             if !cause.evidence.iter().any(|e| e.source == item.source && e.text == item.text) {

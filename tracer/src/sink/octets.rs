@@ -4,20 +4,28 @@
 pub(super) const ESCAPED: u8 = 1;
 /// Some octet may announce a secret.
 pub(super) const TELLING: u8 = 1 << 1;
+/// There is a colon, which may announce one, too: mostly it stands before a port.
+pub(super) const COLON: u8 = 1 << 2;
 
-/// Which of the two hold for some octet.
+/// Which of them hold for some octet.
 pub(super) fn odd(text: &[u8]) -> u8 {
-    let (chunks, last) = sixteens(text);
-    let found = chunks.iter().fold(classes(&last), |found, sixteen| found | classes(sixteen));
+    let (chunks, _) = text.as_chunks::<16>();
+    // The last sixteen, some of which may be looked at twice.
+    let found = match text.last_chunk() {
+        Some(last) => gathered(chunks, last),
+        None => gathered(chunks, &filled_up(text)),
+    };
+    let found = u128::from_ne_bytes(found);
     let of = |class: u8| if found & (EACH * u128::from(class)) == 0 { 0 } else { class };
-    of(ESCAPED) | of(TELLING)
+    of(ESCAPED) | of(TELLING) | of(COLON)
 }
 
 /// Whether one of the octets that may announce a secret does, by where it stands.
 pub(super) fn any_telling(text: &[u8], mut does: impl FnMut(usize) -> bool) -> bool {
-    let (chunks, last) = sixteens(text);
+    let (chunks, tail) = text.as_chunks::<16>();
+    let last = filled_up(tail);
     for (n, sixteen) in chunks.iter().chain([&last]).enumerate() {
-        let mut found = u128::from_le_bytes(classes(sixteen).to_ne_bytes()) & (EACH * u128::from(TELLING));
+        let mut found = u128::from_le_bytes(gathered(&[], sixteen)) & (EACH * u128::from(TELLING | COLON));
         while found != 0 {
             if does(n * 16 + found.trailing_zeros() as usize / 8) {
                 return true;
@@ -28,27 +36,38 @@ pub(super) fn any_telling(text: &[u8], mut does: impl FnMut(usize) -> bool) -> b
     false
 }
 
-/// The text in sixteens, and the rest of it filled up with blanks.
-fn sixteens(text: &[u8]) -> (&[[u8; 16]], [u8; 16]) {
-    let (chunks, tail) = text.as_chunks::<16>();
+/// The beginning of sixteen octets, blanks behind it.
+fn filled_up(tail: &[u8]) -> [u8; 16] {
     let mut last = [b' '; 16];
     if let Some(place) = last.get_mut(..tail.len()) {
         place.copy_from_slice(tail);
     }
-    (chunks, last)
+    last
 }
 
 /// The lowest bit of each octet.
 const EACH: u128 = u128::MAX / 255;
 
-/// The classes of each octet. On its own and without branches, compilers make a few comparisons of sixteen octets of it.
+/// The classes that the octets at each place of the sixteens have together. On its own and without branches, compilers make a few
+/// comparisons of sixteen octets of it.
 #[inline(never)]
-fn classes(sixteen: &[u8; 16]) -> u128 {
-    u128::from_ne_bytes(sixteen.map(|octet| {
+fn gathered(chunks: &[[u8; 16]], last: &[u8; 16]) -> [u8; 16] {
+    let mut found = classes(last);
+    for sixteen in chunks {
+        for (all, one) in found.iter_mut().zip(classes(sixteen)) {
+            *all |= one;
+        }
+    }
+    found
+}
+
+#[inline(always)]
+fn classes(sixteen: &[u8; 16]) -> [u8; 16] {
+    sixteen.map(|octet| {
         let escaped = (octet < 0x20) | (octet == b'"') | (octet == b'\\') | (octet == 0x7f);
-        let telling = (octet == b'@') | (octet == b'J') | (octet == b'=') | (octet == b':');
-        u8::from(escaped) | u8::from(telling) << 1
-    }))
+        let telling = (octet == b'@') | (octet == b'J') | (octet == b'=');
+        u8::from(escaped) | u8::from(telling) << 1 | u8::from(octet == b':') << 2
+    })
 }
 
 #[cfg(test)]
@@ -61,7 +80,9 @@ mod tests {
             let plain = vec![b'a'; len];
             assert_eq!(odd(&plain), 0, "{len}");
             for place in 0..len {
-                for (octet, class) in [(b'\n', ESCAPED), (0x7f, ESCAPED), (b'"', ESCAPED), (b':', TELLING)] {
+                for (octet, class) in
+                    [(b'\n', ESCAPED), (0x7f, ESCAPED), (b'"', ESCAPED), (b':', COLON), (b'=', TELLING)]
+                {
                     let mut text = plain.clone();
                     text[place] = octet;
                     assert_eq!(odd(&text), class, "{place} of {len}");

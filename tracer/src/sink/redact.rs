@@ -67,8 +67,10 @@ impl Veil {
         out.reconnect = report.reconnect.as_ref().map(|r| self.reconnect(r));
         let cause = &mut out.cause;
         let evidence = cause.evidence.iter_mut().chain(&mut out.close.evidence).map(|e| &mut e.text);
-        let lines = cause.fix.iter_mut().chain(&mut cause.why_not);
-        for text in evidence.chain(lines).chain([&mut cause.summary]) {
+        for text in evidence.chain(&mut cause.why_not) {
+            *text = self.text(text, &words).into();
+        }
+        for text in cause.fix.iter_mut().chain([&mut cause.summary]) {
             *text = self.text(text, &words);
         }
         out

@@ -149,8 +149,12 @@ fn fin(side: Party) -> Close {
 }
 
 fn cause() -> Cause {
-    let kernel =
-        |text: &str| Evidence { at: Some(END), frame: None, source: Source::Kernel, text: text.into() };
+    let kernel = |text: &'static str| Evidence {
+        at: Some(END),
+        frame: None,
+        source: Source::Kernel,
+        text: text.into(),
+    };
     Cause {
         code: "slow_consumer",
         family: Family::SlowConsumer,

@@ -2,7 +2,7 @@
 //! question.
 use super::testimony::{self, Maker};
 use super::{joint, timers};
-use crate::base::{Addr, Side, Span};
+use crate::base::{Addr, PerSide, Side, Span};
 use crate::event::{
     Around, Close, EndedBy, Evidence, Facts, Handshake, IcmpFact, IcmpKind, Kind, Mark, Owed, Party,
     ResetFacts, Unanswered, Vantage,
@@ -90,12 +90,18 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
     } else {
         None
     };
-    let how = match detail {
-        _ if tcp.fin_unseen => ", which was not captured; here it is acknowledged",
-        Some("fin_behind_queued_data") => " behind queued data",
-        _ => "",
+    let sent = match detail {
+        _ if tcp.fin_unseen => PerSide {
+            client: "client sent FIN, which was not captured; here it is acknowledged",
+            server: "server sent FIN, which was not captured; here it is acknowledged",
+        },
+        Some("fin_behind_queued_data") => PerSide {
+            client: "client sent FIN behind queued data",
+            server: "server sent FIN behind queued data",
+        },
+        _ => PerSide { client: "client sent FIN", server: "server sent FIN" },
     };
-    let mut evidence = vec![Evidence::packet(mark, [side.name(), " sent FIN", how].concat())];
+    let mut evidence = vec![Evidence::packet(mark, sent[side])];
     if let Some(reset) = peer.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{} answered with RST", side.other())));
     } else if let Some(reset) = tcp.rst {

@@ -111,7 +111,7 @@ fn unknown_to(server: &Answers, facts: &Facts, close: &Close, word: &mut Word) {
         let text = "the server has no record that this connection ended: for the server it still stands";
         word.add(Some(read), text.to_owned());
         if close.kind == Kind::Rst && close.side == Party::Network {
-            word.why_not.push("not the server: it does not know of any end of this connection".to_owned());
+            word.why_not.push("not the server: it does not know of any end of this connection".into());
         }
     }
 }

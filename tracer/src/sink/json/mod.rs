@@ -5,14 +5,14 @@ mod write;
 pub use compare::compare_json;
 
 use super::Sink;
-use crate::base::{PerSide, Side, community_id};
+use crate::base::{Side, community_id};
 use crate::event::{
     Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
 use ecow::EcoString;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use write::Writer;
+use write::{Key, Writer, key, whole_millis};
 
 /// Written at once when this much is gathered.
 const BLOCK: usize = 64 << 10;
@@ -44,10 +44,10 @@ impl<W: Write> Sink for Json<W> {
         match event {
             Event::Close(report) => close(w, report),
             Event::Reconnect { at, after, reconnect } => {
-                w.word("type", "reconnect");
-                w.time("ts", *at);
+                w.word(key!("type"), "reconnect");
+                w.time(key!("ts"), *at);
                 flow_ref(w, reconnect.flow);
-                w.num("after", *after);
+                w.num(key!("after"), *after);
                 became(w, reconnect, false);
             }
             Event::Notice(notice) => told(w, notice),
@@ -72,34 +72,34 @@ impl<W: Write> Sink for Json<W> {
 
 fn close(w: &mut Writer, report: &CloseReport) {
     let facts = &*report.facts;
-    w.word("type", "close");
-    w.time("ts", report.close.at);
-    w.object("flow");
-    w.num("id", report.flow);
-    w.word("community_id", &community_id(facts.client, facts.server));
+    w.known(r#""type":"close","#);
+    w.time(key!("ts"), report.close.at);
+    w.object(key!("flow"));
+    w.num(key!("id"), report.flow);
+    w.octets(key!("community_id"), &community_id(facts.client, facts.server));
     if let Some(iface) = &facts.iface {
-        w.str("iface", iface);
+        w.str(key!("iface"), iface);
     }
-    w.word("transport", "tcp");
+    w.known(r#""transport":"tcp","#);
     if let Some(other) = &report.other_leg {
-        w.object("other_leg");
-        w.num("id", other.flow);
-        w.word("joint", if other.joint == Joint::Nat { "nat" } else { "proxy" });
-        w.word("of", other.at.name());
+        w.object(key!("other_leg"));
+        w.num(key!("id"), other.flow);
+        w.word(key!("joint"), if other.joint == Joint::Nat { "nat" } else { "proxy" });
+        w.word(key!("of"), other.at.name());
         w.end();
     }
     w.end();
     for side in Side::BOTH {
         end(w, facts, side);
     }
-    w.time("start", facts.start.at);
-    w.millis("duration_ms", report.close.at - facts.start.at);
-    w.word("handshake", facts.handshake.name());
-    w.object("close");
-    w.word("kind", report.close.kind.name());
-    w.word("side", report.close.side.name());
+    w.time(key!("start"), facts.start.at);
+    w.millis(key!("duration_ms"), report.close.at - facts.start.at);
+    w.word(key!("handshake"), facts.handshake.name());
+    w.object(key!("close"));
+    w.word(key!("kind"), report.close.kind.name());
+    w.word(key!("side"), report.close.side.name());
     if let Some(detail) = report.close.detail {
-        w.word("detail", detail);
+        w.word(key!("detail"), detail);
     }
     w.confidence(report.close.confidence);
     w.end();
@@ -117,27 +117,27 @@ fn end(w: &mut Writer, facts: &Facts, side: Side) {
     w.object(side.name());
     w.endpoint(facts.endpoint(side));
     if !facts.frameless() {
-        w.num("bytes", facts.tcp[side].bytes);
-        w.num("packets", facts.tcp[side].packets);
+        w.num(key!("bytes"), facts.tcp[side].bytes);
+        w.num(key!("packets"), facts.tcp[side].packets);
     }
     match side {
         Side::Client => client(w, nats),
         Side::Server => {
             if let Some((_, info)) = &nats.info {
-                w.str_if("id", &info.server_id);
-                w.str_if("name", &info.server_name);
-                w.str_if("version", &info.version);
+                w.str_if(key!("id"), &info.server_id);
+                w.str_if(key!("name"), &info.server_name);
+                w.str_if(key!("version"), &info.version);
             }
         }
     }
     if let Some(process) = facts.host.as_ref().and_then(|h| h.ends[side].process.as_ref()) {
-        w.object("process");
-        w.num("pid", process.pid.into());
-        w.str("name", &process.name);
+        w.object(key!("process"));
+        w.num(key!("pid"), process.pid.into());
+        w.str(key!("name"), &process.name);
         w.end();
         if let Some(id) = &process.container {
-            w.object("container");
-            w.str("id", id);
+            w.object(key!("container"));
+            w.str(key!("id"), id);
             w.end();
         }
     }
@@ -151,11 +151,11 @@ fn client(w: &mut Writer, nats: &NatsFacts) {
     if connect.is_none() && dialling.is_none() {
         return;
     }
-    w.text_if("id", first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
-    w.text_if("name", first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
-    w.text_if("lang", first(connect.map(|c| &c.lang), None));
-    w.text_if("version", first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
-    w.text_if("user", first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
+    w.text_if(key!("id"), first(dialling.map(|i| &i.server_id), connect.map(|c| &c.server_id)));
+    w.text_if(key!("name"), first(connect.map(|c| &c.name), dialling.map(|i| &i.server_name)));
+    w.text_if(key!("lang"), first(connect.map(|c| &c.lang), None));
+    w.text_if(key!("version"), first(connect.map(|c| &c.version), dialling.map(|i| &i.version)));
+    w.text_if(key!("user"), first(connect.map(|c| &c.user), connect.map(|c| &c.nkey)));
 }
 
 /// The first that says something.
@@ -165,63 +165,57 @@ fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> &'a str {
 
 fn cause(w: &mut Writer, report: &CloseReport) {
     let Cause { code, family, summary, confidence, evidence, fix, also, why_not } = &report.cause;
-    w.object("cause");
-    w.word("code", code);
-    w.word("family", family.name());
-    w.text("summary", summary);
+    w.object(key!("cause"));
+    w.word(key!("code"), code);
+    w.word(key!("family"), family.name());
+    w.text(key!("summary"), summary);
     w.confidence(*confidence);
-    w.array("evidence");
+    w.array(key!("evidence"));
     for item in if evidence.is_empty() { &report.close.evidence } else { evidence } {
         w.element();
         if let Some(at) = item.at {
-            w.time("ts", at);
+            w.time(key!("ts"), at);
         }
         if let Some(frame) = item.frame {
-            w.num("capture", frame.capture().into());
-            w.num("packet", frame.number());
+            w.num(key!("capture"), frame.capture().into());
+            w.num(key!("packet"), frame.number());
         }
-        w.word("source", item.source.name());
-        w.text("text", &item.text);
+        w.word(key!("source"), item.source.name());
+        w.text(key!("text"), &item.text);
         w.end();
     }
     w.end_array();
-    texts(w, "fix", fix);
+    texts(w, key!("fix"), fix);
     if !also.is_empty() {
-        w.array("also");
+        w.array(key!("also"));
         for (code, confidence) in also {
             w.element();
-            w.word("code", code);
+            w.word(key!("code"), code);
             w.confidence(*confidence);
             w.end();
         }
         w.end_array();
     }
-    texts(w, "why_not", why_not);
+    texts(w, key!("why_not"), why_not);
     w.end();
 }
 
-fn texts(w: &mut Writer, key: &str, lines: &[String]) {
+fn texts(w: &mut Writer, key: impl Key, lines: &[impl AsRef<str>]) {
     if !lines.is_empty() {
         w.array(key);
         for line in lines {
-            w.item(line);
+            w.item(line.as_ref());
         }
         w.end_array();
     }
 }
 
 fn tcp(w: &mut Writer, facts: &Facts) {
-    let both = |w: &mut Writer, key: &str, values: PerSide<u64>| {
-        w.object(key);
-        w.num("client", values.client);
-        w.num("server", values.server);
-        w.end();
-    };
-    let of = |read: fn(&crate::event::TcpFacts) -> u64| PerSide::from_fn(|side| read(&facts.tcp[side]));
-    w.object("tcp");
+    let (client, server) = (&facts.tcp.client, &facts.tcp.server);
+    w.object(key!("tcp"));
     if facts.frameless() {
         // The kernel's records count retransmissions of this host's ends, nothing else.
-        w.object("retransmits");
+        w.object(key!("retransmits"));
         for side in Side::BOTH {
             if facts.host.as_ref().is_some_and(|h| h.ends[side].here) {
                 w.num(side.name(), facts.tcp[side].retransmits.into());
@@ -231,38 +225,52 @@ fn tcp(w: &mut Writer, facts: &Facts) {
         return w.end();
     }
     if let Some(rtt) = facts.rtt {
-        w.object("rtt_us");
-        w.num("min", rtt.min_us);
-        w.num("median", rtt.median_us);
-        w.num("max", rtt.max_us);
+        w.object(key!("rtt_us"));
+        w.num(key!("min"), rtt.min_us);
+        w.num(key!("median"), rtt.median_us);
+        w.num(key!("max"), rtt.max_us);
         w.end();
     }
-    both(w, "retransmits", of(|tcp| tcp.retransmits.into()));
-    both(w, "unacked_bytes", of(|tcp| tcp.unacked_bytes));
-    w.object("zero_window_ms");
-    w.whole_millis("client", facts.tcp.client.zero_window.total);
-    w.whole_millis("server", facts.tcp.server.zero_window.total);
+    both(w, key!("retransmits"), client.retransmits.into(), server.retransmits.into());
+    both(w, key!("unacked_bytes"), client.unacked_bytes, server.unacked_bytes);
+    both(
+        w,
+        key!("zero_window_ms"),
+        whole_millis(client.zero_window.total),
+        whole_millis(server.zero_window.total),
+    );
+    both(w, key!("missing_bytes"), client.missing_bytes, server.missing_bytes);
     w.end();
-    both(w, "missing_bytes", of(|tcp| tcp.missing_bytes));
+}
+
+/// A figure of each end; mostly there is nothing to tell.
+#[inline(always)]
+fn both(w: &mut Writer, key: impl Key, client: u64, server: u64) {
+    if client | server == 0 {
+        return w.noughts(key);
+    }
+    w.object(key);
+    w.num(key!("client"), client);
+    w.num(key!("server"), server);
     w.end();
 }
 
 /// Counts are given where operations could be read: not under TLS, not where the protocol isn't known.
 fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     let counted = nats.pubs + nats.msgs + nats.subs > 0 || readable(nats);
-    w.object("nats");
-    w.word("protocol", nats.protocol.name());
+    w.object(key!("nats"));
+    w.word(key!("protocol"), nats.protocol.name());
     if frameless {
         return w.end();
     }
-    w.bool("tls", nats.tls.is_some() || nats.protocol == Protocol::Tls);
+    w.bool(key!("tls"), nats.tls.is_some() || nats.protocol == Protocol::Tls);
     if counted {
-        w.num("pubs", nats.pubs);
-        w.num("msgs", nats.msgs);
-        w.num("subs", nats.subs);
+        w.num(key!("pubs"), nats.pubs);
+        w.num(key!("msgs"), nats.msgs);
+        w.num(key!("subs"), nats.subs);
     }
     if counted || !nats.errors.is_empty() {
-        w.array("errors");
+        w.array(key!("errors"));
         for error in &nats.errors {
             w.item(&error.text);
         }
@@ -297,11 +305,11 @@ fn at_risk(w: &mut Writer, report: &CloseReport) {
     if !any && (report.cause.family == Family::Normal || !readable(nats)) {
         return;
     }
-    w.object("at_risk");
+    w.object(key!("at_risk"));
     for (key, n) in counts {
         w.num(key, n);
     }
-    w.array("subjects");
+    w.array(key!("subjects"));
     for subject in &risk.subjects {
         w.item(subject);
     }
@@ -310,45 +318,45 @@ fn at_risk(w: &mut Writer, report: &CloseReport) {
 }
 
 fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
-    w.object("reconnect");
-    w.num("attempts", reconnect.attempts.into());
+    w.object(key!("reconnect"));
+    w.num(key!("attempts"), reconnect.attempts.into());
     if let Some(interval) = reconnect.interval {
-        w.whole_millis("interval_ms", interval);
+        w.whole_millis(key!("interval_ms"), interval);
     }
     if let Some(pace) = reconnect.pace {
-        w.word("backoff", pace.name());
+        w.word(key!("backoff"), pace.name());
     }
     if let Some((shortest, longest)) = reconnect.gaps {
-        w.whole_millis("shortest_gap_ms", shortest);
-        w.whole_millis("longest_gap_ms", longest);
+        w.whole_millis(key!("shortest_gap_ms"), shortest);
+        w.whole_millis(key!("longest_gap_ms"), longest);
     }
-    w.word("outcome", reconnect.outcome.name());
+    w.word(key!("outcome"), reconnect.outcome.name());
     if let Some(downtime) = reconnect.downtime {
-        w.whole_millis("downtime_ms", downtime);
+        w.whole_millis(key!("downtime_ms"), downtime);
     }
     if let Some(detect) = reconnect.detect {
-        w.whole_millis("detect_ms", detect);
+        w.whole_millis(key!("detect_ms"), detect);
     }
     if let Some(changed) = reconnect.server_changed {
-        w.bool("server_changed", changed);
+        w.bool(key!("server_changed"), changed);
     }
     if !reconnect.servers.is_empty() {
-        w.array("servers_tried");
+        w.array(key!("servers_tried"));
         for tried in &reconnect.servers {
             w.element();
             w.endpoint(tried.server);
-            w.num("attempts", tried.attempts.into());
-            w.word("outcome", tried.outcome.name());
+            w.num(key!("attempts"), tried.attempts.into());
+            w.word(key!("outcome"), tried.outcome.name());
             if tried.announced {
-                w.bool("announced", true);
+                w.bool(key!("announced"), true);
             }
             w.end();
         }
         w.end_array();
     }
     if let Some((before, restored)) = reconnect.subscriptions {
-        w.num("subscriptions_before", before);
-        w.num("subscriptions_restored", restored);
+        w.num(key!("subscriptions_before"), before);
+        w.num(key!("subscriptions_restored"), restored);
     }
     if with_flow {
         flow_ref(w, reconnect.flow);
@@ -358,19 +366,19 @@ fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
 
 fn flow_ref(w: &mut Writer, flow: Option<u64>) {
     if let Some(id) = flow {
-        w.object("flow");
-        w.num("id", id);
+        w.object(key!("flow"));
+        w.num(key!("id"), id);
         w.end();
     }
 }
 
 fn told(w: &mut Writer, notice: &Notice) {
-    w.word("type", "event");
-    w.time("ts", notice.at);
-    w.object("event");
-    w.word("code", notice.code.name());
+    w.word(key!("type"), "event");
+    w.time(key!("ts"), notice.at);
+    w.object(key!("event"));
+    w.word(key!("code"), notice.code.name());
     w.end();
-    w.text("message", &notice.message);
+    w.text(key!("message"), &notice.message);
     flow_ref(w, notice.flow);
     for (key, end) in [("client", notice.client), ("server", notice.server)] {
         if let Some(end) = end {
@@ -385,31 +393,31 @@ fn summary(w: &mut Writer, counts: &Summary) {
     let by = |w: &mut Writer, key: &str, map: &BTreeMap<&'static str, u64>| {
         w.object(key);
         for (word, n) in map {
-            w.num(word, *n);
+            w.num(*word, *n);
         }
         w.end();
     };
-    w.word("type", "summary");
-    w.time("ts", counts.at);
-    w.num("schema", 1);
-    w.num("packets", counts.packets);
-    w.num("bytes", counts.bytes);
-    w.object("connections");
-    w.num("seen", counts.seen);
-    w.num("closed", counts.closed);
-    w.num("open", counts.open);
-    w.num("evicted", counts.evicted);
+    w.word(key!("type"), "summary");
+    w.time(key!("ts"), counts.at);
+    w.num(key!("schema"), 1);
+    w.num(key!("packets"), counts.packets);
+    w.num(key!("bytes"), counts.bytes);
+    w.object(key!("connections"));
+    w.num(key!("seen"), counts.seen);
+    w.num(key!("closed"), counts.closed);
+    w.num(key!("open"), counts.open);
+    w.num(key!("evicted"), counts.evicted);
     w.end();
-    w.object("closes");
+    w.object(key!("closes"));
     by(w, "kind", &counts.kinds);
     by(w, "side", &counts.sides);
     by(w, "cause", &counts.causes);
     w.end();
     if counts.kernel_records > 0 {
-        w.num("kernel_records", counts.kernel_records);
+        w.num(key!("kernel_records"), counts.kernel_records);
     }
-    w.num("capture_lost_packets", counts.capture_lost_packets);
-    w.num("elapsed_ms", counts.elapsed_ms);
+    w.num(key!("capture_lost_packets"), counts.capture_lost_packets);
+    w.num(key!("elapsed_ms"), counts.elapsed_ms);
 }
 
 #[cfg(test)]

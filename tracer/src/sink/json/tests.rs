@@ -15,9 +15,11 @@ fn line(event: &Event) -> Value {
 
 #[test]
 fn close_has_every_field() {
+    let facts = testing::report().facts;
+    let id = community_id(facts.client, facts.server);
     let want = json!({
         "type": "close", "ts": "2026-11-22T12:03:14.120456Z",
-        "flow": {"id": 12, "community_id": community_id(testing::report().facts.client, testing::report().facts.server),
+        "flow": {"id": 12, "community_id": str::from_utf8(&id).unwrap(),
             "iface": "eth0", "transport": "tcp"},
         "client": {"address": "10.0.0.7", "port": 51234, "bytes": 1234, "packets": 40, "name": "billing", "lang": "go",
             "version": "1.31.0", "user": "orders"},

@@ -1,16 +1,52 @@
-//! A JSON writer over a growing buffer: no tree, no allocation a value. Keys are ours and need no escaping; they are inlined, since
-//! a line has seventy of them and their lengths are known where they stand.
-use crate::base::{Addr, Endpoint, Span, Timestamp};
-use crate::sink::{mask, octets};
+//! A JSON writer over a growing buffer: no tree, no allocation a value.
+use crate::base::{Endpoint, Octets as _, Span, Timestamp, pair};
+use crate::sink::mask::mask_odd;
+use crate::sink::octets;
 use std::borrow::Cow;
 use std::io::Write as _;
 
-/// Appends JSON to its buffer.
+/// The name of a member, joined at compile time with what stands around it: a line has seventy of them.
+macro_rules! key {
+    ($name:literal) => {
+        crate::sink::json::write::Joined(concat!("\"", $name, "\":"))
+    };
+}
+pub(super) use key;
+
+/// `"name":`, made by `key!`.
+#[derive(Clone, Copy)]
+pub(super) struct Joined(pub(super) &'static str);
+
+/// Names a member. Names are ours and need no escaping.
+pub(super) trait Key: Copy {
+    /// Appends `"name":`.
+    fn put(self, buf: &mut Vec<u8>);
+}
+
+impl Key for Joined {
+    #[inline(always)]
+    fn put(self, buf: &mut Vec<u8>) {
+        buf.extend_from_slice(self.0.as_bytes());
+    }
+}
+
+/// A name that isn't known at compile time, or where nobody is in a hurry.
+impl Key for &str {
+    fn put(self, buf: &mut Vec<u8>) {
+        buf.push(b'"');
+        buf.extend_from_slice(self.as_bytes());
+        buf.extend_from_slice(b"\":");
+    }
+}
+
+/// Appends JSON to its buffer. Each value leaves a comma behind it, which the end of what it is in takes back.
 #[derive(Default)]
 pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
     seconds: [Option<(i64, [u8; 19])>; 16],
+    /// The last timestamp and how it was written, quotes and comma with it.
+    last: Option<(Timestamp, [u8; 33], usize)>,
 }
 
 impl Writer {
@@ -21,68 +57,77 @@ impl Writer {
 
     /// Closes it.
     pub(super) fn end_line(&mut self) {
-        self.buf.extend_from_slice(b"}\n");
+        self.close(b'}');
+        self.buf.push(b'\n');
     }
 
     #[inline(always)]
-    pub(super) fn object(&mut self, key: &str) {
-        self.key(key);
+    pub(super) fn object(&mut self, key: impl Key) {
+        key.put(&mut self.buf);
         self.buf.push(b'{');
     }
 
     /// Opens an object in an array.
     #[inline(always)]
     pub(super) fn element(&mut self) {
-        self.comma();
         self.buf.push(b'{');
     }
 
     #[inline(always)]
     pub(super) fn end(&mut self) {
-        self.buf.push(b'}');
+        self.close(b'}');
+        self.buf.push(b',');
     }
 
     #[inline(always)]
-    pub(super) fn array(&mut self, key: &str) {
-        self.key(key);
+    pub(super) fn array(&mut self, key: impl Key) {
+        key.put(&mut self.buf);
         self.buf.push(b'[');
     }
 
+    #[inline(always)]
     pub(super) fn end_array(&mut self) {
-        self.buf.push(b']');
+        self.close(b']');
+        self.buf.push(b',');
+    }
+
+    /// Members whose text is known at compile time, each with a comma behind it.
+    #[inline(always)]
+    pub(super) fn known(&mut self, members: &'static str) {
+        self.buf.extend_from_slice(members.as_bytes());
     }
 
     /// One of our own words, in which nothing needs an escape.
     #[inline(always)]
-    pub(super) fn word(&mut self, key: &str, word: &str) {
-        self.key(key);
-        self.buf.push(b'"');
-        self.buf.extend_from_slice(word.as_bytes());
-        self.buf.push(b'"');
+    pub(super) fn word(&mut self, key: impl Key, word: &str) {
+        key.put(&mut self.buf);
+        self.plain(word.as_bytes());
     }
 
     #[inline(always)]
-    pub(super) fn str(&mut self, key: &str, text: &str) {
-        self.key(key);
+    pub(super) fn str(&mut self, key: impl Key, text: &str) {
+        key.put(&mut self.buf);
         self.quoted(text);
     }
 
     /// A string, left out where it is empty.
     #[inline(always)]
-    pub(super) fn str_if(&mut self, key: &str, text: &str) {
+    pub(super) fn str_if(&mut self, key: impl Key, text: &str) {
         if !text.is_empty() {
             self.str(key, text);
         }
     }
 
     /// A text that may quote an end, without secrets.
-    pub(super) fn text(&mut self, key: &str, text: &str) {
-        self.key(key);
+    #[inline(always)]
+    pub(super) fn text(&mut self, key: impl Key, text: &str) {
+        key.put(&mut self.buf);
         self.masked(text);
     }
 
     /// Such a text, left out where it is empty.
-    pub(super) fn text_if(&mut self, key: &str, text: &str) {
+    #[inline(always)]
+    pub(super) fn text_if(&mut self, key: impl Key, text: &str) {
         if !text.is_empty() {
             self.text(key, text);
         }
@@ -90,174 +135,159 @@ impl Writer {
 
     /// Such a text in an array.
     pub(super) fn item(&mut self, text: &str) {
-        self.comma();
         self.masked(text);
     }
 
     #[inline(always)]
-    pub(super) fn num(&mut self, key: &str, n: u64) {
-        self.key(key);
-        self.digits(n);
+    pub(super) fn num(&mut self, key: impl Key, n: u64) {
+        key.put(&mut self.buf);
+        self.number(n);
     }
 
-    pub(super) fn bool(&mut self, key: &str, on: bool) {
-        self.key(key);
-        self.buf.extend_from_slice(if on { b"true" } else { b"false" });
+    #[inline(always)]
+    pub(super) fn bool(&mut self, key: impl Key, on: bool) {
+        key.put(&mut self.buf);
+        self.buf.extend_from_slice(if on { b"true," } else { b"false," });
     }
 
     /// 0 to 1 in thousandths.
     pub(super) fn confidence(&mut self, value: f64) {
-        self.key("confidence");
-        let thousandths = (value.clamp(0.0, 1.0) * 1000.0 + 0.5) as u64; // rounded; NaN becomes 0
-        let [a, b, c, d] = [1000, 100, 10, 1].map(|place| b'0' + (thousandths / place % 10) as u8);
-        self.buf.extend_from_slice(&[a, b'.', b]);
-        if (c, d) != (b'0', b'0') {
-            self.buf.push(c);
-        }
-        if d != b'0' {
-            self.buf.push(d);
-        }
+        key!("confidence").put(&mut self.buf);
+        let thousandths = (value.clamp(0.0, 1.0) * 1000.0 + 0.5) as u32; // rounded; NaN becomes 0
+        let [a, [b, c]] = [[b'0' + (thousandths / 1000) as u8, b'.'], pair(thousandths / 10 % 100)];
+        let [_, d] = pair(thousandths % 10);
+        // Without noughts at the end, but for one behind the point.
+        let text: &[u8] = match (c, d) {
+            (b'0', b'0') => &[a[0], a[1], b, b','],
+            (_, b'0') => &[a[0], a[1], b, c, b','],
+            _ => &[a[0], a[1], b, c, d, b','],
+        };
+        self.buf.extend_from_slice(text);
     }
 
     /// Milliseconds with three decimals.
-    pub(super) fn millis(&mut self, key: &str, span: Span) {
-        self.key(key);
+    pub(super) fn millis(&mut self, key: impl Key, span: Span) {
+        key.put(&mut self.buf);
         if span.0 < 0 {
             self.buf.push(b'-');
         }
         let us = span.0.unsigned_abs() / 1000;
-        self.digits(us / 1000);
-        self.buf.push(b'.');
-        self.padded(us % 1000, 3);
+        self.buf.put_number(us / 1000);
+        let rest = (us % 1000) as u32;
+        let [b, c] = pair(rest % 100);
+        self.buf.extend_from_slice(&[b'.', b'0' + (rest / 100) as u8, b, c, b',']);
     }
 
     /// Any number, with three decimals.
-    pub(super) fn decimal(&mut self, key: &str, value: f64) {
+    pub(super) fn decimal(&mut self, key: impl Key, value: f64) {
         self.millis(key, Span((value * 1e6) as i64)); // NaN becomes 0
     }
 
     /// Whole milliseconds, rounded.
-    pub(super) fn whole_millis(&mut self, key: &str, span: Span) {
-        self.num(key, (span.0.max(0) as u64).saturating_add(500_000) / 1_000_000);
+    #[inline(always)]
+    pub(super) fn whole_millis(&mut self, key: impl Key, span: Span) {
+        self.num(key, whole_millis(span));
+    }
+
+    /// A member that is nought for both ends.
+    #[inline(always)]
+    pub(super) fn noughts(&mut self, key: impl Key) {
+        key.put(&mut self.buf);
+        self.known(r#"{"client":0,"server":0},"#);
     }
 
     /// As [`Timestamp`]'s `Display` writes it.
-    pub(super) fn time(&mut self, key: &str, at: Timestamp) {
-        self.key(key);
-        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
-        let known = &mut self.seconds[(second & 15) as usize];
-        let written = match *known {
-            Some((same, written)) if same == second => written,
-            _ => {
-                let text = at.to_string();
-                let written =
-                    text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok());
-                let Some(written) = written else {
-                    // A year of more than four digits.
-                    let _ = write!(self.buf, "\"{text}\""); // a Vec takes everything
-                    return;
-                };
-                *known = Some((second, written));
-                written
-            }
-        };
-        let [[a, aa], [b, bb], [c, cc]] =
-            [pair(ns / 10_000_000), pair(ns / 100_000 % 100), pair(ns / 1000 % 100)];
-        self.buf.push(b'"');
-        self.buf.extend_from_slice(&written);
-        self.buf.extend_from_slice(&[b'.', a, aa, b, bb, c, cc]);
-        if !ns.is_multiple_of(1000) {
-            let [d, dd] = pair(ns / 10 % 100);
-            self.buf.extend_from_slice(&[d, dd, b'0' + (ns % 10) as u8]);
+    #[inline(always)]
+    pub(super) fn time(&mut self, key: impl Key, at: Timestamp) {
+        key.put(&mut self.buf);
+        self.moment(at);
+    }
+
+    fn moment(&mut self, at: Timestamp) {
+        // What shows the end has its time.
+        if let Some((same, text, len)) = &self.last
+            && *same == at
+        {
+            return self.buf.extend_from_slice(text.get(..*len).unwrap_or_default());
         }
-        self.buf.extend_from_slice(b"Z\"");
+        let (second, ns) = (at.0.div_euclid(1_000_000_000), at.0.rem_euclid(1_000_000_000) as u32);
+        let Some(written) = self.second(second) else {
+            // A year of more than four digits.
+            return self.plain(at.to_string().as_bytes());
+        };
+        let mut text = [0; 33];
+        text[0] = b'"';
+        text[1..20].copy_from_slice(&written);
+        text[20] = b'.';
+        let (us, rest) = (ns / 1000, ns % 1000);
+        text[21..23].copy_from_slice(&pair(us / 10_000));
+        text[23..25].copy_from_slice(&pair(us / 100 % 100));
+        text[25..27].copy_from_slice(&pair(us % 100));
+        let end = if rest == 0 {
+            27
+        } else {
+            text[27] = b'0' + (rest / 100) as u8;
+            text[28..30].copy_from_slice(&pair(rest % 100));
+            30
+        };
+        text[end..end + 3].copy_from_slice(b"Z\",");
+        self.buf.extend_from_slice(&text[..end + 3]);
+        self.last = Some((at, text, end + 3));
+    }
+
+    /// How a second is written, where its year has four digits.
+    fn second(&mut self, second: i64) -> Option<[u8; 19]> {
+        let known = &mut self.seconds[(second & 15) as usize];
+        if let Some((same, written)) = known
+            && *same == second
+        {
+            return Some(*written);
+        }
+        let text = Timestamp(second.saturating_mul(1_000_000_000)).to_string();
+        let written = text.split_once('.').and_then(|(written, _)| written.as_bytes().try_into().ok())?;
+        *known = Some((second, written));
+        Some(written)
+    }
+
+    /// As [`Self::word`], in octets.
+    #[inline(always)]
+    pub(super) fn octets(&mut self, key: impl Key, text: &[u8]) {
+        key.put(&mut self.buf);
+        self.plain(text);
     }
 
     /// `"address":"…","port":…`.
     pub(super) fn endpoint(&mut self, end: Endpoint) {
-        self.key("address");
+        key!("address").put(&mut self.buf);
         self.buf.push(b'"');
-        match end.addr {
-            Addr([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, octets @ ..]) => {
-                for (i, octet) in octets.into_iter().enumerate() {
-                    if i > 0 {
-                        self.buf.push(b'.');
-                    }
-                    self.octet(octet);
-                }
-            }
-            v6 => {
-                let _ = write!(self.buf, "{v6}"); // a Vec takes everything
-            }
+        if !end.addr.put_v4(&mut self.buf) {
+            let _ = write!(self.buf, "{}", end.addr); // a Vec takes everything
         }
-        self.buf.push(b'"');
-        self.num("port", end.port.into());
+        self.buf.extend_from_slice(b"\",");
+        self.num(key!("port"), end.port.into());
     }
 
+    /// Ends an object or array.
     #[inline(always)]
-    fn comma(&mut self) {
-        if !matches!(self.buf.last(), None | Some(b'{' | b'[')) {
-            self.buf.push(b',');
+    fn close(&mut self, with: u8) {
+        match self.buf.last_mut() {
+            Some(comma) if *comma == b',' => *comma = with,
+            _ => self.buf.push(with),
         }
     }
 
     #[inline(always)]
-    fn key(&mut self, key: &str) {
-        // Once for all that follows, and a number.
-        self.buf.reserve(key.len() + 32);
-        self.comma();
-        self.buf.push(b'"');
-        self.buf.extend_from_slice(key.as_bytes());
-        self.buf.extend_from_slice(b"\":");
-    }
-
-    #[inline(always)]
-    fn octet(&mut self, n: u8) {
-        let [tens, ones] = pair(u32::from(n % 100));
-        match n {
-            0..10 => self.buf.push(ones),
-            10..100 => self.buf.extend_from_slice(&[tens, ones]),
-            _ => self.buf.extend_from_slice(&[b'0' + n / 100, tens, ones]),
+    fn number(&mut self, n: u64) {
+        if n < 10 {
+            self.buf.extend_from_slice(&[b'0' + n as u8, b',']);
+        } else {
+            self.digits(n);
         }
     }
 
     fn digits(&mut self, n: u64) {
-        match n {
-            0..10 => self.buf.push(b'0' + n as u8),
-            10..100 => self.buf.extend_from_slice(&pair(n as u32)),
-            100..10_000 => {
-                let [[a, aa], [b, bb]] = [pair(n as u32 / 100), pair(n as u32 % 100)];
-                let text = [a, aa, b, bb];
-                self.buf.extend_from_slice(if n < 1000 { &text[1..] } else { &text });
-            }
-            _ => self.many_digits(n),
-        }
-    }
-
-    fn many_digits(&mut self, mut n: u64) {
-        let mut text = [0u8; 20];
-        let mut used = 0;
-        for slot in text.iter_mut().rev() {
-            *slot = b'0' + (n % 10) as u8;
-            n /= 10;
-            used += 1;
-            if n == 0 {
-                break;
-            }
-        }
-        self.buf.extend_from_slice(&text[text.len() - used..]);
-    }
-
-    /// The last so many digits; nine at most.
-    #[inline(always)]
-    fn padded(&mut self, mut n: u64, width: usize) {
-        let mut text = [0u8; 9];
-        let digits = text.get_mut(..width).unwrap_or_default();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (n % 10) as u8;
-            n /= 10;
-        }
-        self.buf.extend_from_slice(digits);
+        self.buf.put_number(n);
+        self.buf.push(b',');
     }
 
     fn quoted(&mut self, text: &str) {
@@ -267,10 +297,10 @@ impl Writer {
     /// What anybody may have written, without secrets.
     fn masked(&mut self, text: &str) {
         let odd = octets::odd(text.as_bytes());
-        if odd & octets::TELLING == 0 {
-            return self.quoted_odd(text, odd);
+        if odd == 0 {
+            return self.plain(text.as_bytes());
         }
-        match mask(text) {
+        match mask_odd(text, odd) {
             Cow::Borrowed(text) => self.quoted_odd(text, odd),
             Cow::Owned(text) => self.quoted(&text),
         }
@@ -278,13 +308,22 @@ impl Writer {
 
     #[inline(always)]
     fn quoted_odd(&mut self, text: &str, odd: u8) {
-        self.buf.push(b'"');
         if odd & octets::ESCAPED == 0 {
-            self.buf.extend_from_slice(text.as_bytes());
+            self.plain(text.as_bytes());
         } else {
+            self.buf.push(b'"');
             self.escaped(text.as_bytes());
+            self.buf.extend_from_slice(b"\",");
         }
+    }
+
+    /// A string in which nothing needs an escape.
+    #[inline(always)]
+    fn plain(&mut self, text: &[u8]) {
+        self.buf.reserve(text.len() + 3);
         self.buf.push(b'"');
+        self.buf.extend_from_slice(text);
+        self.buf.extend_from_slice(b"\",");
     }
 
     fn escaped(&mut self, bytes: &[u8]) {
@@ -305,14 +344,16 @@ impl Writer {
     }
 }
 
-/// Two digits.
-const fn pair(n: u32) -> [u8; 2] {
-    [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8]
+/// Whole milliseconds, rounded.
+#[inline(always)]
+pub(super) fn whole_millis(span: Span) -> u64 {
+    if span.0 <= 0 { 0 } else { (span.0 as u64).saturating_add(500_000) / 1_000_000 }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Addr;
 
     fn line(write: impl FnOnce(&mut Writer)) -> serde_json::Value {
         let mut w = Writer::default();
@@ -337,7 +378,7 @@ mod tests {
             w.item("\u{1b}[31m");
             String::from_utf8(w.buf).unwrap()
         };
-        assert_eq!(ctrl, r#""\u001b[31m""#);
+        assert_eq!(ctrl, r#""\u001b[31m","#);
     }
 
     #[test]
