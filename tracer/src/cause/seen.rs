@@ -150,7 +150,7 @@ impl<'a> Case<'a> {
             let tcp = &self.facts.tcp[side];
             tcp.unanswered.is_some_and(|u| u.repeats > 0) || tcp.rst.is_some_and(|r| r.into_hole)
         };
-        self.facts.loses().is_some() && Side::BOTH.iter().any(|&s| repeating(s))
+        Side::BOTH.iter().any(|&s| repeating(s)) && self.facts.loses().is_some()
     }
 
     /// The client was repeating, without an answer, when the server gave up on its PONGs: they did not get through.

@@ -20,21 +20,23 @@ impl Case<'_> {
         }
         let end = self.ended_at();
         let within = |m: Mark, span: Span| end - m.at < span;
-        let late = facts.handshake == Handshake::Midstream && within(facts.start, Span::millis(100));
+        let late = || facts.handshake == Handshake::Midstream && within(facts.start, Span::millis(100));
         let cut = |side: Side| {
             let unseen = facts.nats.unseen[side];
             let last = unseen.last.is_some_and(|m| within(m, Span::millis(250)));
             unseen.hole || unseen.last_octets >= SHORTEST && last
         };
         let cut_error =
-            facts.nats.errors.iter().any(|e| within(e.mark, Span::secs(1)) && e.text.ends_with(CUT));
+            || facts.nats.errors.iter().any(|e| within(e.mark, Span::secs(1)) && e.text.ends_with(CUT));
         // A server that closes right after the handshake does so upon what the client said.
-        let upon = self.closed_by() == Some(Side::Server)
-            && facts.handshake == Handshake::Complete
-            && self.age() < Span::secs(1)
-            && self.around.server_closed_others == 0
-            && facts.nats.unseen.client.octets > 0;
-        late || upon || cut_error || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
+        let upon = || {
+            self.closed_by() == Some(Side::Server)
+                && facts.handshake == Handshake::Complete
+                && self.age() < Span::secs(1)
+                && self.around.server_closed_others == 0
+                && facts.nats.unseen.client.octets > 0
+        };
+        late() || upon() || cut_error() || cut(Side::Server) || self.is_server_link() && cut(Side::Client)
     }
 
     /// How sure a rule may be that rests on no reason having been given.

@@ -188,6 +188,9 @@ fn evidence(case: &Case<'_>, own: Vec<Evidence>, between: Option<Evidence>) -> V
     if case.facts.frameless() {
         all.iter_mut().filter(|e| e.source == Source::Packet).for_each(|e| e.source = Source::Kernel);
     }
+    if all.len() <= EVIDENCE {
+        return all;
+    }
     // What the kernel or the host says is never pushed out by packets.
     let told = |e: &Evidence| e.source != Source::Packet;
     let mut packets = EVIDENCE.saturating_sub(all.iter().filter(|e| told(e)).count()).max(1);

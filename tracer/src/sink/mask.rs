@@ -54,6 +54,10 @@ fn suspicious(bytes: &[u8], odd: u8) -> bool {
 }
 
 fn ends_with_key(before: &[u8]) -> bool {
+    // An address before its port.
+    if before.last().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
     let word_end = before.iter().rposition(|b| b.is_ascii_alphanumeric()).map_or(0, |i| i + 1);
     let word = &before[..word_end];
     let last = word.last().map_or(0, u8::to_ascii_lowercase);

@@ -16,7 +16,8 @@ pub(super) fn odd(text: &[u8]) -> u8 {
         None => gathered(chunks, &filled_up(text)),
     };
     let found = u128::from_ne_bytes(found);
-    let of = |class: u8| if found & (EACH * u128::from(class)) == 0 { 0 } else { class };
+    let found = found as u64 | (found >> 64) as u64;
+    let of = |class: u8| if found & (EACH as u64 * u64::from(class)) == 0 { 0 } else { class };
     of(ESCAPED) | of(TELLING) | of(COLON)
 }
 

@@ -8,12 +8,12 @@ use std::io::Write as _;
 /// The name of a member, joined at compile time with what stands around it: a line has seventy of them.
 macro_rules! key {
     ($name:literal) => {
-        crate::sink::json::write::Joined(concat!("\"", $name, "\":"))
+        crate::sink::json::write::Joined(concat!("\"", $name, "\":\""))
     };
 }
 pub(super) use key;
 
-/// `"name":`, made by `key!`.
+/// `"name":"`, made by `key!`: with the quote that most values begin with.
 #[derive(Clone, Copy)]
 pub(super) struct Joined(pub(super) &'static str);
 
@@ -21,11 +21,20 @@ pub(super) struct Joined(pub(super) &'static str);
 pub(super) trait Key: Copy {
     /// Appends `"name":`.
     fn put(self, buf: &mut Vec<u8>);
+
+    /// Appends `"name":"`: a string follows.
+    fn quote(self, buf: &mut Vec<u8>);
 }
 
 impl Key for Joined {
     #[inline(always)]
     fn put(self, buf: &mut Vec<u8>) {
+        let octets = self.0.as_bytes();
+        buf.extend_from_slice(octets.split_last().map_or(octets, |(_, name)| name));
+    }
+
+    #[inline(always)]
+    fn quote(self, buf: &mut Vec<u8>) {
         buf.extend_from_slice(self.0.as_bytes());
     }
 }
@@ -37,6 +46,11 @@ impl Key for &str {
         buf.extend_from_slice(self.as_bytes());
         buf.extend_from_slice(b"\":");
     }
+
+    fn quote(self, buf: &mut Vec<u8>) {
+        self.put(buf);
+        buf.push(b'"');
+    }
 }
 
 /// Appends JSON to its buffer. Each value leaves a comma behind it, which the end of what it is in takes back.
@@ -45,8 +59,8 @@ pub(super) struct Writer {
     pub(super) buf: Vec<u8>,
     /// Seconds that were written, by their last bits, and how: most timestamps share one of them.
     seconds: [Option<(i64, [u8; 19])>; 16],
-    /// The last timestamp and how it was written, quotes and comma with it.
-    last: Option<(Timestamp, [u8; 33], usize)>,
+    /// The last timestamp and how it was written, its last quote and a comma with it.
+    last: Option<(Timestamp, [u8; 32], usize)>,
 }
 
 impl Writer {
@@ -100,13 +114,13 @@ impl Writer {
     /// One of our own words, in which nothing needs an escape.
     #[inline(always)]
     pub(super) fn word(&mut self, key: impl Key, word: &str) {
-        key.put(&mut self.buf);
+        key.quote(&mut self.buf);
         self.plain(word.as_bytes());
     }
 
     #[inline(always)]
     pub(super) fn str(&mut self, key: impl Key, text: &str) {
-        key.put(&mut self.buf);
+        key.quote(&mut self.buf);
         self.quoted(text);
     }
 
@@ -121,7 +135,7 @@ impl Writer {
     /// A text that may quote an end, without secrets.
     #[inline(always)]
     pub(super) fn text(&mut self, key: impl Key, text: &str) {
-        key.put(&mut self.buf);
+        key.quote(&mut self.buf);
         self.masked(text);
     }
 
@@ -135,6 +149,7 @@ impl Writer {
 
     /// Such a text in an array.
     pub(super) fn item(&mut self, text: &str) {
+        self.buf.push(b'"');
         self.masked(text);
     }
 
@@ -157,12 +172,11 @@ impl Writer {
         let [a, [b, c]] = [[b'0' + (thousandths / 1000) as u8, b'.'], pair(thousandths / 10 % 100)];
         let [_, d] = pair(thousandths % 10);
         // Without noughts at the end, but for one behind the point.
-        let text: &[u8] = match (c, d) {
-            (b'0', b'0') => &[a[0], a[1], b, b','],
-            (_, b'0') => &[a[0], a[1], b, c, b','],
-            _ => &[a[0], a[1], b, c, d, b','],
-        };
-        self.buf.extend_from_slice(text);
+        match (c, d) {
+            (b'0', b'0') => self.buf.extend_from_slice(&[a[0], a[1], b, b',']),
+            (_, b'0') => self.buf.extend_from_slice(&[a[0], a[1], b, c, b',']),
+            _ => self.buf.extend_from_slice(&[a[0], a[1], b, c, d, b',']),
+        }
     }
 
     /// Milliseconds with three decimals.
@@ -199,10 +213,11 @@ impl Writer {
     /// As [`Timestamp`]'s `Display` writes it.
     #[inline(always)]
     pub(super) fn time(&mut self, key: impl Key, at: Timestamp) {
-        key.put(&mut self.buf);
+        key.quote(&mut self.buf);
         self.moment(at);
     }
 
+    /// Behind the quote.
     fn moment(&mut self, at: Timestamp) {
         // What shows the end has its time.
         if let Some((same, text, len)) = &self.last
@@ -215,20 +230,19 @@ impl Writer {
             // A year of more than four digits.
             return self.plain(at.to_string().as_bytes());
         };
-        let mut text = [0; 33];
-        text[0] = b'"';
-        text[1..20].copy_from_slice(&written);
-        text[20] = b'.';
+        let mut text = [0; 32];
+        text[..19].copy_from_slice(&written);
+        text[19] = b'.';
         let (us, rest) = (ns / 1000, ns % 1000);
-        text[21..23].copy_from_slice(&pair(us / 10_000));
-        text[23..25].copy_from_slice(&pair(us / 100 % 100));
-        text[25..27].copy_from_slice(&pair(us % 100));
+        text[20..22].copy_from_slice(&pair(us / 10_000));
+        text[22..24].copy_from_slice(&pair(us / 100 % 100));
+        text[24..26].copy_from_slice(&pair(us % 100));
         let end = if rest == 0 {
-            27
+            26
         } else {
-            text[27] = b'0' + (rest / 100) as u8;
-            text[28..30].copy_from_slice(&pair(rest % 100));
-            30
+            text[26] = b'0' + (rest / 100) as u8;
+            text[27..29].copy_from_slice(&pair(rest % 100));
+            29
         };
         text[end..end + 3].copy_from_slice(b"Z\",");
         self.buf.extend_from_slice(&text[..end + 3]);
@@ -252,14 +266,13 @@ impl Writer {
     /// As [`Self::word`], in octets.
     #[inline(always)]
     pub(super) fn octets(&mut self, key: impl Key, text: &[u8]) {
-        key.put(&mut self.buf);
+        key.quote(&mut self.buf);
         self.plain(text);
     }
 
     /// `"address":"…","port":…`.
     pub(super) fn endpoint(&mut self, end: Endpoint) {
-        key!("address").put(&mut self.buf);
-        self.buf.push(b'"');
+        key!("address").quote(&mut self.buf);
         if !end.addr.put_v4(&mut self.buf) {
             let _ = write!(self.buf, "{}", end.addr); // a Vec takes everything
         }
@@ -290,11 +303,12 @@ impl Writer {
         self.buf.push(b',');
     }
 
+    /// Behind the quote.
     fn quoted(&mut self, text: &str) {
         self.quoted_odd(text, octets::odd(text.as_bytes()));
     }
 
-    /// What anybody may have written, without secrets.
+    /// What anybody may have written, without secrets, behind the quote.
     fn masked(&mut self, text: &str) {
         let odd = octets::odd(text.as_bytes());
         if odd == 0 {
@@ -311,17 +325,15 @@ impl Writer {
         if odd & octets::ESCAPED == 0 {
             self.plain(text.as_bytes());
         } else {
-            self.buf.push(b'"');
             self.escaped(text.as_bytes());
             self.buf.extend_from_slice(b"\",");
         }
     }
 
-    /// A string in which nothing needs an escape.
+    /// Behind the quote, a string in which nothing needs an escape.
     #[inline(always)]
     fn plain(&mut self, text: &[u8]) {
-        self.buf.reserve(text.len() + 3);
-        self.buf.push(b'"');
+        self.buf.reserve(text.len() + 2);
         self.buf.extend_from_slice(text);
         self.buf.extend_from_slice(b"\",");
     }
