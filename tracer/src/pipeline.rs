@@ -23,7 +23,9 @@ pub use whole::Pipeline;
 
 use crate::base::{Addr, PortSet, Span, Timestamp};
 use crate::cause::Settings;
-use crate::event::{EndedBy, Event, Facts, Frame, Notice, NoticeCode, ReconnectOutcome, Selection, Summary};
+use crate::event::{
+    EndedBy, Event, Facts, Frame, Notice, NoticeCode, ReconnectOutcome, Rooms, Selection, Summary,
+};
 use crate::kernel::{FilterQuestion, FilterRule, KernelEvent, KernelRecord};
 use crate::nats::connz::{ClosedList, Varz};
 use crate::nats::server_log::LogLine;
@@ -38,10 +40,13 @@ use server_word::ServerWord;
 use std::collections::VecDeque;
 use std::iter;
 use storm::Storms;
-use waiting::Waiting;
+use waiting::{Brief, Waiting};
 
 /// Closes that wait for what follows them at most; beyond it the oldest are judged early.
 const WAITING_MAX: usize = 16 * 1024;
+
+/// Places for facts to come that are kept.
+const ROOMS_MAX: usize = 8 * 1024;
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -116,7 +121,9 @@ pub struct Judge {
     clients: Clients,
     legs: Legs,
     latencies: Latencies,
-    waiting: Waiting<Box<Facts>>,
+    waiting: Waiting,
+    /// Memory of facts that are not needed any more: it goes back to the trackers.
+    rooms: Rooms,
     flows: Flows,
     next_flow: u64,
     now: Timestamp,
@@ -163,6 +170,7 @@ impl Judge {
             legs: Legs::default(),
             latencies: Latencies::default(),
             waiting: Waiting::default(),
+            rooms: Vec::new(),
             flows: Flows::default(),
             next_flow: 1,
             now: Timestamp(i64::MIN),
@@ -182,7 +190,8 @@ impl Judge {
     /// What all followers tell of a stretch, frame by frame.
     pub fn handle_batches(&mut self, batches: &mut [Batch], emit: &mut impl FnMut(Event)) {
         // The frames are the same for all.
-        let Some((Batch { nows, wire, notices, told, tracked }, others)) = batches.split_first_mut() else {
+        let Some((Batch { nows, wire, notices, told, tracked, .. }, others)) = batches.split_first_mut()
+        else {
             return;
         };
         self.summary.packets += nows.len() as u64;
@@ -210,6 +219,11 @@ impl Judge {
         }
         if let Some(&now) = nows.last() {
             self.pass(now);
+        }
+        drop((told, notices));
+        let each = self.rooms.len() / batches.len();
+        for batch in batches {
+            batch.rooms.extend(self.rooms.drain(self.rooms.len() - each..));
         }
     }
 
@@ -283,7 +297,7 @@ impl Judge {
         self.next_look = Timestamp(i64::MIN);
         self.server_word.note_closed(list, at);
         // Whom the list is about needs to wait for it no longer.
-        self.waiting.stop_asking(|facts| at - facts.ended >= SERVER_NOTICES);
+        self.waiting.stop_asking(|ended| at - ended >= SERVER_NOTICES);
     }
 
     /// A server's settings and counters, read at that time. What `--assume` told stays.
@@ -312,8 +326,9 @@ impl Judge {
         let last = &mut left.tracked;
         last.sort_by_key(|tracked| if let Tracked::Closed(facts) = tracked { facts.first_frame } else { 0 });
         self.summary.open = left.open;
+        self.waiting.input_is_over();
         self.digest(left.tracked.into_iter(), emit);
-        while let Some(facts) = self.waiting.pop() {
+        while let Some(facts) = self.waiting.pop(&mut self.rooms) {
             self.judge(facts, true, tracker, emit);
         }
         // Whoever is back but could not be told of yet is told of now.
@@ -342,7 +357,7 @@ impl Judge {
     fn look_again(&self) -> Timestamp {
         const MOMENT: Span = Span(1);
         let prune = (self.next_prune + MOMENT).min(self.tell_at);
-        let Some((since, _)) = self.waiting.first() else { return prune };
+        let Some(since) = self.waiting.since() else { return prune };
         let due = since + self.config.settle;
         let ask = self.asked.1 + ASK_AGAIN + MOMENT;
         prune.min(due).min(if self.config.offline { ask } else { due })
@@ -353,17 +368,17 @@ impl Judge {
         while let Some((since, first)) = self.waiting.first() {
             let waited = self.now - since;
             let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
-            let asked = (first.first_frame, self.now);
+            let asked = (first.id, self.now);
             let again = self.asked.0 != asked.0 || self.now - self.asked.1 > ASK_AGAIN;
             let early =
-                !due && again && self.config.offline && waited >= Span::secs(4) && self.outcome_known(first);
+                !due && again && self.config.offline && waited >= Span::secs(4) && self.outcome_known(&first);
             if !due && !early {
                 if again {
                     self.asked = asked;
                 }
                 break;
             }
-            if let Some(facts) = self.waiting.pop() {
+            if let Some(facts) = self.waiting.pop(&mut self.rooms) {
                 self.judge(facts, false, tracker, emit);
             }
         }
@@ -415,11 +430,11 @@ impl Judge {
     }
 
     /// Nothing that can still come changes this verdict.
-    fn outcome_known(&self, facts: &Facts) -> bool {
-        if facts.ended_by != EndedBy::Goodbye {
+    fn outcome_known(&self, close: &Brief) -> bool {
+        if close.by != EndedBy::Goodbye {
             return false;
         }
-        let (id, client) = self.as_first_seen(facts);
+        let (id, client) = self.as_first_seen(close.id, close.client);
         self.clients
             .came_back(id, client)
             .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))

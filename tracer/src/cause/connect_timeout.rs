@@ -109,7 +109,7 @@ fn libraries(waited: Span, lang: &str) -> String {
 fn too_late(case: &Case<'_>) -> Option<Finding> {
     let facts = case.facts;
     let waited = facts.syn_to_synack.filter(|_| facts.handshake == Handshake::Incomplete && case.ended_by(Side::Client))?;
-    let rst = facts.tcp.client.rst?;
+    let rst = (*facts.tcp.client.rst)?;
     if waited < Span::millis(500) {
         return None;
     }

@@ -130,7 +130,7 @@ mod cases {
             let mut rst = reset(END);
             (rst.has_ack, rst.ttl_delta, rst.seq_off) = (false, -7, Some(off));
             rst.answers = Some(Span::millis(1));
-            s.facts.tcp.server.rst = Some(rst);
+            *s.facts.tcp.server.rst = Some(rst);
             (s.close.detail, s.close.confidence) = (Some("reject"), 0.93);
         })
     }

@@ -236,7 +236,7 @@ mod cases {
             rst.idle_before = Span::secs(gap_s);
             rst.answers = Some(Span::millis(1));
             rst.ttl_delta = 9;
-            s.facts.tcp.server.rst = Some(rst);
+            *s.facts.tcp.server.rst = Some(rst);
             s.close.detail = Some("injected");
         })
     }
@@ -256,8 +256,8 @@ mod cases {
             Scene::new()
                 .dies(Kind::FirewallDrop, Party::Network)
                 .with(|s| {
-                    s.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 300_000));
-                    s.facts.tcp.server.unanswered = None;
+                    *s.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 300_000));
+                    *s.facts.tcp.server.unanswered = None;
                     s.around.accepted = Some(mark(END + 400_000));
                     s.around.same_idle_gap = 3;
                 })

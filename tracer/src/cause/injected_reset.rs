@@ -113,7 +113,7 @@ mod cases {
         Scene::new().ends(Kind::Rst, Party::Network).with(|s| {
             let mut rst = reset(END);
             (rst.sender_went_on, rst.ttl_delta) = (5, 12);
-            s.facts.tcp.server.rst = Some(rst);
+            *s.facts.tcp.server.rst = Some(rst);
         })
     }
 

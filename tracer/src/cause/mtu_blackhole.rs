@@ -93,7 +93,7 @@ mod cases {
 
     fn large(pass: bool) -> Scene {
         Scene::new().dies(Kind::Timeout, Party::Client).with(move |s| {
-            if let Some(u) = &mut s.facts.tcp.server.unanswered {
+            if let Some(u) = &mut *s.facts.tcp.server.unanswered {
                 u.segment_len = 1448;
                 u.smaller_pass = pass;
                 u.peer_spoke = u32::from(pass) * 4;

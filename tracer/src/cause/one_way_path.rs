@@ -84,7 +84,7 @@ mod cases {
 
     fn one_way(kind: Kind) -> Scene {
         Scene::new().dies(kind, Party::Server).with(|s| {
-            if let Some(u) = &mut s.facts.tcp.client.unanswered {
+            if let Some(u) = &mut *s.facts.tcp.client.unanswered {
                 u.peer_spoke = 6;
             }
         })

@@ -189,7 +189,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn bare_reset(&self) -> Option<bool> {
         let seen = self.close.evidence.iter().all(|e| e.source == Source::Packet);
-        let resets = Side::BOTH.iter().filter_map(|&s| self.facts.tcp[s].rst);
+        let resets = Side::BOTH.iter().filter_map(|&s| *self.facts.tcp[s].rst);
         let first = resets.min_by_key(|r| (r.mark.at, r.mark.frame.number()));
         let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
         let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
@@ -212,7 +212,7 @@ impl<'a> Case<'a> {
         const LONG: Span = Span::secs(55);
         if self.close.kind == Kind::Rst {
             for side in Side::BOTH {
-                if let Some(rst) = self.facts.tcp[side].rst
+                if let Some(rst) = *self.facts.tcp[side].rst
                     && rst.idle_before >= LONG
                     && rst.answers.is_some()
                     && !rst.after_fin
@@ -299,7 +299,7 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn no_filter(&self, side: Side) -> Option<Text> {
         let tcp = &self.facts.tcp[side];
-        match (self.close.kind, tcp.fin, tcp.rst) {
+        match (self.close.kind, tcp.fin, *tcp.rst) {
             (Kind::Fin, Some(fin), _) if fin.is_kernel() => {
                 Some(say!(self, "not a firewall: {} itself closed its socket", self.end(side)).into())
             }

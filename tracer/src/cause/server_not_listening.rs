@@ -63,7 +63,7 @@ fn judge(case: &Case<'_>) -> Judgement {
     let server = case.facts.server;
     let mut finding =
         Finding::new(confidence, say!(case, "nobody listens on {server}: {} was refused", case.client()));
-    if let Some(rst) = case.facts.tcp.server.rst {
+    if let Some(rst) = *case.facts.tcp.server.rst {
         finding = finding.because([Evidence::packet(rst.mark, say!(case, "SYN to {server} answered by RST"))]);
     } else {
         finding = finding.because([Evidence::packet(case.facts.last, say!(case, "SYN to {server} answered by RST"))]);

@@ -362,7 +362,7 @@ mod cases {
         || {
             closed_window(30)
                 .ends(Kind::Timeout, Party::Client)
-                .with(|s| s.facts.tcp.server.unanswered = Some(unanswered(Owed::Window, END - 30_000)))
+                .with(|s| *s.facts.tcp.server.unanswered = Some(unanswered(Owed::Window, END - 30_000)))
                 .fires()
         },
         || {

@@ -117,13 +117,13 @@ mod cases {
         || {
             hung(2)
                 .ends(Kind::Timeout, Party::Client)
-                .with(|s| s.facts.tcp.server.unanswered = Some(unanswered(Owed::Pong, END - 30_000)))
+                .with(|s| *s.facts.tcp.server.unanswered = Some(unanswered(Owed::Pong, END - 30_000)))
                 .fires()
         },
         || hung(2).ends(Kind::Fin, Party::Server).fires(),
         || hung(2).dies(Kind::FirewallDrop, Party::Client).silent(),
         || hung(2).dies(Kind::Timeout, Party::Network).error("Stale Connection").with(|s| {
-            s.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END - 30_000));
+            *s.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END - 30_000));
         }).silent(),
         || Scene::new().silent(),
     ];

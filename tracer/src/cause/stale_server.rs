@@ -172,7 +172,7 @@ mod cases {
         || {
             hung(3)
                 .ends(Kind::Timeout, Party::Server)
-                .with(|s| s.facts.tcp.client.unanswered = Some(unanswered(Owed::Pong, END - 40_000)))
+                .with(|s| *s.facts.tcp.client.unanswered = Some(unanswered(Owed::Pong, END - 40_000)))
                 .fires()
         },
         || hung(2).ends(Kind::Rst, Party::Client).fires(),

@@ -32,7 +32,7 @@ fn an_old_error_is_no_reason() {
 #[test]
 fn an_error_into_a_dead_path_is_no_reason() {
     let scene = Scene::new().dies(Kind::FirewallDrop, Party::Client).error("Stale Connection").with(|s| {
-        s.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END - 120_000));
+        *s.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END - 120_000));
     });
     expect(scene, "firewall_drop");
 }
@@ -65,7 +65,7 @@ fn a_stop_with_tls_says_goodbye() {
 #[test]
 fn a_regular_ping_gap_is_no_idle_timeout() {
     let scene = Scene::new().dies(Kind::FirewallDrop, Party::Server).with(|s| {
-        s.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 120_000));
+        *s.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 120_000));
         s.facts.nats.pings.client.sent = 5;
         s.facts.nats.pings.client.interval = Some(Span::secs(120));
         s.around.accepted = Some(mark(END + 300_000));

@@ -206,7 +206,7 @@ impl Scene {
             let own = Party::from(side) == party;
             let tcp = &mut self.facts.tcp[side];
             tcp.fin = (own && kind == Kind::Fin).then(|| mark(ms));
-            tcp.rst = (own && kind == Kind::Rst).then(|| reset(ms));
+            *tcp.rst = (own && kind == Kind::Rst).then(|| reset(ms));
             if own && matches!(kind, Kind::Fin | Kind::Rst) {
                 self.facts.first_goodbye = Some((side, mark(ms).frame));
                 let text = if kind == Kind::Fin { "FIN" } else { "RST" };
@@ -274,7 +274,7 @@ impl Scene {
             scene.facts.tcp.server.packets = 1;
         } else {
             scene.facts.tcp.server = TcpFacts::default();
-            scene.facts.tcp.client.unanswered = Some(unanswered(Owed::Syn, 0));
+            *scene.facts.tcp.client.unanswered = Some(unanswered(Owed::Syn, 0));
         }
         scene
     }
@@ -283,10 +283,10 @@ impl Scene {
     pub fn dies(self, kind: Kind, party: Party) -> Self {
         let mut scene = self.ends(kind, party);
         if party != Party::Server {
-            scene.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END + 100));
+            *scene.facts.tcp.server.unanswered = Some(unanswered(Owed::Data, END + 100));
         }
         if party != Party::Client {
-            scene.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 100));
+            *scene.facts.tcp.client.unanswered = Some(unanswered(Owed::Data, END + 100));
         }
         scene
     }

@@ -1,6 +1,7 @@
 //! A close and its cause, in the words of the outside contract.
 use super::{Evidence, Facts, KnownClient, OtherLeg, Text};
 use crate::base::{Endpoint, Side, Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 macro_rules! words {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
@@ -68,6 +69,7 @@ words! {
 
 words! {
     /// How the connection began.
+    #[derive(Serialize, Deserialize)]
     Handshake {
         /// SYN, SYN-ACK, ACK.
         Complete = "complete",

@@ -1,5 +1,5 @@
 //! Facts of one connection: what was seen, never what it means. `track` fills them, `cause` reads them.
-use super::{FrameRef, Handshake, HostFacts, Mark};
+use super::{FrameRef, Handshake, HostFacts, Mark, Rare, Usual};
 use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
 use crate::nats::{Connect, Info};
 pub use crate::nats::{Foreign, Protocol};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Where the capture was taken, seen from this connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Vantage {
     /// On the client's host (or its link).
     Client,
@@ -129,7 +129,7 @@ pub struct ResetFacts {
 }
 
 /// One end's TCP, as observed.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct TcpFacts {
     /// Frames of this end.
     pub packets: u64,
@@ -168,11 +168,11 @@ pub struct TcpFacts {
     /// The sender's earlier data was being repeated without an answer when the FIN came.
     pub fin_into_hole: bool,
     /// Its RST.
-    pub rst: Option<ResetFacts>,
+    pub rst: Rare<Option<ResetFacts>>,
     /// What it sent and the peer has not answered.
-    pub unanswered: Option<Unanswered>,
+    pub unanswered: Rare<Option<Unanswered>>,
     /// Its own receive window.
-    pub zero_window: ZeroWindow,
+    pub zero_window: Rare<ZeroWindow>,
     /// Keepalive probes it sent.
     pub keepalives: u32,
     /// SYNs (client) or SYN-ACKs (server) it sent.
@@ -201,7 +201,7 @@ impl TcpFacts {
 }
 
 /// Round-trip times seen from where the capture was taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Rtt {
     /// Smallest, microseconds.
     pub min_us: u64,
@@ -358,7 +358,7 @@ impl ProxySign {
 }
 
 /// The NATS session as observed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NatsFacts {
     /// Protocol.
     pub protocol: Protocol,
@@ -415,17 +415,17 @@ pub struct NatsFacts {
     pub headers_unannounced: bool,
     /// Lines that are no NATS operation, or whose arguments are wrong: first one of each end, its first bytes (printable, at most
     /// 32, never from a CONNECT).
-    pub malformed: PerSide<Option<(Mark, String)>>,
+    pub malformed: Rare<PerSide<Option<(Mark, String)>>>,
     /// The first bytes of that end are another protocol.
-    pub foreign: PerSide<Option<(Mark, Foreign)>>,
+    pub foreign: Rare<PerSide<Option<(Mark, Foreign)>>>,
     /// What each end said and could not be read: there the absence of a line proves nothing.
-    pub unseen: PerSide<Unseen>,
+    pub unseen: Rare<PerSide<Unseen>>,
     /// First payload byte of each end.
     pub first_byte: PerSide<Option<Mark>>,
     /// TLS.
     pub tls: Option<Box<TlsFacts>>,
     /// WebSocket close frames.
-    pub ws_close: PerSide<Option<WsClose>>,
+    pub ws_close: Rare<PerSide<Option<WsClose>>>,
     /// HTTP status of a WebSocket upgrade (or other HTTP answer).
     pub http_status: Option<u16>,
     /// MQTT.
@@ -435,7 +435,7 @@ pub struct NatsFacts {
     /// Where a proxy shows itself in what it says, and by what.
     pub proxied: Option<(Mark, ProxySign)>,
     /// Messages and bytes that may be lost.
-    pub at_risk: AtRisk,
+    pub at_risk: Rare<AtRisk>,
 }
 
 /// What may be lost: `at_risk` in the contract.
@@ -457,8 +457,43 @@ pub struct AtRisk {
     pub subjects: Vec<String>,
 }
 
+impl<T: Clone + PartialEq + 'static> Usual for PerSide<Option<T>> {
+    const USUAL: &'static Self = &Self { client: None, server: None };
+}
+
+impl Usual for PerSide<Unseen> {
+    const USUAL: &'static Self = &{
+        const ALL: Unseen =
+            Unseen { octets: 0, last: None, last_octets: 0, hole: false, left_after: false, lost: false };
+        Self { client: ALL, server: ALL }
+    };
+}
+
+impl Usual for ZeroWindow {
+    const USUAL: &'static Self = &Self {
+        since: None,
+        total: Span::ZERO,
+        longest: Span::ZERO,
+        longest_from: None,
+        probes: 0,
+        closings: None,
+    };
+}
+
+impl Usual for AtRisk {
+    const USUAL: &'static Self = &Self {
+        publishes: 0,
+        publishes_unconfirmed: 0,
+        deliveries: 0,
+        requests: 0,
+        jetstream_publishes: 0,
+        bytes: 0,
+        subjects: Vec::new(),
+    };
+}
+
 /// All that was seen of one connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Facts {
     /// Global ordinal of its first frame: unique, orders connections.
     pub first_frame: u64,
@@ -490,7 +525,8 @@ pub struct Facts {
     pub icmp: Vec<IcmpFact>,
     /// Where the capture was taken.
     pub vantage: Vantage,
-    /// NATS.
+    /// NATS; written down by itself.
+    #[serde(skip)]
     pub nats: NatsFacts,
     /// The capture itself lost frames while it lived.
     pub capture_loss: bool,
@@ -510,7 +546,8 @@ pub struct Facts {
     pub ended_by: EndedBy,
     /// Resets that neither end heeded.
     pub ignored_resets: u32,
-    /// What this host's kernel said of it; live only.
+    /// What this host's kernel said of it; live only, never written down.
+    #[serde(skip)]
     pub host: Option<Box<HostFacts>>,
 }
 
@@ -547,7 +584,23 @@ impl NatsFacts {
     }
 }
 
+/// Memory of facts that nobody needs any more, for those to come.
+#[allow(clippy::vec_box, reason = "it is the boxes that are kept")]
+pub type Rooms = Vec<Box<Facts>>;
+
 impl Facts {
+    /// Puts them in this memory, where there is some.
+    #[must_use]
+    pub fn put(self, place: Option<Box<Self>>) -> Box<Self> {
+        match place {
+            Some(mut place) => {
+                *place = self;
+                place
+            }
+            None => Box::new(self),
+        }
+    }
+
     /// The endpoint of one side.
     #[must_use]
     pub const fn endpoint(&self, side: Side) -> Endpoint {

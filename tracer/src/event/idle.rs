@@ -34,11 +34,12 @@ impl Facts {
         if self.ended_by == EndedBy::Goodbye {
             let answered = Side::BOTH
                 .into_iter()
-                .filter_map(|s| self.tcp[s].rst)
+                .filter_map(|s| *self.tcp[s].rst)
                 .find(|r| r.answers.is_some() && !r.after_fin && r.idle_before > Span::ZERO);
             return answered.map(|r| r.idle_before).or_else(|| self.quiet_before_farewell());
         }
-        let owed = Side::BOTH.into_iter().filter_map(|s| self.tcp[s].unanswered).map(|u| u.first.at).min()?;
+        let owed =
+            Side::BOTH.into_iter().filter_map(|s| *self.tcp[s].unanswered).map(|u| u.first.at).min()?;
         let before = Side::BOTH.into_iter().filter_map(|s| heard_before(self, s, owed)).max()?;
         Some(owed - before)
     }

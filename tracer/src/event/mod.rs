@@ -7,6 +7,7 @@ mod host;
 mod idle;
 mod input;
 mod notice;
+mod rare;
 mod selection;
 
 pub use around::{Around, Herd, Joint, KnownClient, Latency, Maker, OtherLeg, ProcessEnd, ServerReason};
@@ -17,10 +18,11 @@ pub use close::{
 pub use evidence::{Evidence, FrameRef, Mark, Source, Text};
 pub use facts::{
     AtRisk, Closings, EndedBy, ErrorText, Facts, Foreign, IcmpFact, IcmpKind, MqttFacts, NatsFacts, Owed,
-    PingFacts, Protocol, ProxySign, ResetFacts, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen,
+    PingFacts, Protocol, ProxySign, ResetFacts, Rooms, Rtt, TcpFacts, TlsAlert, TlsFacts, Unanswered, Unseen,
     Vantage, WsClose, ZeroWindow,
 };
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
 pub use input::Frame;
 pub use notice::{Event, Notice, NoticeCode};
+pub use rare::{Rare, Usual};
 pub use selection::Selection;

@@ -97,7 +97,7 @@ impl Conversation {
 
     /// Whether that side's stream so far ends inside an operation, its payload, or a record or frame around it.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn is_mid_message(&self, side: Side) -> bool {
         let half = &self.halves[side];
         match &half.layer {

@@ -19,20 +19,31 @@ pub(super) const fn first(marks: u64) -> usize {
 /// Whether two stretches are equal. Up to 32 octets that is how they begin and end, in less time than a call takes.
 #[inline(always)]
 pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    if let (Some(a_begin), Some(b_begin), Some(a_end), Some(b_end)) =
-        (a.first_chunk::<8>(), b.first_chunk(), a.last_chunk::<8>(), b.last_chunk())
-    {
-        if a_begin != b_begin || a_end != b_end || a.len() <= 16 {
-            return a_begin == b_begin && a_end == b_end;
+    a.len() == b.len()
+        && match a.len() {
+            0..8 => a == b,
+            8..=16 => a.first_chunk::<8>() == b.first_chunk() && a.last_chunk::<8>() == b.last_chunk(),
+            17..=32 => a.first_chunk::<16>() == b.first_chunk() && a.last_chunk::<16>() == b.last_chunk(),
+            _ => a == b,
         }
-    }
-    match (a.first_chunk::<16>(), b.first_chunk(), a.last_chunk::<16>(), b.last_chunk()) {
-        (Some(a_begin), Some(b_begin), Some(a_end), Some(b_end)) if a.len() <= 32 => {
-            a_begin == b_begin && a_end == b_end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_same_is_equal(a in proptest::collection::vec(any::<u8>(), 0..70), at in any::<prop::sample::Index>(), other: u8) {
+            let mut b = a.clone();
+            prop_assert!(same(&a, &b));
+            if let Some(octet) = b.get_mut(at.index(a.len().max(1))) {
+                *octet = other;
+            }
+            prop_assert_eq!(same(&a, &b), a == b);
+            b.push(other);
+            prop_assert!(!same(&a, &b));
         }
-        _ => a == b,
     }
 }

@@ -77,7 +77,7 @@ pub(super) fn plain_publish(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
 pub(super) fn plain_header_msg(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let mut words = Words::behind(bytes, 4)?;
     let (subject, sid) = (words.next()?, words.next()?);
-    let (reply, header, total, after) = sizes_behind(bytes, &mut words)?;
+    let Tail { reply, header, total, after } = Tail::of(bytes, &mut words)?;
     let (End::Space, End::Space) = (subject.2, sid.2) else { return None };
     let (subject, sid) = (bytes.get(subject.0..subject.1)?, bytes.get(sid.0..sid.1)?);
     Some((Op::Msg { subject, sid, reply, header, total }, after))
@@ -88,26 +88,34 @@ pub(super) fn plain_header_msg(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
 pub(super) fn plain_header_publish(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let mut words = Words::behind(bytes, 4)?;
     let (from, to, End::Space) = words.next()? else { return None };
-    let (reply, header, total, after) = sizes_behind(bytes, &mut words)?;
+    let Tail { reply, header, total, after } = Tail::of(bytes, &mut words)?;
     let line = length(bytes).saturating_sub(length(after)).saturating_sub(5 + 2);
     Some((Op::Pub { subject: bytes.get(from..to)?, reply, header, total, line }, after))
 }
 
-/// What ends the line of a message with headers: perhaps where an answer is wanted, octets of headers, of all. And what follows.
-#[inline(always)]
-fn sizes_behind<'a>(
-    bytes: &'a [u8],
-    words: &mut Words<'a>,
-) -> Option<(Option<&'a [u8]>, u32, u64, &'a [u8])> {
-    let (first, second) = (words.next()?, words.next()?);
-    let (reply, header, total) = match second.2 {
-        End::Line(_) => (None, first, second),
-        End::Space => (Some(bytes.get(first.0..first.1)?), second, words.next()?),
-    };
-    let (End::Space, End::Space, End::Line(behind)) = (first.2, header.2, total.2) else { return None };
-    let (header, total) =
-        (blanks::number(bytes, header.0, header.1)?, blanks::number(bytes, total.0, total.1)?);
-    (header <= total).then_some((reply, u32::try_from(header).ok()?, total, bytes.get(behind..)?))
+/// What ends the line of a message with headers.
+struct Tail<'a> {
+    reply: Option<&'a [u8]>,
+    header: u32,
+    total: u64,
+    /// What follows the line.
+    after: &'a [u8],
+}
+
+impl<'a> Tail<'a> {
+    #[inline(always)]
+    fn of(bytes: &'a [u8], words: &mut Words<'a>) -> Option<Self> {
+        let (first, second) = (words.next()?, words.next()?);
+        let (reply, header, total) = match second.2 {
+            End::Line(_) => (None, first, second),
+            End::Space => (Some(bytes.get(first.0..first.1)?), second, words.next()?),
+        };
+        let (End::Space, End::Space, End::Line(behind)) = (first.2, header.2, total.2) else { return None };
+        let (header, total) =
+            (blanks::number(bytes, header.0, header.1)?, blanks::number(bytes, total.0, total.1)?);
+        let after = bytes.get(behind..)?;
+        (header <= total).then_some(Self { reply, header: u32::try_from(header).ok()?, total, after })
+    }
 }
 
 /// As [`plain_msg`] and [`plain_publish`], also where too little follows for what is looked at at once.

@@ -1,6 +1,6 @@
 //! What followers tell of a stretch of the input. A batch that comes back is filled again, so that a frame costs no allocation.
 use crate::base::Timestamp;
-use crate::event::Notice;
+use crate::event::{Notice, Rooms};
 use crate::track::Tracked;
 use std::iter::Peekable;
 use std::vec::Drain;
@@ -17,6 +17,8 @@ pub struct Batch {
     /// Whose tellings `tracked` are, in order.
     pub(super) told: Vec<Told>,
     pub(super) tracked: Vec<Tracked>,
+    /// On the way back: memory for facts to come.
+    pub(super) rooms: Rooms,
 }
 
 /// So much a frame made a tracker tell: in the order of frames, and of [`super::Follow::handle_frame`]'s turns.
@@ -39,7 +41,7 @@ impl Batch {
 
     /// Empties it, all room is kept.
     pub fn clear(&mut self) {
-        let Self { nows, wire, notices, told, tracked } = self;
+        let Self { nows, wire, notices, told, tracked, .. } = self;
         *wire = 0;
         nows.clear();
         notices.clear();

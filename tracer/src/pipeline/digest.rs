@@ -1,5 +1,5 @@
 //! What the trackers told, taken in: by those who watch what spans connections, and as notices.
-use super::{ANSWERED, Judge, QUESTIONS_MAX, SERVER_ANSWERED};
+use super::{ANSWERED, Judge, QUESTIONS_MAX, ROOMS_MAX, SERVER_ANSWERED};
 use crate::base::{Addr, Endpoint, Timestamp};
 use crate::cause::Settings;
 use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
@@ -52,7 +52,8 @@ impl Judge {
     /// A close waits for what follows it.
     fn closed(&mut self, facts: Box<Facts>) {
         if self.is_too_many(&facts) {
-            return self.clients.settled(facts.first_frame, facts.client.addr);
+            self.clients.settled(facts.first_frame, facts.client.addr);
+            return self.keep_room(facts);
         }
         let mut since = facts.ended;
         let asked = questions(&facts);
@@ -65,8 +66,16 @@ impl Judge {
             *asks = true;
             since = since.max(self.now + SERVER_ANSWERED - self.config.settle);
         }
-        let id = facts.first_frame;
-        self.waiting.push(facts, id, since, unasked);
+        if let Some(room) = self.waiting.push(facts, since, unasked) {
+            self.keep_room(room);
+        }
+    }
+
+    /// The memory of facts that are not needed is kept for others, as much as is told at a time in a flood.
+    fn keep_room(&mut self, room: Box<Facts>) {
+        if self.rooms.len() < ROOMS_MAX {
+            self.rooms.push(room);
+        }
     }
 
     /// What is worth an event by itself.

@@ -5,7 +5,7 @@ use super::Config;
 use super::batch::{Batch, Told};
 use super::clocks::Clocks;
 use crate::base::{Endpoint, PortSet, Span, Timestamp};
-use crate::event::{Frame, FrameRef, Mark, Notice};
+use crate::event::{Frame, FrameRef, Mark, Notice, Rooms};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::BTreeMap;
@@ -69,7 +69,10 @@ impl Follow {
     /// One frame into `batch`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     #[inline]
     pub fn add_frame(&mut self, frame: &Frame<'_>, wanted: bool, batch: &mut Batch) {
-        let Batch { nows, wire, notices, told, tracked } = batch;
+        let Batch { nows, wire, notices, told, tracked, rooms } = batch;
+        if !rooms.is_empty() {
+            self.take_rooms(rooms);
+        }
         let place = nows.len() as u32;
         let telling = |turn, count| told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
         self.handle_frame(frame, wanted, tracked, telling, |notice| notices.push((place, notice)));
@@ -141,6 +144,17 @@ impl Follow {
             Packet::Icmp(icmp) => shards.handle_icmp(&icmp, frame, *now, tracked),
             _ => {}
         }
+    }
+
+    /// Memory of facts that are not needed any more, divided among the trackers.
+    #[cold]
+    pub(super) fn take_rooms(&mut self, rooms: &mut Rooms) {
+        let trackers = self.trackers().count();
+        for (taken, tracker) in self.trackers_mut().enumerate() {
+            tracker.take_rooms(rooms, trackers - taken);
+        }
+        // What is too much for them.
+        rooms.clear();
     }
 
     /// Every shard's timers run out at the same frame.

@@ -38,7 +38,7 @@ impl Judge {
         if self.config.offline || input_ended || failed || known {
             // The second sight of a connection is told what became of its client, too.
             if again || !twice {
-                let (id, client) = self.as_first_seen(&facts);
+                let (id, client) = self.as_first_seen(facts.first_frame, facts.client.addr);
                 self.clients.settled(id, client);
             }
         } else if !again {

@@ -10,20 +10,20 @@ use crate::track::detection::detected;
 
 impl Judge {
     /// Name and client of a connection where it was seen first: a NAT may show it twice.
-    pub(super) fn as_first_seen(&self, facts: &Facts) -> (ConnId, Addr) {
-        let echo = self.legs.echo_of(facts.first_frame);
-        echo.map_or((facts.first_frame, facts.client.addr), |(id, client, _)| (id, client.addr))
+    pub(super) fn as_first_seen(&self, id: ConnId, client: Addr) -> (ConnId, Addr) {
+        let echo = self.legs.echo_of(id);
+        echo.map_or((id, client), |(id, client, _)| (id, client.addr))
     }
 
     /// What happened around a close. The second sight of a connection that a NAT shows twice has that of the first.
     pub(super) fn neighbourhood(&self, facts: &mut Facts) -> Around {
         let id = facts.first_frame;
         let echo = self.legs.echo_of(id);
-        let mut around = seen_as(facts, echo, |facts| {
-            let mut around = self.neighbours.around(facts, self.now);
+        let mut around = Around::default();
+        seen_as(facts, echo, |facts| {
+            self.neighbours.around(facts, self.now, &mut around);
             around.reconnect = self.clients.reconnect(facts.first_frame, facts.client.addr, self.now);
             self.add_client_history(facts, &mut around);
-            around
         });
         if echo.is_some() {
             // Told of the other side of the NAT.
@@ -48,8 +48,9 @@ impl Judge {
         };
         let passed_on = close.side == Party::Server && other.maker(Side::Server) == Maker::FarEnd;
         let Some(id) = self.legs.other_id(facts.first_frame).filter(|_| passed_on) else { return };
-        let far = seen_as(facts, Some((id, other.client, other.server)), |facts| {
-            self.neighbours.around(facts, self.now)
+        let mut far = Around::default();
+        seen_as(facts, Some((id, other.client, other.server)), |facts| {
+            self.neighbours.around(facts, self.now, &mut far);
         });
         around.server_closed_others = far.server_closed_others;
         around.server_closed_spread = far.server_closed_spread;
@@ -71,7 +72,7 @@ impl Judge {
 
     /// What the client did about its loss, as far as the lost connection shows it.
     pub(super) fn add_reaction(&self, facts: &Facts, close: &Close, reconnect: &mut Reconnect) {
-        let (id, client) = self.as_first_seen(facts);
+        let (id, client) = self.as_first_seen(facts.first_frame, facts.client.addr);
         reconnect.detect = detected(facts, close, reconnect.first_attempt);
         mark_announced(&mut reconnect.servers, facts.nats.announced());
         let before = held_before(facts);

@@ -177,7 +177,7 @@ pub(super) fn fill(settings: &mut Settings, varz: &Varz) {
 
 /// Where the server's record and the packets contradict each other.
 fn disagreement(facts: &Facts, close: &Close, reason: &str) -> Option<String> {
-    let rst = facts.tcp.client.rst;
+    let rst = *facts.tcp.client.rst;
     let odd_rst = rst.filter(|r| r.ttl_known && r.ttl_delta != 0);
     let odd_rst = odd_rst.map(|r| device(i16::from(r.ttl), i16::from(r.ttl) - r.ttl_delta));
     let odd_fin = facts.tcp.client.fin_ttl.map(|(its, own)| device(its.into(), own.into()));

@@ -5,11 +5,13 @@ use crate::track::{Clients, Neighbours};
 use hashbrown::HashMap;
 
 /// Attempts of one client in [`CLIENT_SPAN`] that are a storm.
-const BY_CLIENT: u32 = 20;
+const BY_CLIENT: usize = 20;
 /// Ten seconds, as the contract has it.
 const CLIENT_SPAN: Span = Span::secs(10);
-/// Attempts of all clients at one server in a second that are a storm.
-const BY_ALL: u32 = 100;
+/// Attempts of all clients at one server in [`ALL_SPAN`] that are a storm.
+const BY_ALL: usize = 100;
+/// A second, as the contract has it.
+const ALL_SPAN: Span = Span::secs(1);
 /// A storm is told again after so long.
 const AGAIN: Span = Span::secs(10);
 /// Storms remembered as told.
@@ -31,9 +33,9 @@ impl Storms {
         neighbours: &Neighbours,
         clients: &Clients,
     ) -> Option<Notice> {
-        let by_client = neighbours.attempts(server, Some(client.addr), mark.at, CLIENT_SPAN);
-        let by_all = neighbours.attempts(server, None, mark.at, Span::secs(1));
-        let who = match (by_client >= BY_CLIENT, by_all >= BY_ALL) {
+        let ends = (client.addr, server);
+        let rushes = neighbours.are_rushes(ends, mark.at, (BY_CLIENT, CLIENT_SPAN), (BY_ALL, ALL_SPAN));
+        let who = match rushes {
             (true, _) => Some(client.addr),
             (false, true) => None,
             (false, false) => return None,
@@ -47,8 +49,12 @@ impl Storms {
             self.told.clear();
         }
         let message = match who {
-            Some(addr) => format!("{addr} tried to connect to {server} {by_client} times in 10 s"),
+            Some(addr) => {
+                let times = neighbours.attempts(server, who, mark.at, CLIENT_SPAN);
+                format!("{addr} tried to connect to {server} {times} times in 10 s")
+            }
             None => {
+                let by_all = neighbours.attempts(server, None, mark.at, ALL_SPAN);
                 let herd =
                     clients.herd(server, mark.at).map_or(String::new(), |h| format!("; {}", h.in_words()));
                 format!("{by_all} attempts to connect to {server} within a second{herd}")

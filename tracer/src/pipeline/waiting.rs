@@ -1,13 +1,24 @@
-//! Closes that wait for what follows them, in the order in which they will be judged.
-use crate::base::Timestamp;
-use crate::track::ConnId;
+//! Closes that wait for what follows them, in the order in which they will be judged. Where many do, most are written down.
+use crate::base::{Addr, Timestamp};
+use crate::event::{EndedBy, Facts, Rooms};
+use crate::track::{ConnId, Written};
 use std::collections::BTreeMap;
 
+/// So many wait as they are.
+const WHOLE_MAX: usize = 512;
+
 /// Closes by the time since which they wait; of the same time in the order of their first frames.
-pub(super) struct Waiting<F> {
-    closes: BTreeMap<Turn, One<F>>,
+#[derive(Default)]
+pub(super) struct Waiting {
+    closes: BTreeMap<Turn, One>,
     /// Counts all that ever came: a connection may be told twice.
     came: u64,
+    /// How many are not written down.
+    whole: usize,
+    /// The input is over: what comes now waits no longer.
+    over: bool,
+    /// For what is being written.
+    room: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,24 +28,64 @@ struct Turn {
     came: u64,
 }
 
-struct One<F> {
-    facts: F,
+struct One {
+    kept: Kept,
     /// Since when it would wait, were it not for a server that is asked.
     unasked: Timestamp,
 }
 
-impl<F> Default for Waiting<F> {
-    fn default() -> Self {
-        Self { closes: BTreeMap::new(), came: 0 }
+enum Kept {
+    Whole(Box<Facts>),
+    Written(Box<Written>),
+}
+
+impl Kept {
+    const fn brief(&self) -> Brief {
+        match self {
+            Self::Whole(f) => {
+                Brief { id: f.first_frame, client: f.client.addr, ended: f.ended, by: f.ended_by }
+            }
+            Self::Written(w) => Brief { id: w.id, client: w.client, ended: w.ended, by: w.ended_by },
+        }
     }
 }
 
-impl<F> Waiting<F> {
-    /// One more.
-    pub fn push(&mut self, facts: F, first_frame: ConnId, since: Timestamp, unasked: Timestamp) {
+/// What is asked of a close that waits.
+pub(super) struct Brief {
+    /// Which connection.
+    pub id: ConnId,
+    /// Its client's host.
+    pub client: Addr,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// By what.
+    pub by: EndedBy,
+}
+
+impl Waiting {
+    /// One more. Its memory comes back where it was written down.
+    pub fn push(
+        &mut self,
+        mut facts: Box<Facts>,
+        since: Timestamp,
+        unasked: Timestamp,
+    ) -> Option<Box<Facts>> {
         self.came += 1;
-        let turn = Turn { since, first_frame, came: self.came };
-        self.closes.insert(turn, One { facts, unasked });
+        let turn = Turn { since, first_frame: facts.first_frame, came: self.came };
+        let many = self.whole >= WHOLE_MAX && !self.over;
+        let written = if many { Written::of(&mut facts, &mut self.room) } else { None };
+        let (kept, rest) = match written {
+            Some(written) => (Kept::Written(Box::new(written)), Some(facts)),
+            None => (Kept::Whole(facts), None),
+        };
+        self.whole += usize::from(rest.is_none());
+        self.closes.insert(turn, One { kept, unasked });
+        rest
+    }
+
+    /// The input is over: what comes now is judged next, and stays as it is.
+    pub const fn input_is_over(&mut self) {
+        self.over = true;
     }
 
     /// How many wait.
@@ -42,32 +93,50 @@ impl<F> Waiting<F> {
         self.closes.len()
     }
 
-    /// The one that waits longest, and since when.
-    pub fn first(&self) -> Option<(Timestamp, &F)> {
-        self.closes.first_key_value().map(|(turn, one)| (turn.since, &one.facts))
+    /// Since when the one waits that waits longest.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.closes.first_key_value().map(|(turn, _)| turn.since)
     }
 
-    /// Takes out the one that waits longest.
-    pub fn pop(&mut self) -> Option<F> {
-        self.closes.pop_first().map(|(_, one)| one.facts)
+    /// The one that waits longest, and since when.
+    pub fn first(&self) -> Option<(Timestamp, Brief)> {
+        self.closes.first_key_value().map(|(turn, one)| (turn.since, one.kept.brief()))
+    }
+
+    /// Takes out the one that waits longest. `places`: memory for it.
+    pub fn pop(&mut self, places: &mut Rooms) -> Option<Box<Facts>> {
+        let (_, one) = self.closes.pop_first()?;
+        self.leaves(&one);
+        match one.kept {
+            Kept::Whole(facts) => Some(facts),
+            Kept::Written(written) => written.facts(places.pop()),
+        }
+    }
+
+    fn leaves(&mut self, one: &One) {
+        self.whole -= usize::from(matches!(one.kept, Kept::Whole(_)));
     }
 
     /// Takes out the close of a connection that has not ended after all; whether it was still here.
     pub fn take_back(&mut self, id: ConnId) -> bool {
         let turn = self.closes.keys().find(|turn| turn.first_frame == id).copied();
-        turn.and_then(|turn| self.closes.remove(&turn)).is_some()
+        let one = turn.and_then(|turn| self.closes.remove(&turn));
+        one.inspect(|one| self.leaves(one)).is_some()
     }
 
-    /// The facts of all, to add to them.
-    pub fn facts_mut(&mut self) -> impl Iterator<Item = &mut F> {
-        self.closes.values_mut().map(|one| &mut one.facts)
+    /// The facts of all that the kernel told of, to add to them: those are never written down.
+    pub fn facts_mut(&mut self) -> impl Iterator<Item = &mut Facts> {
+        self.closes.values_mut().filter_map(|one| match &mut one.kept {
+            Kept::Whole(facts) => Some(&mut **facts),
+            Kept::Written(_) => None,
+        })
     }
 
-    /// Those that `are_answered` need not wait for a server any longer.
-    pub fn stop_asking(&mut self, are_answered: impl Fn(&F) -> bool) {
+    /// Those that `are_answered`, by when they ended, need not wait for a server any longer.
+    pub fn stop_asking(&mut self, are_answered: impl Fn(Timestamp) -> bool) {
         let all = std::mem::take(&mut self.closes).into_iter();
-        let turn = |(turn, one): (Turn, One<F>)| {
-            let since = if are_answered(&one.facts) { one.unasked } else { turn.since };
+        let turn = |(turn, one): (Turn, One)| {
+            let since = if are_answered(one.kept.brief().ended) { one.unasked } else { turn.since };
             (Turn { since, ..turn }, one)
         };
         self.closes = all.map(turn).collect();
@@ -77,18 +146,70 @@ impl<F> Waiting<F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::{PerSide, Span};
+    use crate::event::{Handshake, Mark, NatsFacts, Vantage};
+
+    /// A connection that ended at `ended`, and told nothing.
+    fn facts(id: ConnId, ended: i64) -> Box<Facts> {
+        Box::new(Facts {
+            first_frame: id,
+            client: Default::default(),
+            server: Default::default(),
+            roles_certain: true,
+            iface: Some("eth0".into()),
+            start: Mark::default(),
+            last: Mark::default(),
+            handshake: Handshake::Complete,
+            established: Some(Timestamp(ended - 1)),
+            syn_to_synack: None,
+            synack_to_ack: None,
+            tcp: PerSide::default(),
+            rtt: None,
+            icmp: Vec::new(),
+            vantage: Vantage::Between,
+            nats: NatsFacts { heaviest: vec![("orders.new".into(), id)], ..NatsFacts::default() },
+            capture_loss: false,
+            input_ended: false,
+            longest_idle: Span::ZERO,
+            lived_through: Span::ZERO,
+            quiet_lived_through: Span::ZERO,
+            first_goodbye: None,
+            ended: Timestamp(ended),
+            ended_by: EndedBy::Goodbye,
+            ignored_resets: 0,
+            host: None,
+        })
+    }
 
     #[test]
     fn they_leave_by_time_then_by_first_frame() {
         let mut waiting = Waiting::default();
         for (id, since) in [(7, 30), (5, 10), (6, 30), (8, 20), (5, 40)] {
-            waiting.push(id, id, Timestamp(since), Timestamp(since - 25));
+            assert!(waiting.push(facts(id, since), Timestamp(since), Timestamp(since - 25)).is_none());
         }
         assert!(waiting.take_back(8) && !waiting.take_back(8));
-        waiting.stop_asking(|&id| id == 7);
-        assert_eq!(waiting.first().map(|(since, &id)| (since.0, id)), Some((5, 7)));
-        let left: Vec<ConnId> = std::iter::from_fn(|| waiting.pop()).collect();
-        assert_eq!(left, [7, 5, 6, 5]);
+        waiting.stop_asking(|ended| ended.0 == 30);
+        assert_eq!(waiting.first().map(|(since, first)| (since.0, first.id)), Some((5, 6)));
+        let left: Vec<ConnId> =
+            std::iter::from_fn(|| Some(waiting.pop(&mut Vec::new())?.first_frame)).collect();
+        assert_eq!(left, [6, 7, 5, 5]);
         assert_eq!(waiting.len(), 0);
+    }
+
+    #[test]
+    fn of_many_most_are_written_down_and_leave_as_they_came() {
+        let (mut waiting, many) = (Waiting::default(), 3 * WHOLE_MAX as u64);
+        let mut places = Vec::new();
+        for id in 0..many {
+            let since = 1_000 + id as i64;
+            places.extend(waiting.push(facts(id, since), Timestamp(since), Timestamp(0)));
+        }
+        assert_eq!(places.len(), 2 * WHOLE_MAX);
+        assert!(waiting.take_back(many - 1) && waiting.whole == WHOLE_MAX);
+        for id in 0..many - 1 {
+            let left = waiting.pop(&mut places).map(|facts| format!("{facts:?}"));
+            assert_eq!(left, Some(format!("{:?}", facts(id, 1_000 + id as i64))));
+        }
+        assert!(waiting.pop(&mut Vec::new()).is_none() && waiting.whole == 0);
     }
 }

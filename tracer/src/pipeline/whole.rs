@@ -5,6 +5,9 @@ use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
 
+/// Places for facts to come are divided among the trackers when there are so many.
+const ROOMS: usize = 64;
+
 /// The core from frames to events.
 pub struct Pipeline {
     /// A live trace has one shard, whose tracker takes what the kernel says of any connection.
@@ -113,6 +116,9 @@ impl Pipeline {
     fn pass_on(&mut self, emit: &mut impl FnMut(Event)) {
         if !self.tracked.is_empty() {
             self.judge.digest(self.tracked.drain(..), emit);
+            if self.judge.rooms.len() >= ROOMS {
+                self.follow.take_rooms(&mut self.judge.rooms);
+            }
         }
         // Asked here before the tracker is sought: mostly nothing is due.
         if self.judge.now >= self.judge.next_look {

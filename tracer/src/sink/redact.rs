@@ -114,10 +114,12 @@ impl Veil {
         if let Some(urls) = &mut nats.connect_urls {
             *urls = urls.iter().map(|url| self.text(url, words)).collect();
         }
-        for (_, text) in [&mut nats.malformed.client, &mut nats.malformed.server].into_iter().flatten() {
+        let malformed = &mut *nats.malformed;
+        for (_, text) in [&mut malformed.client, &mut malformed.server].into_iter().flatten() {
             *text = self.token("text", text);
         }
-        for close in [&mut nats.ws_close.client, &mut nats.ws_close.server].into_iter().flatten() {
+        let closes = &mut *nats.ws_close;
+        for close in [&mut closes.client, &mut closes.server].into_iter().flatten() {
             close.reason = self.text(&close.reason, words);
         }
         if let Some(sni) = nats.tls.as_mut().and_then(|tls| tls.sni.as_mut()) {

@@ -217,7 +217,8 @@ fn nats() -> NatsFacts {
             jetstream_publishes: 1,
             bytes: 70_112,
             subjects: vec!["orders.new".into()],
-        },
+        }
+        .into(),
         ..NatsFacts::default()
     }
 }
@@ -239,7 +240,7 @@ fn facts() -> Facts {
         synack_to_ack: None,
         tcp: PerSide {
             client: TcpFacts {
-                zero_window: ZeroWindow { total: Span::millis(10_100), ..ZeroWindow::default() },
+                zero_window: ZeroWindow { total: Span::millis(10_100), ..ZeroWindow::default() }.into(),
                 ..tcp(40, 1234)
             },
             server: TcpFacts { retransmits: 3, unacked_bytes: 65_160, missing_bytes: 7, ..tcp(380, 99_000) },

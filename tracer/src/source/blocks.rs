@@ -11,15 +11,15 @@ pub(super) struct Blocks {
     buf: Vec<u8>,
     start: usize,
     end: usize,
-    /// Where in the stream `start` is.
-    offset: u64,
+    /// Where in the stream `buf` begins.
+    base: u64,
     ended: bool,
     failed: Option<io::Error>,
 }
 
 impl Blocks {
     pub fn new(inner: Box<dyn Read + Send>) -> Self {
-        Self { inner, buf: vec![0; BLOCK], start: 0, end: 0, offset: 0, ended: false, failed: None }
+        Self { inner, buf: vec![0; BLOCK], start: 0, end: 0, base: 0, ended: false, failed: None }
     }
 
     /// Makes `n` octets available; false if the stream ends before.
@@ -32,6 +32,12 @@ impl Blocks {
     #[inline]
     pub fn peek(&self) -> &[u8] {
         self.buf.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The first octets in memory, of which not all may be available, and how many are.
+    #[inline(always)]
+    pub fn front(&self) -> Option<(&[u8; 16], usize)> {
+        Some((self.buf.get(self.start..)?.first_chunk()?, self.end - self.start))
     }
 
     /// Of what is available so many octets behind the first few, which must be there.
@@ -56,18 +62,17 @@ impl Blocks {
         debug_assert!(n <= self.end - self.start);
         let n = n.min(self.end - self.start);
         self.start += n;
-        self.offset += n as u64;
     }
 
     /// Where in the stream the next octet is.
     #[inline]
     pub const fn offset(&self) -> u64 {
-        self.offset
+        self.base + self.start as u64
     }
 
     /// Where in the stream that part of it ends which was got hold of.
     pub const fn end_offset(&self) -> u64 {
-        self.offset + (self.end - self.start) as u64
+        self.base + self.end as u64
     }
 
     /// Why the stream ended, if not by itself. Told once.
@@ -86,6 +91,7 @@ impl Blocks {
         if self.start > 0 {
             self.buf.copy_within(self.start..self.end, 0);
             self.end -= self.start;
+            self.base += self.start as u64;
             self.start = 0;
         }
         while self.end < n && !self.ended {

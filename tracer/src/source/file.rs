@@ -128,7 +128,7 @@ impl FileSource {
         }
         // Behind damage nothing is in sight: it stays where it was found.
         if let Format::Pcap(pcap) = &self.format
-            && let Some(record) = pcap.in_sight(self.blocks.peek())
+            && let Some(record) = pcap.in_sight(&self.blocks)
         {
             self.number += 1;
             self.current = Some(record);

@@ -52,13 +52,15 @@ impl Pcap {
         Ok(Self { order, unit, record_header, limit: limit.min(MAX_RECORD), link })
     }
 
-    /// The record that `ahead` begins with, if all of it is there and nothing is wrong with it. Nearly all are found so; what
-    /// is not, [`Pcap::next`] finds or says what is wrong.
+    /// The record at the front of `blocks`, if all of it is there and nothing is wrong with it. Nearly all are found so; what is
+    /// not, [`Pcap::next`] finds or says what is wrong.
     #[inline(always)]
-    pub fn in_sight(&self, ahead: &[u8]) -> Option<Record> {
-        let [seconds, fraction, len, wire_len] = self.order.words(ahead.first_chunk()?);
+    pub fn in_sight(&self, blocks: &Blocks) -> Option<Record> {
+        let (head, available) = blocks.front()?;
+        let [seconds, fraction, len, wire_len] = self.order.words(head);
         let total = self.record_header + len as usize;
-        (len as usize <= self.limit && total <= ahead.len()).then_some(Record {
+        // What has room for a record has room for its header: that is available, too.
+        (len as usize <= self.limit && total <= available).then_some(Record {
             iface: 0,
             at: Timestamp(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit),
             wire_len: wire_len.max(len),
@@ -83,7 +85,7 @@ impl Pcap {
         if !blocks.need(self.record_header + len as usize) {
             return Err(cut(blocks));
         }
-        Ok(self.in_sight(blocks.peek()))
+        Ok(self.in_sight(blocks))
     }
 }
 

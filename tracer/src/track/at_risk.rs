@@ -132,6 +132,9 @@ pub struct Risk {
     pings: VecDeque<u64>,
     requests: HashMap<u64, Request, foldhash::fast::FixedState>,
     subjects: Vec<Box<[u8]>>,
+    /// Of each of `subjects` what tells it from most others; made anew where there are too few.
+    #[serde(skip)]
+    prints: Vec<u64>,
     /// A bit for each of `subjects` whose publishes a stream answers.
     streams: u16,
     /// The request made by the last publish.
@@ -292,13 +295,17 @@ impl Risk {
 
     #[inline(never)]
     fn find_subject(&mut self, subject: &[u8]) -> u16 {
-        // The print tells most others at a glance.
+        if self.prints.len() != self.subjects.len() {
+            self.prints = self.subjects.iter().map(|s| print(s)).collect();
+        }
         let own = print(subject);
-        if let Some(no) = self.subjects.iter().position(|s| print(s) == own && **s == *subject) {
+        let mut all = self.prints.iter().zip(&self.subjects);
+        if let Some(no) = all.position(|(&print, text)| print == own && same(text, subject)) {
             return no as u16;
         }
         if self.subjects.len() < SUBJECTS_MAX {
             self.subjects.push(subject.into());
+            self.prints.push(own);
             return (self.subjects.len() - 1) as u16;
         }
         u16::MAX

@@ -102,9 +102,9 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
         _ => PerSide { client: "client sent FIN", server: "server sent FIN" },
     };
     let mut evidence = vec![Evidence::packet(mark, sent[side])];
-    if let Some(reset) = peer.rst {
+    if let Some(reset) = *peer.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{} answered with RST", side.other())));
-    } else if let Some(reset) = tcp.rst {
+    } else if let Some(reset) = *tcp.rst {
         evidence.push(Evidence::packet(reset.mark, format!("{side} answered later data with RST")));
     }
     Close {
@@ -120,7 +120,7 @@ fn fin(facts: &Facts, side: Side, mark: Mark) -> Close {
 /// A reset: whose it claims to be, and whether that is true.
 fn reset(facts: &Facts, around: &Around, side: Side, mark: Mark) -> Close {
     let tcp = &facts.tcp[side];
-    let Some(rst) = tcp.rst else { return silence(facts, around) };
+    let Some(rst) = *tcp.rst else { return silence(facts, around) };
     let refused = facts.handshake == Handshake::Refused;
     let mut evidence = Vec::new();
     let maker = testimony::maker(facts, side, mark);
@@ -260,10 +260,10 @@ fn filter_host(facts: &Facts, told: &IcmpFact) -> Party {
 
 /// Who asked without an answer. Both may have.
 fn asking(facts: &Facts) -> Option<(Side, Unanswered)> {
-    let client = facts.tcp.client.unanswered;
-    let server = facts.tcp.server.unanswered;
+    let client = *facts.tcp.client.unanswered;
+    let server = *facts.tcp.server.unanswered;
     if let EndedBy::Silence(silent, _) = facts.ended_by
-        && let Some(u) = facts.tcp[silent.other()].unanswered
+        && let Some(u) = *facts.tcp[silent.other()].unanswered
     {
         return Some((silent.other(), u));
     }
@@ -354,7 +354,7 @@ fn filtered_here(facts: &Facts) -> Option<Close> {
 /// The peer's kernel answers, its process does not: PINGs without PONG, a window that stays closed.
 fn unread(facts: &Facts, silent: Side, owed: Owed) -> Close {
     let (mark, text, detail) = if owed == Owed::Window {
-        let zero = facts.tcp[silent].zero_window;
+        let zero = &facts.tcp[silent].zero_window;
         let from = zero.longest_from.unwrap_or(facts.last);
         (from, format!("the {silent}'s receive window stayed closed for {}", zero.longest), "closed_window")
     } else {

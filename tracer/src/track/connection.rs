@@ -431,7 +431,7 @@ impl Connection {
     }
 
     /// An end acknowledged something new, after so long where that measures a round trip.
-    #[inline]
+    #[inline(always)]
     fn answered(&mut self, rtt: Option<Span>, at: Timestamp) {
         if let Some(rtt) = rtt {
             self.rtt.sample(rtt);

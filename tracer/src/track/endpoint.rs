@@ -3,7 +3,7 @@ use super::connection::Seen;
 use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
-use crate::event::{Closings, Mark, Owed, TcpFacts, Unanswered, ZeroWindow};
+use crate::event::{Closings, Mark, Owed, Rare, TcpFacts, Unanswered, ZeroWindow};
 use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
 
@@ -305,9 +305,9 @@ impl End {
 
     /// Offers a window, scaled or not, to the peer, which has sent `sent` octets of payload so far.
     pub fn offers_window(&mut self, window: u16, sent: u64, mark: Mark) {
-        let zero = &mut self.facts.zero_window;
-        match (window, zero.since) {
+        match (window, self.facts.zero_window.since) {
             (0, None) => {
+                let zero = &mut *self.facts.zero_window;
                 zero.since = Some(mark);
                 let first = Closings { first: mark, before: sent, last: mark.at, until: sent };
                 let closings = zero.closings.get_or_insert(first);
@@ -316,6 +316,7 @@ impl End {
                 self.window_told = false;
             }
             (1.., Some(from)) => {
+                let zero = &mut *self.facts.zero_window;
                 zero.since = None;
                 close_window(zero, from, mark.at);
             }
@@ -325,8 +326,8 @@ impl End {
 
     /// The closed window's figures as of `at`, the current one counted in.
     #[must_use]
-    pub fn zero_window(&self, at: Timestamp) -> ZeroWindow {
-        let mut zero = self.facts.zero_window;
+    pub fn zero_window(&self, at: Timestamp) -> Rare<ZeroWindow> {
+        let mut zero = self.facts.zero_window.clone();
         if let Some(from) = zero.since {
             close_window(&mut zero, from, at);
         }

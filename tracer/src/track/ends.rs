@@ -3,8 +3,11 @@ use super::connection::Connection;
 use super::rest::awake;
 use super::{ConnId, Ending, FlowKey, Tracked, Tracker, frameless, sockets};
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{EndedBy, Mark};
+use crate::event::{EndedBy, Mark, Rooms};
 use std::sync::Arc;
+
+/// Places for facts to come that a tracker keeps: as many as it tells at a time in a flood.
+const ROOMS_MAX: usize = 1024;
 
 impl Tracker {
     /// The input is over: what has ended is told; returns how many live.
@@ -20,6 +23,12 @@ impl Tracker {
             self.tell(slot, true, out);
         }
         self.count(|conn| !conn.told)
+    }
+
+    /// Memory of facts that nobody needs any more, for those to come: a part of it, where there is as much for every `of` trackers.
+    pub fn take_rooms(&mut self, rooms: &mut Rooms, of: usize) {
+        let most = (rooms.len() / of.max(1)).min(ROOMS_MAX.saturating_sub(self.rooms.len()));
+        self.rooms.extend(rooms.drain(rooms.len() - most..));
     }
 
     pub(super) fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {
@@ -98,7 +107,7 @@ impl Tracker {
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);
         }
-        out.push(Tracked::Closed(facts));
+        out.push(Tracked::Closed(facts.put(self.rooms.pop())));
         if stays { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 }

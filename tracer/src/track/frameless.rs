@@ -125,7 +125,7 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
     }
     // A reset that only answers what came after the end says nothing of the end.
     if let Some((at, _)) = end.reset_sent.as_ref().filter(|r| end.closed.is_none_or(|c| r.0 <= c)) {
-        tcp[side].rst = Some(reset(*at, hole(end, *at)));
+        *tcp[side].rst = Some(reset(*at, hole(end, *at)));
     }
     if let Some(at) = end.reset_received {
         tcp[peer].rst.get_or_insert(reset(at, false));
@@ -142,16 +142,16 @@ fn fill(tcp: &mut PerSide<TcpFacts>, side: Side, end: &HostEnd, flow: &Flow, han
             _ => Owed::Data,
         };
         let first = if attempt { flow.first } else { end.repeats.first };
-        own.unanswered = Some(unanswered(owed, first, end.repeats.last, end.repeats.run));
+        *own.unanswered = Some(unanswered(owed, first, end.repeats.last, end.repeats.run));
     } else if attempt && end.state.is_some() {
-        own.unanswered = Some(unanswered(Owed::Syn, flow.first, flow.first, 0));
+        *own.unanswered = Some(unanswered(Owed::Syn, flow.first, flow.first, 0));
     }
     // Dropped on the way in: the other end's segments stay unanswered.
     for drop in flow.facts.filtered() {
         let sender = &mut tcp[drop.from];
         let owed = if drop.flags.syn() { Owed::Syn } else { Owed::Data };
         if sender.unanswered.is_none() {
-            sender.unanswered = Some(unanswered(owed, drop.first, drop.last, drop.count.saturating_sub(1)));
+            *sender.unanswered = Some(unanswered(owed, drop.first, drop.last, drop.count.saturating_sub(1)));
         }
     }
 }

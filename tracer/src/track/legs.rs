@@ -57,9 +57,8 @@ struct Leg {
 pub struct Legs {
     firsts: Map<FirstSegment, (Flow, Mark)>,
     first_order: VecDeque<FirstSegment>,
-    /// Flows whose greeting has not come; by name.
-    young: Map<ConnId, Flow>,
-    young_order: VecDeque<ConnId>,
+    /// The youngest flows in the order of their names, and whether their greeting has not come.
+    young: VecDeque<(Flow, bool)>,
     greetings: Map<(EcoString, u64), Greeting>,
     greeting_order: VecDeque<(EcoString, u64)>,
     legs: Map<ConnId, Leg>,
@@ -104,11 +103,27 @@ impl Legs {
         if first.is_telling() {
             remember(&mut self.firsts, &mut self.first_order, first, (flow, mark));
         }
-        remember(&mut self.young, &mut self.young_order, flow.id, flow);
+        if self.young.len() >= RECENT_MAX {
+            self.young.pop_front();
+        }
+        // Nearly all come in that order.
+        if self.young.back().is_none_or(|last| last.0.id < flow.id) {
+            self.young.push_back((flow, true));
+        } else {
+            let place = self.young.partition_point(|young| young.0.id < flow.id);
+            self.young.insert(place, (flow, true));
+        }
+    }
+
+    /// A flow whose greeting comes now, for the first time.
+    fn grown(&mut self, id: ConnId) -> Option<Flow> {
+        let place = self.young.binary_search_by_key(&id, |young| young.0.id).ok()?;
+        let (flow, is_young) = self.young.get_mut(place)?;
+        std::mem::take(is_young).then_some(*flow)
     }
 
     fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, place: (Seq, Option<String>)) {
-        let Some(flow) = self.young.remove(&id) else { return };
+        let Some(flow) = self.grown(id) else { return };
         if self.legs.contains_key(&id) || info.client_id == 0 || info.server_id.is_empty() {
             return;
         }

@@ -31,6 +31,7 @@ mod testimony;
 mod timers;
 mod tracked;
 mod vantage;
+mod written;
 
 pub use clients::{Clients, NewConnection};
 pub use connection::{ClosedWindow, Limits, Seen};
@@ -39,9 +40,10 @@ pub use legs::Legs;
 pub use neighbours::{Neighbours, Restart};
 pub use testimony::questions;
 pub use tracked::{Answer, ConnId, Ending, FirstSegment, Tracked};
+pub use written::Written;
 
 use crate::base::{Endpoint, PortSet, Side, Timestamp};
-use crate::event::{EndedBy, IcmpFact, Mark};
+use crate::event::{EndedBy, IcmpFact, Mark, Rooms};
 use crate::nats::Hellos;
 use crate::wire::{IcmpError, Plain, Segment};
 use connection::{Connection, Outcome};
@@ -105,6 +107,8 @@ pub struct Tracker {
     /// Memory of connections that are over, for the next.
     #[allow(clippy::vec_box, reason = "it is the boxes that are kept: they move from here to a slot")]
     spare: Vec<Box<Connection>>,
+    /// Memory of facts that were told, for those to come.
+    rooms: Rooms,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
     next_timer: i64,
     now: Timestamp,
@@ -152,6 +156,7 @@ impl Tracker {
             embryos: Embryos::default(),
             free: Vec::new(),
             spare: Vec::new(),
+            rooms: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
             now: Timestamp(i64::MIN),
@@ -180,7 +185,7 @@ impl Tracker {
     /// The segment, if it was to be expected. It is decoded here, where little of it is looked at more than once: in registers.
     #[inline(always)]
     fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
-        let (at, [port, _]) = (seen.mark.at, plain.ports());
+        let (at, port) = (seen.mark.at, Plain::source_port(plain.ends()));
         let Some((slot, id)) = self.recent.find(plain) else { return false };
         let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
             return false;

@@ -1,5 +1,6 @@
 //! What happened around a connection's end: the same server, the same pair of hosts, the same host. Fed with what the
 //! tracker tells, in order of time; bounded in every direction.
+mod lists;
 mod moments;
 
 use super::{ConnId, Ending, Tracked};
@@ -8,6 +9,7 @@ use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
 use crate::nats::{Connect, Info};
 use ecow::EcoString;
 use hashbrown::HashMap;
+use lists::{count, is_rush, keep, keep_in_order, near, window, within};
 use moments::Moments;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
@@ -86,14 +88,25 @@ struct Server {
     by_client: Map<Addr, VecDeque<Timestamp>>,
     /// Handshakes done, no INFO so far.
     mute: BTreeMap<ConnId, Timestamp>,
-    /// Connections that have not ended: when each was first seen, and last heard from the server.
-    live: BTreeMap<ConnId, (Timestamp, Timestamp)>,
+    /// Connections that have not ended.
+    live: BTreeMap<ConnId, Live>,
     lame_duck: Option<Mark>,
     /// Last frame on a connection whose INFO was seen, or that was there before; to a second or so.
     heard: Option<Timestamp>,
     identities: VecDeque<(ConnId, Mark, Identity)>,
     /// Each end was captured as it acknowledged something new.
     answers: PerSide<bool>,
+}
+
+/// A connection that has not ended.
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    /// When it was first seen.
+    first: Timestamp,
+    /// When the server was last heard on it.
+    heard: Timestamp,
+    /// It was put among those that are mute.
+    mute: bool,
 }
 
 /// Another server answers at an endpoint.
@@ -187,29 +200,28 @@ impl Neighbours {
                     keep(&mut entry.attempts, mark.at, 4096);
                     keep(slot(&mut entry.by_client, client.addr), mark.at, LIST_MAX);
                 } else {
-                    entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
+                    entry.lives(*id, mark.at);
                 }
             }
             &Tracked::Answered { id, mark, by, client, server, ttl, ended } => {
                 self.answered(id, mark, by, client, server, ttl);
-                slot(&mut self.servers, server).answers[by] = true;
+                let entry = slot(&mut self.servers, server);
+                entry.answers[by] = true;
                 if by == Side::Server {
-                    self.server_answered(id, mark, server, ended);
+                    entry.answered(id, mark.at, ended);
                 }
             }
             Tracked::Greeted { id, mark, server, info, .. } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
+                entry.spoke(*id, mark.at);
                 entry.heard = entry.heard.max(Some(mark.at));
-                entry.mute.remove(id);
                 let same = entry.greeted.back().is_some_and(|last| last.2.server_id == info.server_id);
                 entry.alike = if same { entry.alike.saturating_add(1) } else { 1 };
                 keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
             }
             Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
                 let entry = slot(&mut self.servers, *server);
-                entry.live.entry(*id).or_insert((mark.at, mark.at)).1 = mark.at;
-                entry.mute.remove(id);
+                entry.spoke(*id, mark.at);
                 keep_in_order(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX, |a| a.1.at);
                 if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
                     keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
@@ -240,24 +252,13 @@ impl Neighbours {
         }
     }
 
-    fn server_answered(&mut self, id: ConnId, mark: Mark, server: Endpoint, ended: bool) {
-        let entry = slot(&mut self.servers, server);
-        if !ended {
-            if !entry.live.contains_key(&id) && entry.mute.len() < LIST_MAX {
-                entry.mute.insert(id, mark.at);
-            }
-            entry.live.entry(id).or_insert((mark.at, mark.at)).1 = mark.at;
-        }
-        if !entry.mute.contains_key(&id) {
-            entry.heard = entry.heard.max(Some(mark.at));
-        }
-    }
-
     fn ending(&mut self, ending: &Ending) {
         let at = ending.mark.at;
         let entry = slot(&mut self.servers, ending.server);
-        let was_live = entry.live.remove(&ending.id).is_some();
-        if was_live && ending.goodbye == Some(Side::Server) && !entry.mute.contains_key(&ending.id) {
+        if let Some(live) = entry.live.remove(&ending.id)
+            && ending.goodbye == Some(Side::Server)
+            && !(live.mute && entry.mute.contains_key(&ending.id))
+        {
             entry.heard = entry.heard.max(Some(at));
         }
         if ending.refused {
@@ -301,20 +302,18 @@ impl Neighbours {
         }
     }
 
-    /// The neighbourhood of one close; `until`: how far the input was seen.
-    #[must_use]
-    pub fn around(&self, facts: &Facts, until: Timestamp) -> Around {
-        let mut around = Around { seen_until: until, ..Around::default() };
+    /// Adds the neighbourhood of one close; `until`: how far the input was seen.
+    pub fn around(&self, facts: &Facts, until: Timestamp, around: &mut Around) {
+        around.seen_until = until;
         let ttl = self.ttls.get(&facts.server.addr);
         around.server_ttl = ttl.map(|t| t.last);
         around.other_server_ttl = ttl.zip(facts.tcp.server.ttl).and_then(|(t, own)| t.beside(own));
         around.vantage = self.vantages.get(&facts.server).copied();
-        self.around_server(facts, &mut around);
-        self.around_silence(facts, &mut around);
+        self.around_server(facts, around);
+        self.around_silence(facts, around);
         around.client_closed_others = self.closed_with(facts);
         around.same_idle_gap = self.same_idle(facts);
         around.refused_behind = self.refused_behind(facts);
-        around
     }
 
     /// Other connections of the client's host that it closed with this one; none where that host closes so many all the time, or
@@ -392,8 +391,8 @@ impl Neighbours {
         let others = server
             .live
             .iter()
-            .take_while(|(_, seen)| seen.0 <= at)
-            .filter(|&(&other, seen)| other != id && (!gone || seen.1 - at > Span::secs(1)))
+            .take_while(|(_, live)| live.first <= at)
+            .filter(|&(&other, live)| other != id && (!gone || live.heard - at > Span::secs(1)))
             .filter(|&(&other, _)| around.other_server.is_none() || server.greeted_as(other) == mine);
         around.server_serves_others = count(others.take(100));
         let early = facts.start.at;
@@ -430,7 +429,7 @@ impl Neighbours {
     fn around_silence(&self, facts: &Facts, around: &mut Around) {
         let Some((asks, owed)) = Side::BOTH
             .into_iter()
-            .filter_map(|s| Some((s, facts.tcp[s].unanswered?)))
+            .filter_map(|s| Some((s, (*facts.tcp[s].unanswered)?)))
             .max_by_key(|(_, u)| u.repeats)
         else {
             return;
@@ -438,7 +437,7 @@ impl Neighbours {
         let (me, silent) = (facts.endpoint(asks).addr, facts.endpoint(asks.other()).addr);
         let id = facts.first_frame;
         // An answer counts only between two of the unanswered segments, whoever sent them: later it may be a path that healed.
-        let both = Side::BOTH.into_iter().filter_map(|s| facts.tcp[s].unanswered);
+        let both = Side::BOTH.into_iter().filter_map(|s| *facts.tcp[s].unanswered);
         let (from, to) = both
             .fold((owed.first.at, owed.last.at), |(from, to), u| (from.min(u.first.at), to.max(u.last.at)));
         let answers =
@@ -466,7 +465,7 @@ impl Neighbours {
             return None;
         }
         let known = server.greeted.iter().any(|g| g.2.server_id == info.server_id);
-        let serves = |id: &ConnId| server.live.get(id).is_some_and(|l| mark.at - l.1 <= Span::secs(2));
+        let serves = |id: &ConnId| server.live.get(id).is_some_and(|l| mark.at - l.heard <= Span::secs(2));
         if known || server.greeted.iter().any(|g| serves(&g.0)) {
             return None;
         }
@@ -494,6 +493,20 @@ impl Neighbours {
         });
     }
 
+    /// Whether so many attempts of this client at a server came in a span before `now`, and so many of all clients.
+    #[must_use]
+    pub fn are_rushes(
+        &self,
+        (client, server): (Addr, Endpoint),
+        now: Timestamp,
+        by_client: (usize, Span),
+        by_all: (usize, Span),
+    ) -> (bool, bool) {
+        let Some(server) = self.servers.get(&server) else { return (false, false) };
+        let own = server.by_client.get(&client).is_some_and(|times| is_rush(times, now, by_client));
+        (own, is_rush(&server.attempts, now, by_all))
+    }
+
     /// Attempts at one server, of one client or of all, in the span before `now`.
     #[must_use]
     pub fn attempts(&self, server: Endpoint, client: Option<Addr>, now: Timestamp, span: Span) -> u32 {
@@ -506,6 +519,49 @@ impl Neighbours {
 }
 
 impl Server {
+    /// A connection lives: its place, and whether it had none.
+    fn lives(&mut self, id: ConnId, at: Timestamp) -> (&mut Live, bool) {
+        let mut is_new = false;
+        let live = self.live.entry(id).or_insert_with(|| {
+            is_new = true;
+            Live { first: at, heard: at, mute: false }
+        });
+        live.heard = at;
+        (live, is_new)
+    }
+
+    /// The server said something on a connection.
+    fn spoke(&mut self, id: ConnId, at: Timestamp) {
+        let (live, is_new) = self.lives(id, at);
+        if std::mem::take(&mut live.mute) || is_new {
+            self.mute.remove(&id);
+        }
+    }
+
+    /// The server acknowledged something; before INFO that is no sign of the server, whoever listens there.
+    fn answered(&mut self, id: ConnId, at: Timestamp, ended: bool) {
+        let mute = if ended { self.mute.contains_key(&id) } else { self.is_mute(id, at) };
+        if !mute {
+            self.heard = self.heard.max(Some(at));
+        }
+    }
+
+    /// Whether a connection that lives on has had no INFO so far; what is heard on it for the first time counts as such.
+    fn is_mute(&mut self, id: ConnId, at: Timestamp) -> bool {
+        let room = self.mute.len() < LIST_MAX;
+        let (live, is_new) = self.lives(id, at);
+        if is_new {
+            live.mute = true;
+            if room {
+                self.mute.insert(id, at);
+                return true;
+            }
+        } else if !live.mute {
+            return false;
+        }
+        self.mute.contains_key(&id)
+    }
+
     /// Another server_id than `mine` introduced itself here while the server of this connection was still heard on it.
     fn greeted_by_another(&self, mine: &str, facts: &Facts) -> Option<Mark> {
         if self.alike >= self.greeted.len() && self.greeted.back().is_none_or(|last| last.2.server_id == mine)
@@ -532,7 +588,7 @@ fn accepts_others(server: &Server, facts: &Facts) -> Option<Mark> {
         return None;
     }
     let id = facts.first_frame;
-    let (from, to) = match facts.tcp.client.unanswered {
+    let (from, to) = match *facts.tcp.client.unanswered {
         Some(u) if facts.handshake == Handshake::Unanswered => (u.first.at, u.last.at),
         _ => (facts.start.at, facts.ended),
     };
@@ -550,51 +606,6 @@ fn identity(connect: Option<&Connect>, mqtt_id: Option<&str>) -> Option<Identity
         return Some(Identity::Mqtt(id.to_owned()));
     }
     connect.filter(|c| c.lang.is_empty() && !c.server_id.is_empty()).map(|c| Identity::Leaf(c.name.clone()))
-}
-
-/// How many of these times, oldest first, lie in the span up to `at`.
-fn within(times: &VecDeque<Timestamp>, at: Timestamp, span: Span) -> u32 {
-    let (from, to) = (times.partition_point(|&t| at - t > span), times.partition_point(|&t| t <= at));
-    u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX)
-}
-
-fn near(a: Timestamp, b: Timestamp, within: Span) -> bool {
-    (a - b).0.abs() <= within.0
-}
-
-fn count(items: impl Iterator) -> u32 {
-    u32::try_from(items.count()).unwrap_or(u32::MAX)
-}
-
-fn keep<T>(list: &mut VecDeque<T>, item: T, most: usize) {
-    if list.len() >= most {
-        list.pop_front();
-    }
-    list.push_back(item);
-}
-
-/// Keeps a list in order of time; nearly all comes in that order.
-fn keep_in_order<T>(list: &mut VecDeque<T>, item: T, most: usize, time: impl Fn(&T) -> Timestamp) {
-    if list.len() >= most {
-        list.pop_front();
-    }
-    let at = time(&item);
-    if list.back().is_none_or(|last| time(last) <= at) {
-        list.push_back(item);
-    } else {
-        list.insert(list.partition_point(|other| time(other) <= at), item);
-    }
-}
-
-/// Which of a list in order of time lie that near to `at`.
-fn window<T>(
-    list: &VecDeque<T>,
-    time: impl Fn(&T) -> Timestamp,
-    at: Timestamp,
-    within: Span,
-) -> std::ops::Range<usize> {
-    let from = list.partition_point(|item| time(item) < at - within);
-    from..list.partition_point(|item| time(item) <= at + within).max(from)
 }
 
 /// The entry, made if need be; where the map is full an arbitrary old one is reused for good.

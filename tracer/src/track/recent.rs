@@ -4,12 +4,13 @@
 use crate::wire::Plain;
 
 /// Places, a power of two; a connection takes two.
-const PLACES: usize = 1 << 10;
+const PLACES: usize = 1 << 9;
 
 /// One direction of a connection.
 #[derive(Clone, Copy, Default)]
 struct Place {
-    ends: (u64, u32),
+    addrs: u64,
+    ports: u32,
     slot: u32,
     /// Its first frame's ordinal, by which whoever asks knows that the slot is still its own.
     id: u64,
@@ -32,13 +33,13 @@ impl Recent {
     pub fn find(&self, plain: &Plain<'_>) -> Option<(u32, u64)> {
         let ends = plain.ends();
         let place = &self.places[place(ends)];
-        (place.ends == ends).then_some((place.slot, place.id))
+        ((place.addrs, place.ports) == ends).then_some((place.slot, place.id))
     }
 
     /// This direction's connection is in that slot.
     pub fn note(&mut self, plain: &Plain<'_>, slot: u32, id: u64) {
         let ends = plain.ends();
-        self.places[place(ends)] = Place { ends, slot, id };
+        self.places[place(ends)] = Place { addrs: ends.0, ports: ends.1, slot, id };
     }
 }
 

@@ -1,6 +1,6 @@
 //! Connections that are silent and owe nothing rest: written down, and squeezed against the first that was, whose INFO, CONNECT
 //! and times are nearly theirs. A few hundred octets are left of some thousand. A frame wakes them.
-mod format;
+pub(super) mod format;
 
 use super::connection::{Connection, Limits};
 use super::{Tracker, share};
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::base::{Addr, Endpoint, PortSet, Seq};
     use crate::event::{FrameRef, Mark};
-    use crate::track::{Seen, TrackConfig, Tracked};
+    use crate::track::{Seen, TrackConfig, Tracked, Written};
     use crate::wire::{Flags, Segment};
     use std::collections::BTreeMap;
 
@@ -250,7 +250,16 @@ mod tests {
             }
         }
         tracker.finish(&mut out);
-        (out.iter().map(|tracked| format!("{tracked:?}")).collect(), rested)
+        let told: Vec<String> = out.iter().map(|tracked| format!("{tracked:?}")).collect();
+        let mut room = Vec::new();
+        for tracked in out {
+            if let Tracked::Closed(mut facts) = tracked {
+                let before = format!("{facts:?}");
+                let written = Written::of(&mut facts, &mut room).unwrap();
+                assert_eq!(written.facts(Some(facts)).map(|facts| format!("{facts:?}")), Some(before));
+            }
+        }
+        (told, rested)
     }
 
     #[test]

@@ -6,28 +6,47 @@ use serde::{Deserialize, Serialize};
 /// Four buckets an octave, from 1 µs to over an hour.
 const BUCKETS: usize = 96;
 
-/// Samples of one connection. The buckets come with the first.
+/// Samples whose buckets are kept one by one: most connections have no more.
+const FEW: usize = 16;
+
+/// Samples of one connection.
 #[derive(Default, Serialize, Deserialize)]
 pub struct RoundTrips {
     count: u64,
     min_us: u64,
     max_us: u64,
+    /// The buckets of the first samples.
+    first: [u8; FEW],
+    /// How many samples are in each bucket; empty while `first` has them all.
     buckets: Vec<u32>,
 }
 
 impl RoundTrips {
     /// One more round trip.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&mut self, rtt: Span) {
         let us = rtt.as_micros();
         self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
         self.max_us = self.max_us.max(us);
+        let place = usize::try_from(self.count).unwrap_or(usize::MAX);
         self.count += 1;
+        let bucket = bucket(us);
+        if let Some(first) = self.first.get_mut(place) {
+            *first = bucket as u8;
+            return;
+        }
         if self.buckets.is_empty() {
             self.buckets.resize(BUCKETS, 0);
+            for first in self.first {
+                self.count_in(usize::from(first));
+            }
         }
-        if let Some(slot) = self.buckets.get_mut(bucket(us)) {
-            *slot = slot.saturating_add(1);
+        self.count_in(bucket);
+    }
+
+    fn count_in(&mut self, bucket: usize) {
+        if let Some(samples) = self.buckets.get_mut(bucket) {
+            *samples = samples.saturating_add(1);
         }
     }
 
@@ -42,16 +61,29 @@ impl RoundTrips {
     #[must_use]
     pub fn report(&self) -> Option<Rtt> {
         let half = self.count.div_ceil(2);
+        let middle = if self.buckets.is_empty() { self.middle_of_few(half)? } else { self.middle(half)? };
+        let median_us = value(middle).clamp(self.min_us, self.max_us);
+        Some(Rtt { min_us: self.min_us, median_us, max_us: self.max_us })
+    }
+
+    /// The bucket of the `half`th sample, smallest first.
+    fn middle(&self, half: u64) -> Option<usize> {
         let mut seen = 0;
         // Nothing is in those before the smallest.
         let least = bucket(self.min_us);
-        let middle = least
-            + self.buckets.get(least..)?.iter().position(|&n| {
-                seen += u64::from(n);
-                seen >= half
-            })?;
-        let median_us = value(middle).clamp(self.min_us, self.max_us);
-        Some(Rtt { min_us: self.min_us, median_us, max_us: self.max_us })
+        let beyond = self.buckets.get(least..)?.iter().position(|&n| {
+            seen += u64::from(n);
+            seen >= half
+        })?;
+        Some(least + beyond)
+    }
+
+    /// The same where `first` has all samples.
+    fn middle_of_few(&self, half: u64) -> Option<usize> {
+        let mut few = self.first;
+        let few = few.get_mut(..usize::try_from(self.count).ok()?)?;
+        few.sort_unstable();
+        few.get(usize::try_from(half).ok()?.checked_sub(1)?).map(|&bucket| usize::from(bucket))
     }
 }
 
@@ -99,5 +131,24 @@ mod tests {
         assert_eq!((report.min_us, report.max_us), (1, 999));
         assert!((440..=560).contains(&report.median_us), "{report:?}");
         assert_eq!(RoundTrips::default().report(), None);
+    }
+
+    #[test]
+    fn few_and_many_have_the_same_middle() {
+        let (mut round_trips, mut samples) = (RoundTrips::default(), Vec::new());
+        for n in 0..40_u64 {
+            let us = n.wrapping_mul(0x9e37_79b9) % 5_000 + 7;
+            samples.push(us);
+            round_trips.sample(Span::micros(us as i64));
+            let mut sorted = samples.clone();
+            sorted.sort_unstable();
+            let middle = value(bucket(sorted[(sorted.len() - 1) / 2]));
+            let (min_us, max_us) = (sorted[0], sorted[sorted.len() - 1]);
+            let expected = Rtt { min_us, median_us: middle.clamp(min_us, max_us), max_us };
+            assert_eq!(round_trips.report(), Some(expected), "{n}");
+        }
+        assert_eq!(round_trips.buckets.iter().sum::<u32>(), 40);
+        round_trips.empty();
+        assert_eq!(round_trips.report(), None);
     }
 }

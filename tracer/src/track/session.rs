@@ -93,7 +93,9 @@ impl Session {
     pub fn bytes(&mut self, from: Side, bytes: &[u8], place: Place, hellos: &mut Hellos) {
         let Self { conversation, told } = self;
         told.facts.first_byte[from].get_or_insert(place.mark);
-        told.facts.unseen[from].last_octets = 0;
+        if told.facts.unseen[from].last_octets != 0 {
+            told.facts.unseen[from].last_octets = 0;
+        }
         if conversation.is_mid_message(from) {
             told.risk.goes_on(from, place.end);
         }
@@ -164,10 +166,13 @@ impl Session {
         }
         facts.protocol = self.conversation.protocol();
         facts.heaviest = told.weights.heaviest();
-        facts.at_risk = told.risk.report(client_una, server_una, unacked_bytes);
+        facts.at_risk = told.risk.report(client_una, server_una, unacked_bytes).into();
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
-            facts.unseen[side].lost = self.conversation.is_lost(side);
+            let lost = self.conversation.is_lost(side);
+            if facts.unseen[side].lost != lost {
+                facts.unseen[side].lost = lost;
+            }
         }
         facts
     }

@@ -55,7 +55,10 @@ impl Eq for FirstSegment {}
 
 impl std::hash::Hash for FirstSegment {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.identity().hash(state);
+        let (seq, ack, ip_id, (window, flags)) = self.identity();
+        state.write_u64(u64::from(seq.0) << 32 | u64::from(ack.0));
+        let id = ip_id.map_or(0, |id| 1 << 16 | u64::from(id));
+        state.write_u64(id << 24 | u64::from(window) << 8 | u64::from(flags));
     }
 }
 

@@ -59,6 +59,14 @@ impl<'a> Plain<'a> {
         (addrs, u32::from_ne_bytes([h[34], h[35], h[36], h[37]]))
     }
 
+    /// The source's port, out of what [`Plain::ends`] gives.
+    #[inline(always)]
+    #[must_use]
+    pub const fn source_port((_, ports): (u64, u32)) -> u16 {
+        let [high, low, ..] = ports.to_ne_bytes();
+        u16::from_be_bytes([high, low])
+    }
+
     /// Without what the ends say: as a capture of headers alone has it.
     #[inline(always)]
     #[must_use]

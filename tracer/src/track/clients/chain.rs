@@ -2,7 +2,7 @@
 use crate::base::{Endpoint, Span, Timestamp};
 use crate::event::{Pace, Reconnect, ReconnectOutcome, Tried, TriedServer};
 use crate::nats::{Connect, Info};
-use crate::track::ConnId;
+use crate::track::{ConnId, Ending};
 use ecow::EcoString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,17 +12,16 @@ pub(super) const ATTEMPTS_MAX: usize = 256;
 /// Servers told per chain.
 const SERVERS_MAX: usize = 16;
 
-/// Who a client is, by its CONNECT.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Who {
-    pub name: EcoString,
-    pub lang: EcoString,
-    pub user: EcoString,
-}
+/// Who a client is, by its CONNECT: its name, its library's language, its user.
+#[derive(Debug, Clone)]
+pub(super) struct Who(pub Arc<Connect>);
 
-impl Who {
-    pub fn of(connect: &Connect) -> Self {
-        Self { name: connect.name.clone(), lang: connect.lang.clone(), user: connect.user.clone() }
+impl PartialEq for Who {
+    fn eq(&self, other: &Self) -> bool {
+        let (own, other) = (&self.0, &other.0);
+        // Clients of a kind often said the same line.
+        Arc::ptr_eq(own, other)
+            || (&own.name, &own.lang, &own.user) == (&other.name, &other.lang, &other.user)
     }
 }
 
@@ -33,7 +32,7 @@ pub(super) struct Loss {
     pub at: Timestamp,
     pub server_id: Option<EcoString>,
     /// Attempts of the chain made before this loss.
-    pub before: usize,
+    pub before: u32,
     pub uncounted_before: u32,
 }
 
@@ -66,6 +65,12 @@ pub(super) struct Announced {
 }
 
 impl Announced {
+    /// What a connection that ended tells of it.
+    pub fn of(ending: &Ending) -> Option<Self> {
+        let (info, later) = (ending.info.clone(), ending.connect_urls.clone());
+        (info.is_some() || later.is_some()).then_some(Self { by: ending.server, info, later })
+    }
+
     pub fn names(&self, server: Endpoint) -> bool {
         let urls = match (&self.later, &self.info) {
             (Some(urls), _) => &**urls,
@@ -90,15 +95,16 @@ pub(super) struct Chain {
     pub who: Option<Who>,
     /// Its process on this host, as the kernel tells.
     pub process: Option<NonZeroU32>,
-    /// Library version of its last connection.
-    pub version: EcoString,
-    pub announced: Option<Announced>,
+    /// That CONNECT was its lost connection's: its library is of this version.
+    pub version_known: bool,
+    /// None where nobody told it.
+    pub announced: Option<Box<Announced>>,
     pub losses: Vec<Loss>,
     /// Losses not settled.
     pub open: u32,
     pub attempts: Vec<Attempt>,
     pub uncounted: u32,
-    pub worked: Option<Worked>,
+    pub worked: Option<Box<Worked>>,
 }
 
 impl Chain {
@@ -107,7 +113,7 @@ impl Chain {
     pub fn may_be(&self, who: Option<&Who>, process: Option<NonZeroU32>) -> bool {
         let (Some(own), Some(who)) = (&self.who, who) else { return true };
         let other_process = self.process.zip(process).is_some_and(|(a, b)| a != b);
-        own == who && !(other_process && who.name.is_empty())
+        own == who && !(other_process && who.0.name.is_empty())
     }
 
     /// While nothing worked since a loss: when the client was last seen to try.
@@ -142,7 +148,7 @@ impl Chain {
     /// What became of the client since it lost `id`.
     pub fn report(&self, id: ConnId, until: Timestamp) -> Option<Reconnect> {
         let loss = self.losses.iter().find(|l| l.id == id)?;
-        let since = self.attempts.get(loss.before..).unwrap_or_default();
+        let since = self.attempts.get(loss.before as usize..).unwrap_or_default();
         let until_it_worked = |at: Timestamp| self.worked.as_ref().is_none_or(|w| at <= w.at);
         let own = since.iter().filter(|a| a.at >= loss.at && until_it_worked(a.at));
         let (first, last) = (own.clone().next()?.at, own.clone().next_back()?.at);

@@ -62,7 +62,7 @@ impl Connection {
         let trigger = self.ends[peer].facts.last.filter(|_| self.ends[peer].facts.packets > 0);
         let idle = if self.idle_gap > Span::ZERO { self.idle_gap } else { Span::ZERO };
         let end = &mut self.ends[from];
-        if let Some(rst) = &mut end.facts.rst {
+        if let Some(rst) = &mut *end.facts.rst {
             rst.count = rst.count.saturating_add(1);
             return;
         }
@@ -71,7 +71,7 @@ impl Connection {
             (Some(last), Some(now)) if last != 0 && now != 0 => now.wrapping_sub(last) > 1024,
             _ => false,
         };
-        end.facts.rst = Some(ResetFacts {
+        *end.facts.rst = Some(ResetFacts {
             mark,
             has_ack: seg.flags.ack(),
             ttl: seg.ttl,
@@ -108,14 +108,14 @@ impl Connection {
             {
                 self.went_on[from] = self.went_on[from].saturating_add(1);
                 if from == reset_by
-                    && let Some(rst) = &mut self.ends[from].facts.rst
+                    && let Some(rst) = &mut *self.ends[from].facts.rst
                 {
                     rst.sender_went_on = rst.sender_went_on.saturating_add(1);
                 }
                 if outcome.answered && self.went_on.client > 1 && self.went_on.server > 1 {
                     // Both ends talk on: the reset was heeded by neither.
                     self.ignored_resets = self.ignored_resets.saturating_add(1);
-                    self.ends[reset_by].facts.rst = None;
+                    *self.ends[reset_by].facts.rst = None;
                     self.first_goodbye = None;
                     self.revive(outcome);
                 }

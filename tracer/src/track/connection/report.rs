@@ -13,7 +13,7 @@ impl Connection {
         last: bool,
         until: Timestamp,
         iface: Option<Arc<str>>,
-    ) -> Box<Facts> {
+    ) -> Facts {
         let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
         let tcp = PerSide::from_fn(|side| {
             self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
@@ -29,25 +29,28 @@ impl Connection {
         };
         for side in Side::BOTH {
             let end = &self.ends[side];
+            let mut unseen = nats.unseen[side];
             if let Some(at) = end.stream.awaited_since() {
                 // Acknowledged, and not captured to the end: a PONG may have been in it.
-                let (octets, unseen) = (end.stream.awaited(), &mut nats.unseen[side]);
+                let octets = end.stream.awaited();
                 unseen.octets += octets;
                 (unseen.last, unseen.last_octets) =
                     (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
                 let ping = &mut nats.pings[side.other()];
                 (ping.unanswered, ping.first_unanswered) = (0, None);
             }
-            let unseen = &mut nats.unseen[side];
             unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
             // Octets before its goodbye that never came by here.
             let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
             unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
             unseen.lost |= unseen.hole;
             unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
+            if unseen != nats.unseen[side] {
+                nats.unseen[side] = unseen;
+            }
         }
         let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
-        Box::new(Facts {
+        Facts {
             first_frame: self.first_frame,
             client: self.client,
             server: self.server,
@@ -66,11 +69,11 @@ impl Connection {
                 span(self.syn_at, self.synack_at),
                 span(self.synack_at, self.established),
             ),
+            capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
             tcp,
             rtt: self.rtt.report(),
             icmp: self.icmp.clone(),
             nats,
-            capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
             input_ended,
             longest_idle: self.idle_gap,
             lived_through: self.lived_through,
@@ -80,12 +83,12 @@ impl Connection {
             ended_by,
             ignored_resets: self.ignored_resets,
             host: None,
-        })
+        }
     }
 
     pub(super) fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
         let end = &self.ends[side];
-        let mut facts = end.facts;
+        let mut facts = end.facts.clone();
         facts.zero_window = end.zero_window(at);
         facts.missing_bytes = end.stream.missing + end.stream.awaited();
         let mut unacked = end.snd_nxt.diff(self.acked_until(side)).max(0).unsigned_abs();
@@ -99,7 +102,7 @@ impl Connection {
             unacked = unacked.saturating_sub(1);
         }
         facts.unacked_bytes = u64::from(unacked);
-        facts.unanswered = end.unanswered(self.syn_owed(side));
+        facts.unanswered = end.unanswered(self.syn_owed(side)).into();
         facts
     }
 

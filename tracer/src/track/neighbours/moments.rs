@@ -66,6 +66,10 @@ impl<K: Hash + Eq + Copy> Moments<K> {
     /// To how many others than `id`, to which it happened at `at`, it happened that near to it.
     pub fn others(&self, key: K, id: ConnId, at: Timestamp, within: Span) -> u32 {
         let Some(list) = self.by_key.get(&key) else { return 0 };
+        // In a rush only the youngest are remembered, and a close is judged long after its end.
+        if list.front().is_none_or(|first| first.0 > at + within) {
+            return 0;
+        }
         let own = list.range(list.partition_point(|other| other.0 < at)..);
         let own = own.take_while(|other| other.0 == at).any(|other| other.1 == id);
         let all = between(list, at - within, at + within);

@@ -9,7 +9,34 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// Most numbers are small, most of them 0.
+    #[inline]
     fn any(&mut self) -> Result<u128, Unwritten> {
+        match self.octets.split_first() {
+            Some((&octet, rest)) if octet < 0x80 => {
+                self.octets = rest;
+                Ok(octet.into())
+            }
+            _ => self.large(),
+        }
+    }
+
+    #[inline(never)]
+    fn large(&mut self) -> Result<u128, Unwritten> {
+        // Nine octets fit into one word.
+        let (mut n, few) = (0_u64, self.octets.get(..9).unwrap_or(self.octets));
+        for (place, &octet) in few.iter().enumerate() {
+            n |= u64::from(octet & 0x7f) << (7 * place);
+            if octet < 0x80 {
+                self.octets = self.octets.get(place + 1..).unwrap_or_default();
+                return Ok(n.into());
+            }
+        }
+        self.huge()
+    }
+
+    #[cold]
+    fn huge(&mut self) -> Result<u128, Unwritten> {
         let (mut n, mut shift) = (0, 0);
         loop {
             let (&octet, rest) = self.octets.split_first().ok_or(Unwritten)?;
@@ -22,8 +49,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number<N: TryFrom<u128>>(&mut self) -> Result<N, Unwritten> {
-        N::try_from(self.any()?).map_err(|_| Unwritten)
+    #[inline]
+    fn number<N: TryFrom<u128> + From<u8>>(&mut self) -> Result<N, Unwritten> {
+        match self.octets.split_first() {
+            Some((&octet, rest)) if octet < 0x80 => {
+                self.octets = rest;
+                Ok(octet.into())
+            }
+            _ => N::try_from(self.large()?).map_err(|_| Unwritten),
+        }
     }
 
     fn signed<N: TryFrom<i64>>(&mut self) -> Result<N, Unwritten> {
@@ -37,6 +71,7 @@ impl<'a> Reader<'a> {
         Ok(slice)
     }
 
+    #[inline]
     fn time(&mut self) -> Result<i64, Unwritten> {
         Ok(match self.any()? {
             0 => 0,
@@ -60,6 +95,7 @@ impl<'a> Reader<'a> {
         })
     }
 
+    #[inline]
     fn frame(&mut self) -> Result<u64, Unwritten> {
         Ok(match self.any()? {
             0 => 0,
@@ -74,7 +110,8 @@ impl<'a> Reader<'a> {
 
 macro_rules! read_numbers {
     ($($method:ident: $visit:ident, $read:ident),+) => {
-        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
             visitor.$visit(self.$read()?)
         })+
     };
@@ -98,18 +135,22 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         Err(Unwritten)
     }
 
+    #[inline]
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
         visitor.visit_bool(self.number::<u8>()? != 0)
     }
 
+    #[inline]
     fn deserialize_i64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
         visitor.visit_i64(if self.before.takes(Meaning::Time) { self.time()? } else { self.signed()? })
     }
 
+    #[inline]
     fn deserialize_u32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
         visitor.visit_u32(if self.before.takes(Meaning::Seq) { self.seq()? } else { self.number()? })
     }
 
+    #[inline]
     fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
         visitor.visit_u64(if std::mem::take(&mut self.before.frame) { self.frame()? } else { self.number()? })
     }
@@ -134,6 +175,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         self.deserialize_str(visitor)
     }
 
+    #[inline]
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unwritten> {
         if self.number::<u8>()? == 0 { visitor.visit_none() } else { visitor.visit_some(self) }
     }
@@ -150,6 +192,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_unit()
     }
 
+    #[inline]
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -182,6 +225,7 @@ impl<'de> de::Deserializer<'de> for &mut Reader<'de> {
         visitor.visit_map(Several { reader: self, left })
     }
 
+    #[inline]
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -223,6 +267,7 @@ struct Several<'r, 'de> {
 impl<'de> de::SeqAccess<'de> for Several<'_, 'de> {
     type Error = Unwritten;
 
+    #[inline]
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Unwritten> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;

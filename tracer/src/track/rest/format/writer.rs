@@ -9,7 +9,27 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    fn number(&mut self, mut n: u128) {
+    /// Most numbers are small, most of them 0.
+    #[inline]
+    fn number(&mut self, n: u64) {
+        if n < 0x80 {
+            self.out.push(n as u8);
+        } else {
+            self.large(n);
+        }
+    }
+
+    #[inline(never)]
+    fn large(&mut self, mut n: u64) {
+        while n > 0x7f {
+            self.out.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.out.push(n as u8);
+    }
+
+    #[cold]
+    fn huge(&mut self, mut n: u128) {
         while n > 0x7f {
             self.out.push(n as u8 | 0x80);
             n >>= 7;
@@ -18,14 +38,15 @@ impl Writer {
     }
 
     fn length(&mut self, len: Option<usize>) -> Result<(), Unwritten> {
-        self.number(len.ok_or(Unwritten)? as u128);
+        self.number(len.ok_or(Unwritten)? as u64);
         Ok(())
     }
 }
 
 macro_rules! plain_numbers {
     ($($method:ident: $number:ty),+) => {
-        $(fn $method(self, n: $number) -> Result<(), Unwritten> {
+        $(#[inline]
+        fn $method(self, n: $number) -> Result<(), Unwritten> {
             self.number(n.into());
             Ok(())
         })+
@@ -35,7 +56,7 @@ macro_rules! plain_numbers {
 macro_rules! signed_numbers {
     ($($method:ident: $number:ty),+) => {
         $(fn $method(self, n: $number) -> Result<(), Unwritten> {
-            self.number(folded(n.into()).into());
+            self.number(folded(n.into()));
             Ok(())
         })+
     };
@@ -52,41 +73,55 @@ impl ser::Serializer for &mut Writer {
     type SerializeStruct = Self;
     type SerializeStructVariant = Self;
 
-    plain_numbers!(serialize_bool: bool, serialize_u8: u8, serialize_u16: u16, serialize_char: char, serialize_u128: u128);
+    plain_numbers!(serialize_bool: bool, serialize_u8: u8, serialize_u16: u16, serialize_char: char);
     signed_numbers!(serialize_i8: i8, serialize_i16: i16, serialize_i32: i32);
 
+    #[inline]
     fn serialize_i64(self, n: i64) -> Result<(), Unwritten> {
         if !self.before.takes(Meaning::Time) {
-            self.number(folded(n).into());
+            self.number(folded(n));
         } else if n == 0 || n == i64::MAX {
-            self.number(u128::from(n != 0));
+            self.number(u64::from(n != 0));
         } else {
             let far = n.wrapping_sub(self.before.time);
             self.before.time = n;
-            self.number(u128::from(folded(far)) + 2);
+            match folded(far).checked_add(2) {
+                Some(far) => self.number(far),
+                None => self.huge(u128::from(folded(far)) + 2),
+            }
         }
         Ok(())
     }
 
+    #[inline]
     fn serialize_u32(self, n: u32) -> Result<(), Unwritten> {
         if !self.before.takes(Meaning::Seq) || n == 0 {
             self.number(n.into());
         } else {
             let far = n.wrapping_sub(self.before.seq) as i32;
             self.before.seq = n;
-            self.number(u128::from(folded(far.into())) + 1);
+            self.number(folded(far.into()) + 1);
         }
         Ok(())
     }
 
+    #[inline]
     fn serialize_u64(self, n: u64) -> Result<(), Unwritten> {
         if !std::mem::take(&mut self.before.frame) || n == 0 {
-            self.number(n.into());
+            self.number(n);
         } else {
             let far = n.wrapping_sub(self.before.number) as i64;
             self.before.number = n;
-            self.number(u128::from(folded(far)) + 1);
+            match folded(far).checked_add(1) {
+                Some(far) => self.number(far),
+                None => self.huge(u128::from(folded(far)) + 1),
+            }
         }
+        Ok(())
+    }
+
+    fn serialize_u128(self, n: u128) -> Result<(), Unwritten> {
+        self.huge(n);
         Ok(())
     }
 
@@ -96,7 +131,7 @@ impl ser::Serializer for &mut Writer {
     }
 
     fn serialize_f64(self, n: f64) -> Result<(), Unwritten> {
-        self.number(n.to_bits().into());
+        self.number(n.to_bits());
         Ok(())
     }
 
@@ -110,10 +145,12 @@ impl ser::Serializer for &mut Writer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_none(self) -> Result<(), Unwritten> {
         self.serialize_bool(false)
     }
 
+    #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unwritten> {
         self.number(1);
         value.serialize(self)
@@ -132,6 +169,7 @@ impl ser::Serializer for &mut Writer {
         Ok(())
     }
 
+    #[inline]
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
         name: &'static str,
@@ -209,6 +247,7 @@ macro_rules! one_by_one {
             type Ok = ();
             type Error = Unwritten;
 
+            #[inline]
             fn $method<T: Serialize + ?Sized>(&mut self, $($name: &'static str,)? value: &T) -> Result<(), Unwritten> {
                 $(let _ = $name;)?
                 value.serialize(&mut **self)
