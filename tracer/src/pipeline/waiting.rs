@@ -5,12 +5,9 @@ use crate::track::{ConnId, Written};
 use std::collections::BTreeMap;
 
 /// So many wait as they are.
-const WHOLE_MAX: usize = if cfg!(all(debug_assertions, not(test))) {
-    // All that is played to a debug build shows whether something is lost.
-    0
-} else {
-    512
-};
+const WHOLE_MAX: usize = 512;
+/// Debug builds write all down: what tests play to them shows whether something is lost.
+const ALL_WRITTEN: bool = cfg!(all(debug_assertions, not(test)));
 
 /// Closes by the time since which they wait; of the same time in the order of their first frames.
 #[derive(Default)]
@@ -77,7 +74,7 @@ impl Waiting {
     ) -> Option<Box<Facts>> {
         self.came += 1;
         let turn = Turn { since, first_frame: facts.first_frame, came: self.came };
-        let many = self.whole >= WHOLE_MAX && !self.over;
+        let many = (ALL_WRITTEN || self.whole >= WHOLE_MAX) && !self.over;
         let written = if many { Written::of(&mut facts, &mut self.room) } else { None };
         let (kept, rest) = match written {
             Some(written) => (Kept::Written(Box::new(written)), Some(facts)),
