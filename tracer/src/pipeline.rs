@@ -1,12 +1,14 @@
 //! F5: input to events. Frames are decoded and tracked, what the tracker tells goes to the neighbours in order of time, a
 //! close waits its settle time, then its kind, side and cause are judged once. Pure: time is what the input says.
 //!
-//! Two stages: [`Follow`] decodes and tracks, [`Judge`] (here) does what spans connections. [`Pipeline`] is both, frame by frame;
-//! [`Batch`]es carry what followers in threads of their own tell. Both ways lead to the same events.
+//! Two stages: [`Follow`] decodes and tracks, [`Judge`] (here) does what spans connections. [`Pipeline`] is both, frame by frame.
+//! In threads of their own [`Divide`] gives several followers [`Stretch`]es of the input, and [`Batch`]es carry what they tell.
+//! Both ways lead to the same events.
 mod batch;
 mod clocks;
 pub mod compare;
 mod digest;
+mod divide;
 mod flows;
 mod folding;
 mod follow;
@@ -18,6 +20,7 @@ mod waiting;
 mod whole;
 
 pub use batch::Batch;
+pub use divide::{Divide, Stretch};
 pub use follow::{Follow, Left};
 pub use whole::Pipeline;
 
@@ -38,7 +41,6 @@ use folding::Folding;
 use hashbrown::HashMap;
 use server_word::ServerWord;
 use std::collections::VecDeque;
-use std::iter;
 use storm::Storms;
 use waiting::{Brief, Waiting};
 
@@ -188,17 +190,12 @@ impl Judge {
     }
 
     /// What all followers tell of a stretch, frame by frame.
-    pub fn handle_batches(&mut self, batches: &mut [Batch], emit: &mut impl FnMut(Event)) {
-        // The frames are the same for all.
-        let Some((Batch { nows, wire, notices, told, tracked, .. }, others)) = batches.split_first_mut()
-        else {
-            return;
-        };
+    pub fn handle_batches(&mut self, stretch: &Stretch, batches: &mut [Batch], emit: &mut impl FnMut(Event)) {
+        let Stretch { nows, wire, notices, .. } = stretch;
         self.summary.packets += nows.len() as u64;
         self.summary.bytes += *wire;
-        let mut notices = notices.drain(..).peekable();
-        let others = others.iter_mut().map(|batch| (&mut batch.told, &mut batch.tracked));
-        let mut told = Merged::of(iter::once((told, tracked)).chain(others));
+        let mut notices = notices.iter().peekable();
+        let mut told = Merged::of(batches.iter_mut().map(|batch| (&mut batch.told, &mut batch.tracked)));
         let mut at = 0;
         loop {
             // The next frame at which something is to be done. Times of a batch never go back.
@@ -209,7 +206,7 @@ impl Judge {
             let Some(&now) = nows.get(at) else { break };
             self.pass(now);
             while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
-                emit(Event::Notice(notice));
+                emit(Event::Notice(notice.clone()));
             }
             while told.next_frame().is_some_and(|frame| frame as usize == at) {
                 self.digest(told.take(), emit);
@@ -220,8 +217,8 @@ impl Judge {
         if let Some(&now) = nows.last() {
             self.pass(now);
         }
-        drop((told, notices));
-        let each = self.rooms.len() / batches.len();
+        drop(told);
+        let each = self.rooms.len() / batches.len().max(1);
         for batch in batches {
             batch.rooms.extend(self.rooms.drain(self.rooms.len() - each..));
         }

@@ -1,5 +1,6 @@
 //! `--read`: captures in, events out, in one thread or in stages; what leaves is the same.
 mod stages;
+mod turns;
 
 use super::output::{Output, config, judge, stop_flag};
 use super::{Failure, say, servers};
@@ -19,9 +20,6 @@ use std::time::{Duration, Instant};
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
 
-/// Files that are read at a time, each as often as there are readers: a quarter of a megabyte each.
-const FILES_MAX: usize = 256;
-
 /// Reads `files` to their end, or to where the plan says stop.
 pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let begun = Instant::now();
@@ -35,15 +33,15 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     servers::read_all(plan, &mut judge)?;
     let mut input = Input::new(source, filter, plan.duration);
     let cores = threads();
-    // Where to stop hangs on what the last stage says: no other may be ahead of it.
-    let others = if plan.selection.count.is_some() { Vec::new() } else { input.again(cores - 1) };
-    let (read, mut summary) = if others.is_empty() {
-        if cores > 1 {
-            input.source.unpack_ahead();
-        }
+    if cores > 1 {
+        input.source.unpack_ahead();
+    }
+    // Where to stop hangs on what the last stage says: no other may be ahead of it. Nor does a frame of a pipe wait for more.
+    let at_once = plan.selection.count.is_some() || input.source.sources().iter().any(|s| s.size().is_none());
+    let (read, mut summary) = if cores == 1 || at_once {
         step_by_step(input, Pipeline::with(&config, judge), &mut out)?
     } else {
-        stages::run(input, others, &config, judge, &mut out)?
+        stages::run(input, cores, &config, judge, &mut out)?
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if read.frames > 0 {
@@ -120,30 +118,16 @@ impl Input {
         }
     }
 
-    /// So many more of the same captures at most; none of a pipe, which can be read but once.
-    fn again(&self, count: usize) -> Vec<Self> {
-        let count = count.min((FILES_MAX / self.source.sources().len().max(1)).saturating_sub(1));
-        let one = || {
-            let filter = match &self.filter {
-                Some(filter) => Some(filter.again().ok()?),
-                None => None,
-            };
-            Some(Self {
-                bar: ProgressBar::hidden(),
-                source: self.source.again()?,
-                filter,
-                duration: self.duration,
-                stop: Arc::clone(&self.stop),
-                began: None,
-                read: Read::default(),
-            })
-        };
-        (0..count).map(|_| one()).collect::<Option<_>>().unwrap_or_default()
-    }
-
     /// The next frame, and whether the filter lets it pass; `None` at the end or where the plan says stop.
     #[inline(always)]
     fn next(&mut self) -> Option<(Frame<'_>, bool)> {
+        let (frame, wanted, _) = self.next_in_place()?;
+        Some((frame, wanted))
+    }
+
+    /// The same with where the frame's octets are, which stay there while that is shared.
+    #[inline(always)]
+    fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, (&Arc<[u8]>, usize))> {
         loop {
             match self.source.advance() {
                 Ok(true) => break,
@@ -161,7 +145,7 @@ impl Input {
         }
         let wanted = self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
         self.read.frames += 1;
-        Some((frame, wanted))
+        Some((frame, wanted, self.source.place()?))
     }
 
     /// Now and then a look at signals; shows how far it has come.

@@ -1,19 +1,12 @@
 //! What followers tell of a stretch of the input. A batch that comes back is filled again, so that a frame costs no allocation.
-use crate::base::Timestamp;
-use crate::event::{Notice, Rooms};
+use crate::event::Rooms;
 use crate::track::Tracked;
 use std::iter::Peekable;
 use std::vec::Drain;
 
-/// What one follower tells of the frames of a stretch, which is the same for all followers.
+/// What one follower tells of a [`super::Stretch`].
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// For each frame the latest time of the input so far; never goes back.
-    pub(super) nows: Vec<Timestamp>,
-    /// Octets on the wire of all frames.
-    pub(super) wire: u64,
-    /// Notices about frames.
-    pub(super) notices: Vec<(u32, Notice)>,
     /// Whose tellings `tracked` are, in order.
     pub(super) told: Vec<Told>,
     pub(super) tracked: Vec<Tracked>,
@@ -27,27 +20,6 @@ pub(super) struct Told {
     pub frame: u32,
     pub turn: u32,
     pub count: u32,
-}
-
-impl Batch {
-    /// Frames of a full one.
-    pub const FRAMES: usize = 4096;
-
-    /// Whether it should go on its way.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.nows.len() >= Self::FRAMES
-    }
-
-    /// Empties it, all room is kept.
-    pub fn clear(&mut self) {
-        let Self { nows, wire, notices, told, tracked, .. } = self;
-        *wire = 0;
-        nows.clear();
-        notices.clear();
-        told.clear();
-        tracked.clear();
-    }
 }
 
 /// What all followers tell of a stretch, in order.

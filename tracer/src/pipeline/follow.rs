@@ -1,14 +1,15 @@
-//! The first stage: frames are decoded and connections followed, each by the tracker of its shard. Of several followers each
-//! reads all frames and follows the connections of its own shards: to find out whose a frame is costs less than to carry it to
-//! another core. How many shards there are hangs on nothing but the settings, so that any number of followers tells the same.
+//! Frames are decoded and connections followed, each by the tracker of its shard. Of several followers each has shards of its own.
+//! How many shards there are hangs on nothing but the settings, so that any number of followers tells the same.
 use super::Config;
 use super::batch::{Batch, Told};
 use super::clocks::Clocks;
+use super::divide::Stretch;
 use crate::base::{Endpoint, PortSet, Span, Timestamp};
 use crate::event::{Frame, FrameRef, Mark, Notice, Rooms};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Shards of a large table, a power of two.
 const SHARDS: usize = 8;
@@ -25,6 +26,8 @@ pub struct Follow {
     now: Timestamp,
     /// Where the trackers' timers may run out next.
     tick: Timestamp,
+    /// Which of several followers it is.
+    place: usize,
     shards: Shards,
 }
 
@@ -42,7 +45,8 @@ impl Follow {
         Self::share(config, 0, 1)
     }
 
-    /// Followers who divide the shards among them, `most` at most. They make the batches that [`super::Judge`] takes.
+    /// Followers who divide the shards among them, `most` at most: they take what [`super::Divide`] gives them, and make the
+    /// batches that [`super::Judge`] takes.
     #[must_use]
     pub fn all(config: &Config, most: usize) -> Vec<Self> {
         let followers = most.clamp(1, shards(config));
@@ -58,6 +62,7 @@ impl Follow {
             ordinal: 0,
             now: Timestamp(i64::MIN),
             tick: Timestamp(i64::MIN),
+            place,
             shards: Shards {
                 ports: config.ports.clone(),
                 headers_only: config.headers_only,
@@ -66,18 +71,50 @@ impl Follow {
         }
     }
 
-    /// One frame into `batch`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
-    #[inline]
-    pub fn add_frame(&mut self, frame: &Frame<'_>, wanted: bool, batch: &mut Batch) {
-        let Batch { nows, wire, notices, told, tracked, rooms } = batch;
+    /// Its share of a stretch: what that makes trackers tell is all that is in `batch` then.
+    pub fn handle_stretch(&mut self, stretch: &Stretch, batch: &mut Batch) {
+        let Batch { told, tracked, rooms } = batch;
+        told.clear();
+        tracked.clear();
         if !rooms.is_empty() {
             self.take_rooms(rooms);
         }
-        let place = nows.len() as u32;
-        let telling = |turn, count| told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
-        self.handle_frame(frame, wanted, tracked, telling, |notice| notices.push((place, notice)));
-        nows.push(self.now);
-        *wire += u64::from(frame.wire_len);
+        let mut telling = |frame: usize, turn: usize, count: usize| {
+            told.push(Told { frame: frame as u32, turn: turn as u32, count: count as u32 });
+        };
+        let mut passed = 0;
+        for (place, frame, wanted) in stretch.share(self.place) {
+            self.pass(&stretch.nows, passed..place + 1, tracked, &mut telling);
+            passed = place + 1;
+            self.ordinal = stretch.before + passed as u64;
+            let before = tracked.len();
+            self.handle_own(&frame, wanted, tracked);
+            if tracked.len() > before {
+                telling(place, self.shards.trackers.len(), tracked.len() - before);
+            }
+        }
+        self.pass(&stretch.nows, passed..stretch.nows.len(), tracked, &mut telling);
+    }
+
+    /// The times of these frames: timers run out at the first that they are due at.
+    #[inline(always)]
+    fn pass(
+        &mut self,
+        nows: &[Timestamp],
+        frames: Range<usize>,
+        tracked: &mut Vec<Tracked>,
+        telling: &mut impl FnMut(usize, usize, usize),
+    ) {
+        let Some(&last) = nows.get(frames.end.saturating_sub(1)) else { return };
+        let mut begin = frames.start;
+        while last >= self.tick {
+            begin += nows.get(begin..frames.end).unwrap_or_default().partition_point(|&now| now < self.tick);
+            let Some(&now) = nows.get(begin) else { break };
+            self.now = now;
+            self.run_timers(tracked, &mut |turn, count| telling(begin, turn, count));
+            begin += 1;
+        }
+        self.now = last;
     }
 
     /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
@@ -100,6 +137,15 @@ impl Follow {
             noticed(notice);
         }
         let before = tracked.len();
+        self.handle_own(frame, wanted, tracked);
+        if tracked.len() > before {
+            told(self.shards.trackers.len(), tracked.len() - before);
+        }
+    }
+
+    /// A frame, if it is of a shard that is followed here.
+    #[inline(always)]
+    fn handle_own(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
         match Glance::at(frame.link, frame.bytes) {
             Glance::Plain(plain) => {
                 if let Some(shard) = self.shards.of_plain(&plain).filter(|_| wanted) {
@@ -108,9 +154,6 @@ impl Follow {
             }
             Glance::Other => {}
             Glance::Unknown => self.handle_any(frame, wanted, tracked),
-        }
-        if tracked.len() > before {
-            told(self.shards.trackers.len(), tracked.len() - before);
         }
     }
 
@@ -282,13 +325,13 @@ const fn seen(frame: &Frame<'_>) -> Seen {
 }
 
 /// Shards of a table of this size. A live trace has one.
-const fn shards(config: &Config) -> usize {
+pub(super) const fn shards(config: &Config) -> usize {
     if config.offline && config.max_connections >= LARGE { SHARDS } else { 1 }
 }
 
 /// Whose connection this is, by both ends in either order. `shards` is a power of two.
 #[inline]
-fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
+pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
     let mixed = |end: Endpoint| {
         let whole = u128::from_be_bytes(end.addr.0);
         mix((whole as u64) ^ (whole >> 64) as u64, end.port)
@@ -298,7 +341,7 @@ fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
 
 /// The same of IPv4 addresses and their ports.
 #[inline(always)]
-fn shard_v4(addrs: [u32; 2], ports: [u16; 2], shards: usize) -> usize {
+pub(super) fn shard_v4(addrs: [u32; 2], ports: [u16; 2], shards: usize) -> usize {
     let mixed = |n: usize| mix(0xffff_0000_0000 | u64::from(addrs[n]), ports[n]);
     place(mixed(0), mixed(1), shards)
 }

@@ -1,6 +1,8 @@
-//! Large reads into one buffer, from which records are borrowed.
+//! Large reads into a block, from which records are borrowed. Who wants to keep one shares it: then the next is another.
 use super::ahead::Ahead;
 use std::io::{self, Read};
+use std::iter;
+use std::sync::Arc;
 
 /// What is read at once; measured: larger gains nothing, mapping the file costs page faults.
 const BLOCK: usize = 256 << 10;
@@ -8,18 +10,33 @@ const BLOCK: usize = 256 << 10;
 /// A stream, a window of which lies in memory.
 pub(super) struct Blocks {
     inner: Box<dyn Read + Send>,
-    buf: Vec<u8>,
+    block: Arc<[u8]>,
     start: usize,
     end: usize,
-    /// Where in the stream `buf` begins.
+    /// Where in the stream `block` begins.
     base: u64,
+    /// A block is read until it is full: what comes is there already.
+    whole: bool,
     ended: bool,
     failed: Option<io::Error>,
+    /// Earlier ones that others had a share in.
+    shared: Vec<Arc<[u8]>>,
 }
 
 impl Blocks {
-    pub fn new(inner: Box<dyn Read + Send>) -> Self {
-        Self { inner, buf: vec![0; BLOCK], start: 0, end: 0, base: 0, ended: false, failed: None }
+    /// Of a stream. `whole`: of one that doesn't have to be waited for.
+    pub fn new(inner: Box<dyn Read + Send>, whole: bool) -> Self {
+        Self {
+            inner,
+            block: zeros(BLOCK),
+            start: 0,
+            end: 0,
+            base: 0,
+            whole,
+            ended: false,
+            failed: None,
+            shared: Vec::new(),
+        }
     }
 
     /// Makes `n` octets available; false if the stream ends before.
@@ -31,13 +48,13 @@ impl Blocks {
     /// What is available.
     #[inline]
     pub fn peek(&self) -> &[u8] {
-        self.buf.get(self.start..self.end).unwrap_or_default()
+        self.block.get(self.start..self.end).unwrap_or_default()
     }
 
     /// The first octets in memory, of which not all may be available, and how many are.
     #[inline(always)]
     pub fn front(&self) -> Option<(&[u8; 16], usize)> {
-        Some((self.buf.get(self.start..)?.first_chunk()?, self.end - self.start))
+        Some((self.block.get(self.start..)?.first_chunk()?, self.end - self.start))
     }
 
     /// Of what is available so many octets behind the first few, which must be there.
@@ -45,7 +62,13 @@ impl Blocks {
     pub fn part(&self, skip: usize, len: usize) -> &[u8] {
         debug_assert!(skip + len <= self.end - self.start);
         let from = self.start + skip;
-        self.buf.get(from..from + len).unwrap_or_default()
+        self.block.get(from..from + len).unwrap_or_default()
+    }
+
+    /// The block in which the next octet is, and where in it.
+    #[inline(always)]
+    pub const fn place(&self) -> (&Arc<[u8]>, usize) {
+        (&self.block, self.start)
     }
 
     /// Takes `n` octets, which must be available.
@@ -53,7 +76,7 @@ impl Blocks {
     pub fn take(&mut self, n: usize) -> &[u8] {
         let from = self.start;
         self.skip(n);
-        self.buf.get(from..self.start).unwrap_or_default()
+        self.block.get(from..self.start).unwrap_or_default()
     }
 
     /// As [`Blocks::take`], without looking.
@@ -88,19 +111,14 @@ impl Blocks {
 
     #[cold]
     fn fill(&mut self, n: usize) -> bool {
-        if self.start > 0 {
-            self.buf.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.base += self.start as u64;
-            self.start = 0;
-        }
-        while self.end < n && !self.ended {
-            if self.end == self.buf.len() {
+        self.make_room();
+        while (self.end < n || self.whole && self.end < self.block.len()) && !self.ended {
+            if self.end == self.block.len() {
                 // By doubling as data come, so that a length that is a lie costs no more than what is there.
-                let len = (self.buf.len() * 2).min(n.next_multiple_of(BLOCK));
-                self.buf.resize(len.max(self.end + 1), 0);
+                let len = (self.block.len() * 2).min(n.next_multiple_of(BLOCK));
+                self.go_on_in(zeros(len.max(self.end + 1)));
             }
-            let Some(room) = self.buf.get_mut(self.end..) else { break };
+            let Some(room) = Arc::get_mut(&mut self.block).and_then(|b| b.get_mut(self.end..)) else { break };
             match self.inner.read(room) {
                 Ok(0) => self.ended = true,
                 Ok(got) => self.end += got,
@@ -113,6 +131,45 @@ impl Blocks {
         }
         self.end >= n
     }
+
+    /// What is available goes to the front of a block that is nobody else's.
+    fn make_room(&mut self) {
+        if let Some(own) = Arc::get_mut(&mut self.block) {
+            if self.start > 0 {
+                own.copy_within(self.start..self.end, 0);
+                self.begin_again();
+            }
+            return;
+        }
+        let free = self.shared.iter_mut().position(|block| Arc::get_mut(block).is_some());
+        let free =
+            free.map_or_else(|| zeros(BLOCK.max(self.end - self.start)), |at| self.shared.swap_remove(at));
+        let shared = self.go_on_in(free);
+        if shared.len() == BLOCK {
+            self.shared.push(shared);
+        }
+    }
+
+    /// What is available goes to the front of this block, which has room for it and is nobody else's. The one before comes back.
+    fn go_on_in(&mut self, mut block: Arc<[u8]>) -> Arc<[u8]> {
+        let room = Arc::get_mut(&mut block).and_then(|room| room.get_mut(..self.end - self.start));
+        if let (Some(room), Some(rest)) = (room, self.block.get(self.start..self.end)) {
+            room.copy_from_slice(rest);
+        }
+        self.begin_again();
+        std::mem::replace(&mut self.block, block)
+    }
+
+    /// What was at `start` is at the front of a block.
+    const fn begin_again(&mut self) {
+        self.end -= self.start;
+        self.base += self.start as u64;
+        self.start = 0;
+    }
+}
+
+fn zeros(len: usize) -> Arc<[u8]> {
+    iter::repeat_n(0, len).collect()
 }
 
 /// Byte order of a file and numbers read in it. Positions outside read as 0; lengths are checked before.

@@ -9,7 +9,6 @@ use crate::base::Timestamp;
 use crate::event::Frame;
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +23,6 @@ enum Format {
 pub struct FileSource {
     path: PathBuf,
     capture: u32,
-    /// Of a file that others may read, too.
-    file: Option<Arc<File>>,
     blocks: Blocks,
     format: Format,
     compressed: bool,
@@ -60,15 +57,12 @@ impl FileSource {
         if !meta.is_file() {
             return Self::from_reader(Box::new(file), path, capture, None);
         }
-        // A file that is being written is read as far as it is there now, by all that read it.
-        let (file, size) = (Arc::new(file), meta.len());
-        let stretch = Stretch { file: Arc::clone(&file), at: 0, end: size };
-        let mut source = Self::from_reader(Box::new(stretch), path, capture, Some(size))?;
-        source.file = (!source.compressed).then_some(file);
-        Ok(source)
+        // A file that is being written is read as far as it is there now.
+        let size = meta.len();
+        Self::from_reader(Box::new(file.take(size)), path, capture, Some(size))
     }
 
-    /// Reads a capture from anything; `path` serves to name it in errors.
+    /// Reads a capture from anything; `path` serves to name it in errors. `size`: of a file, which need not be waited for.
     ///
     /// # Errors
     /// Where there is nothing to read, or no capture.
@@ -87,7 +81,7 @@ impl FileSource {
         }
         let packing = Packing::of(&start);
         let unpacked = packing.unpack(Cursor::new(start).chain(counted)).map_err(io_error)?;
-        let mut blocks = Blocks::new(unpacked);
+        let mut blocks = Blocks::new(unpacked, size.is_some());
         let format = match open_format(&mut blocks, packing, path) {
             Ok(format) => format?,
             Err(flaw) => return Err(damaged(&mut blocks, flaw, path, packing != Packing::None)),
@@ -97,7 +91,6 @@ impl FileSource {
         Ok(Self {
             path,
             capture,
-            file: None,
             blocks,
             format,
             compressed,
@@ -176,14 +169,11 @@ impl FileSource {
         })
     }
 
-    /// Another reader of the same file from its beginning; `None` for a pipe, and for a packed file, which costs more to unpack
-    /// than all the rest.
-    #[must_use]
-    pub(super) fn again(&self) -> Option<Self> {
-        let (file, size) = (self.file.as_ref()?, self.size?);
-        let stretch = Stretch { file: Arc::clone(file), at: 0, end: size };
-        let again = Self::from_reader(Box::new(stretch), &self.path, self.capture, self.size).ok()?;
-        Some(Self { file: self.file.clone(), ..again })
+    /// Where the octets of that frame begin, in a block that stays as it is while it is shared.
+    #[inline(always)]
+    pub(super) fn place(&self) -> Option<(&Arc<[u8]>, usize)> {
+        let (block, at) = self.blocks.place();
+        Some((block, at + self.current?.skip))
     }
 
     /// If the file has to be unpacked, a thread of its own does so from now on.
@@ -318,25 +308,6 @@ fn read_start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     }
     start.truncate(len);
     Ok(start)
-}
-
-/// A file's octets up to where it ended when it was opened; the place in it is this reader's own.
-struct Stretch {
-    file: Arc<File>,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Stretch {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let got = match buf.get_mut(..left) {
-            Some(room) => self.file.read_at(room, self.at)?,
-            None => self.file.read_at(buf, self.at)?,
-        };
-        self.at += got as u64;
-        Ok(got)
-    }
 }
 
 /// Counts what goes through.

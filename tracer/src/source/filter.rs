@@ -31,14 +31,6 @@ impl Filter {
         Ok(Self { expression: expression.into(), programs, unusable: Vec::new() })
     }
 
-    /// The same expression once more.
-    ///
-    /// # Errors
-    /// As [`Filter::new`].
-    pub fn again(&self) -> Result<Self, FilterError> {
-        Self::new(&self.expression)
-    }
-
     /// Whether a frame passes. None of a link type for which the expression can't be compiled does: see
     /// [`Filter::unusable`]. `len`, `less` and `greater` see the captured length.
     #[inline]

@@ -1,7 +1,7 @@
 //! Frames in, what they hold out.
 use super::fragments::Fragments;
 use super::slow::{self, Found};
-use super::{LinkType, Packet, fast};
+use super::{LinkType, Packet, Segment, fast};
 use crate::base::Timestamp;
 
 /// Decodes frames. It remembers nothing but unfinished IP datagrams, for which it takes at most 4 MiB.
@@ -17,6 +17,13 @@ impl Decoder {
         Self::default()
     }
 
+    /// The segment in a frame that has nothing but it and plain headers: as [`Decoder::decode`] tells it, without a memory.
+    #[inline]
+    #[must_use]
+    pub fn plain_segment(link: LinkType, bytes: &[u8]) -> Option<Segment<'_>> {
+        fast::segment(link, bytes)
+    }
+
     /// What the captured `bytes` of a frame hold, of which `wire_len` were on the wire. `at` only serves to forget
     /// unfinished datagrams.
     #[inline]
@@ -27,7 +34,7 @@ impl Decoder {
         bytes: &'a [u8],
         wire_len: u32,
     ) -> Packet<'a> {
-        match fast::segment(link, bytes) {
+        match Self::plain_segment(link, bytes) {
             Some(segment) => Packet::Tcp(segment),
             None => self.decode_unusual(link, at, bytes, wire_len),
         }

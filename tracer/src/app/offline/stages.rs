@@ -1,45 +1,51 @@
-//! The core in several threads: followers, each of which reads all of the input and follows its share of the connections;
-//! verdicts; writing. What followers tell goes in batches, which come back, so memory is what the few batches hold.
+//! The core in several threads: followers, each of which follows its share of the connections; verdicts; writing. Stretches of the input and batches of what
+//! followers tell come back, so memory is what the few on their way hold.
 use super::super::Failure;
 use super::super::output::Output;
+use super::turns::{Reading, Turn, Turns};
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Config, Follow, Judge, Left};
+use crate::pipeline::{Batch, Config, Divide, Follow, Judge, Left, Stretch};
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
-/// Batches of a follower that wait for the others', at most.
-const BATCHES: usize = 2;
-/// No follower is ahead of another by so many frames: what waits, what is judged, and what is being filled.
-const AHEAD: u64 = ((BATCHES + 4) * Batch::FRAMES) as u64;
+/// Batches that wait for the other followers', at most.
+const WAITING: usize = 2;
+/// Stretches that can be on their way: those that wait, and those that are being filled, followed and judged.
+const STRETCHES: usize = Turns::WAITING + WAITING + 3;
 /// Lists of events that wait to be written at most.
 const LISTS: usize = 4;
 
-/// Reads the input to its end with a follower for each of `input` and `others`, a thread for verdicts, and this one, which
-/// writes. The system balances them over the cores.
+/// What a follower told of a stretch.
+type Followed = (Arc<Stretch>, Batch);
+
+/// Reads the input to its end with a follower for each of the `cores`, a thread for verdicts, and this one, which writes. The
+/// system balances them over the cores.
 pub(super) fn run(
     input: Input,
-    others: Vec<Input>,
+    cores: usize,
     config: &Config,
     judge: Judge,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let followers = Follow::all(config, 1 + others.len());
-    let until = AtomicU64::new(u64::MAX);
-    thread::scope(|scope| {
-        let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
-        let (written, emptied) = sync_channel(LISTS);
+    let followers = Follow::all(config, cores);
+    let divide = Divide::among(followers.len(), config);
+    let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
+    let (written, emptied) = sync_channel(LISTS);
+    let (judged, back) = sync_channel(STRETCHES);
+    let turns = Turns::new(Reading { input, divide, back }, followers.len());
+    let (judge, left) = thread::scope(|scope| {
         let (mut followed, mut threads) = (Vec::new(), Vec::new());
-        for (input, follow) in std::iter::once(input).chain(others).zip(followers) {
-            let (done, ready) = sync_channel(BATCHES);
-            let (emptied, back) = sync_channel(BATCHES + 4);
+        for (place, follow) in followers.into_iter().enumerate() {
+            let (done, ready) = sync_channel(WAITING);
+            let (emptied, batches) = sync_channel(STRETCHES);
             followed.push((ready, emptied));
-            let until = &until;
-            threads.push(scope.spawn(move || follow_all(input, follow, until, &back, &done)));
+            let turns = &turns;
+            threads.push(scope.spawn(move || follow_all(follow, turns.of(place), &batches, &done)));
         }
-        let verdicts = scope.spawn(move || judge_all(judge, &followed, &told, &emptied));
+        let verdicts = scope.spawn(move || judge_all(judge, &followed, &judged, &told, &emptied));
         for list in lists {
             list.iter().for_each(|event| out.take(event));
             // Memory goes back where it came from; where it can't, it is let go here.
@@ -49,15 +55,11 @@ pub(super) fn run(
             }
         }
         let judge = joined(verdicts);
-        let (mut read, mut left) = (None, Left::default());
-        for thread in threads {
-            let (one, its) = joined(thread);
-            // All have read the same.
-            read.get_or_insert(one);
-            left.add(its);
-        }
-        end(read.unwrap_or_default(), judge, left, out)
-    })
+        let mut left = Left::default();
+        threads.into_iter().for_each(|thread| left.add(joined(thread)));
+        (judge, left)
+    });
+    end(turns.end().map(|reading| reading.input.finish()).unwrap_or_default(), judge, left, out)
 }
 
 /// What waits is judged.
@@ -69,57 +71,48 @@ fn end(read: Read, mut judge: Judge, left: Left, out: &mut Output) -> Result<(Re
     Ok((read, summary))
 }
 
-/// A follower's thread: what it read, and what is left to tell when no more comes. `until`: the frame that all stop at.
+/// A follower's thread: what is left to tell when no more comes.
 fn follow_all(
-    mut input: Input,
     mut follow: Follow,
-    until: &AtomicU64,
+    turns: Turn<'_>,
     back: &Receiver<Batch>,
-    done: &SyncSender<Batch>,
-) -> (Read, Left) {
-    let mut more = true;
-    while more && input.read.frames < until.load(Ordering::Acquire) {
-        if input.is_stopped() {
-            // A signal stops all followers at the same frame, which none has passed.
-            until.fetch_min(input.read.frames + AHEAD, Ordering::AcqRel);
-        }
+    done: &SyncSender<Followed>,
+) -> Left {
+    while let Some(stretch) = turns.next() {
         let mut batch = back.try_recv().unwrap_or_default();
-        batch.clear();
-        more = fill(&mut batch, &mut input, &mut follow);
-        if done.send(batch).is_err() {
-            // Nobody judges any more.
+        follow.handle_stretch(&stretch, &mut batch);
+        if done.send((stretch, batch)).is_err() {
             break;
         }
     }
-    (input.finish(), follow.finish())
-}
-
-/// Frames into an empty batch; `false` if no more will come.
-fn fill(batch: &mut Batch, input: &mut Input, follow: &mut Follow) -> bool {
-    while !batch.is_full() {
-        let Some((frame, wanted)) = input.next() else { return false };
-        follow.add_frame(&frame, wanted, batch);
-    }
-    true
+    follow.finish()
 }
 
 /// The verdicts' thread.
 fn judge_all(
     mut judge: Judge,
-    followed: &[(Receiver<Batch>, SyncSender<Batch>)],
+    followed: &[(Receiver<Followed>, SyncSender<Batch>)],
+    judged: &SyncSender<Stretch>,
     told: &SyncSender<Vec<Event>>,
     emptied: &Receiver<Vec<Event>>,
 ) -> Judge {
     let (mut events, mut batches) = (Vec::new(), Vec::new());
     loop {
-        batches.extend(followed.iter().map_while(|(ready, _)| ready.recv().ok()));
-        if batches.len() < followed.len() {
-            break;
+        let mut whole = None;
+        for (stretch, batch) in followed.iter().map_while(|(ready, _)| ready.recv().ok()) {
+            // It is the same of all.
+            whole = Some(stretch);
+            batches.push(batch);
         }
-        judge.handle_batches(&mut batches, &mut |event| events.push(event));
+        let Some(stretch) = whole.filter(|_| batches.len() == followed.len()) else { break };
+        judge.handle_batches(&stretch, &mut batches, &mut |event| events.push(event));
         for (batch, (_, emptied)) in batches.drain(..).zip(followed) {
             // The follower may have ended already.
             let _ = emptied.try_send(batch);
+        }
+        if let Some(mut stretch) = Arc::into_inner(stretch) {
+            stretch.clear();
+            let _ = judged.try_send(stretch);
         }
         if events.is_empty() {
             continue;

@@ -1,0 +1,213 @@
+//! The first of several threads: whose each frame is, as far as plain headers tell. To find that out once and pass on where the
+//! frame lies costs less than that every follower reads all frames, and what is nobody's, most of a busy host, goes no further.
+use super::Config;
+use super::clocks::Clocks;
+use super::follow::{shard, shard_v4, shards};
+use crate::base::{PortSet, Timestamp};
+use crate::event::{Frame, Notice};
+use crate::wire::{Decoder, Glance, LinkType};
+use std::sync::Arc;
+
+/// Divides frames among followers.
+pub struct Divide {
+    clocks: Clocks,
+    /// Counts all frames from 1.
+    ordinal: u64,
+    /// The latest time of the input so far.
+    now: Timestamp,
+    ports: PortSet,
+    shards: usize,
+    followers: usize,
+}
+
+/// Frames of a stretch of the input, divided among followers: their octets stay where they were read.
+#[derive(Debug, Default)]
+pub struct Stretch {
+    /// Ordinal of the frame before.
+    pub(super) before: u64,
+    /// For each frame the latest time of the input so far; never goes back.
+    pub(super) nows: Vec<Timestamp>,
+    /// Octets on the wire of all frames.
+    pub(super) wire: u64,
+    /// Notices about frames.
+    pub(super) notices: Vec<(u32, Notice)>,
+    /// For each follower what it looks at, in order.
+    shares: Vec<Vec<One>>,
+    /// What holds the octets.
+    blocks: Vec<Arc<[u8]>>,
+    /// For each capture its block of the last frame.
+    last: Vec<usize>,
+    /// Octets that were captured of all frames.
+    captured: usize,
+}
+
+/// One frame of a share.
+#[derive(Clone, Copy, Debug)]
+struct One {
+    frame: Frame<'static>,
+    wanted: bool,
+    /// Which frame of the stretch.
+    place: u32,
+    /// Where its octets are.
+    block: u32,
+    at: u32,
+    len: u32,
+}
+
+impl Divide {
+    /// Among so many followers.
+    #[must_use]
+    pub fn among(followers: usize, config: &Config) -> Self {
+        Self {
+            clocks: Clocks::default(),
+            ordinal: 0,
+            now: Timestamp(i64::MIN),
+            ports: config.ports.clone(),
+            shards: shards(config),
+            followers,
+        }
+    }
+
+    /// Begins a stretch.
+    pub fn begin(&self, stretch: &mut Stretch) {
+        stretch.before = self.ordinal;
+        stretch.shares.resize_with(self.followers, Vec::new);
+    }
+
+    /// One more frame, whose octets begin at `at` of `block`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
+    #[inline(always)]
+    pub fn add_frame(
+        &mut self,
+        frame: &Frame<'_>,
+        wanted: bool,
+        (block, at): (&Arc<[u8]>, usize),
+        stretch: &mut Stretch,
+    ) {
+        self.ordinal += 1;
+        self.now = self.now.max(frame.at);
+        let place = stretch.nows.len() as u32;
+        stretch.nows.push(self.now);
+        stretch.wire += u64::from(frame.wire_len);
+        stretch.captured += frame.bytes.len();
+        if let Some(notice) = self.clocks.note(frame) {
+            stretch.notices.push((place, notice));
+        }
+        let whose = match Glance::at(frame.link, frame.bytes) {
+            Glance::Plain(plain) => {
+                let [src, dst] = plain.ports();
+                if !wanted || !self.follows([src, dst]) {
+                    return;
+                }
+                Some(shard_v4(plain.addrs(), [src, dst], self.shards))
+            }
+            Glance::Other => return,
+            Glance::Unknown => match self.look_into(frame.link, frame.bytes) {
+                Whose::Nobodys => return,
+                Whose::Shard(_) if !wanted => return,
+                Whose::Shard(shard) => Some(shard),
+                Whose::Unknown => None,
+            },
+        };
+        let (block, len) = (stretch.block(frame.capture, block), frame.bytes.len() as u32);
+        let one = One { frame: Frame { bytes: &[], ..*frame }, wanted, place, block, at: at as u32, len };
+        match whose {
+            Some(shard) => {
+                if let Some(share) = stretch.shares.get_mut(shard % self.followers) {
+                    share.push(one);
+                }
+            }
+            None => stretch.shares.iter_mut().for_each(|share| share.push(one)),
+        }
+    }
+
+    /// A frame that isn't plain IPv4 over Ethernet. What is no plain segment may be an ICMP error or a part of a datagram.
+    #[inline(never)]
+    fn look_into(&self, link: LinkType, bytes: &[u8]) -> Whose {
+        match Decoder::plain_segment(link, bytes) {
+            None => Whose::Unknown,
+            Some(seg) if self.follows([seg.src.port, seg.dst.port]) => {
+                Whose::Shard(shard(seg.src, seg.dst, self.shards))
+            }
+            Some(_) => Whose::Nobodys,
+        }
+    }
+
+    #[inline(always)]
+    fn follows(&self, [src, dst]: [u16; 2]) -> bool {
+        self.ports.contains(dst) || self.ports.contains(src)
+    }
+}
+
+enum Whose {
+    Nobodys,
+    /// That of the follower of this shard.
+    Shard(usize),
+    /// Each follower looks.
+    Unknown,
+}
+
+impl Stretch {
+    /// Frames of one at most.
+    pub const FRAMES: usize = 4096;
+    /// Octets that were captured of all its frames, until when one more is taken.
+    const OCTETS: usize = 1 << 20;
+
+    /// Whether it should go on its way.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.nows.len() >= Self::FRAMES || self.captured >= Self::OCTETS
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.nows.is_empty()
+    }
+
+    /// Empties it, all room is kept but that of the blocks.
+    pub fn clear(&mut self) {
+        let Self { before: _, nows, wire, notices, shares, blocks, last, captured } = self;
+        (*wire, *captured) = (0, 0);
+        nows.clear();
+        notices.clear();
+        shares.iter_mut().for_each(Vec::clear);
+        blocks.clear();
+        last.clear();
+    }
+
+    /// The frames of a follower, with their places among all, and whether the filter lets them pass.
+    pub(super) fn share(&self, follower: usize) -> impl Iterator<Item = (usize, Frame<'_>, bool)> {
+        let ones = self.shares.get(follower).into_iter().flatten();
+        ones.map(|one| {
+            let block = self.blocks.get(one.block as usize).map(|block| &**block).unwrap_or_default();
+            let octets = block.get(one.at as usize..).unwrap_or_default();
+            let bytes = octets.get(..one.len as usize).unwrap_or_default();
+            (one.place as usize, Frame { bytes, ..one.frame }, one.wanted)
+        })
+    }
+
+    /// The number of a block, which is shared from now on.
+    #[inline(always)]
+    fn block(&mut self, capture: u32, block: &Arc<[u8]>) -> u32 {
+        if let Some(&last) = self.last.get(capture as usize)
+            && self.blocks.get(last).is_some_and(|known| Arc::ptr_eq(known, block))
+        {
+            return last as u32;
+        }
+        self.add_block(capture as usize, block)
+    }
+
+    #[cold]
+    fn add_block(&mut self, capture: usize, block: &Arc<[u8]>) -> u32 {
+        if self.last.len() <= capture {
+            self.last.resize(capture + 1, usize::MAX);
+        }
+        let number = self.blocks.len();
+        if let Some(last) = self.last.get_mut(capture) {
+            *last = number;
+        }
+        self.blocks.push(Arc::clone(block));
+        number as u32
+    }
+}
