@@ -1,4 +1,5 @@
-//! Followers read in turns: the one that has nothing to follow reads on for all, so that none waits for a reader.
+//! Followers read in turns: one that comes for more reads on for all as long as all have room, so that no thread has to be woken
+//! to read, and each finds something to follow while another reads.
 use super::Input;
 use crate::pipeline::{Divide, Stretch};
 use std::collections::VecDeque;
@@ -55,16 +56,34 @@ impl Turns {
     }
 }
 
+impl State {
+    /// What reads, if more is wanted, nobody has it and there is room for what it reads.
+    fn turn_to_read(&mut self) -> Option<Reading> {
+        let wanted = !self.over && self.read.iter().all(|waiting| waiting.len() < Turns::WAITING);
+        self.reading.take_if(|_| wanted)
+    }
+}
+
 impl Turn<'_> {
     /// The next stretch that is to be followed; `None` when no more comes.
     pub fn next(&self) -> Option<Arc<Stretch>> {
         let Turns { state: lock, changed } = self.turns;
         let mut state = lock.lock().ok()?;
         loop {
+            if let Some(mut reading) = state.turn_to_read() {
+                drop(state);
+                let (stretch, more) = reading.read_on();
+                state = lock.lock().ok()?;
+                state.read.iter_mut().for_each(|waiting| waiting.push_back(Arc::clone(&stretch)));
+                state.over |= !more;
+                state.reading = Some(reading);
+                changed.notify_all();
+                continue;
+            }
             let mine = state.read.get_mut(self.place)?;
-            let full = mine.len() == Turns::WAITING;
+            let was_full = mine.len() == Turns::WAITING;
             if let Some(stretch) = mine.pop_front() {
-                if full {
+                if was_full {
                     changed.notify_all();
                 }
                 return Some(stretch);
@@ -72,18 +91,7 @@ impl Turn<'_> {
             if state.over {
                 return None;
             }
-            let all_have_room = state.read.iter().all(|waiting| waiting.len() < Turns::WAITING);
-            let Some(mut reading) = state.reading.take_if(|_| all_have_room) else {
-                state = changed.wait(state).ok()?;
-                continue;
-            };
-            drop(state);
-            let (stretch, more) = reading.read_on();
-            state = lock.lock().ok()?;
-            state.read.iter_mut().for_each(|waiting| waiting.push_back(Arc::clone(&stretch)));
-            state.over |= !more;
-            state.reading = Some(reading);
-            changed.notify_all();
+            state = changed.wait(state).ok()?;
         }
     }
 }
