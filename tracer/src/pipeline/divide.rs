@@ -206,3 +206,53 @@ impl Stretch {
         number as u32
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Span;
+
+    /// Ethernet, then IPv4 of this protocol between these ports.
+    fn v4(protocol: u8, ports: [u16; 2]) -> Vec<u8> {
+        let mut frame = vec![0; 12];
+        frame.extend([8, 0, 0x45, 0, 0, 40, 0, 0, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend(ports.map(u16::to_be_bytes).concat());
+        frame.extend([0; 8]);
+        frame.extend([0x50, 0x10, 1, 0, 0, 0, 0, 0]);
+        frame
+    }
+
+    #[test]
+    fn each_frame_goes_to_whom_it_concerns() {
+        let config = Config { max_connections: 1 << 20, ..Config::default() };
+        let mut frames: Vec<Vec<u8>> = (0..200).map(|n| v4(6, [20_000 + n, 4222])).collect();
+        frames.extend((0..10).map(|n| v4(6, [20_000 + n, 443])));
+        frames.extend([v4(1, [3 << 8, 0]), v4(17, [53, 53])]);
+        let block: Arc<[u8]> = frames.concat().into();
+        let (mut divide, mut stretch) = (Divide::among(3, &config), Stretch::default());
+        divide.begin(&mut stretch);
+        let mut at = 0;
+        for (n, bytes) in (0u64..).zip(&frames) {
+            let time = Timestamp(0) + Span::secs(n as i64);
+            let (link, wire_len) = (LinkType::ETHERNET, bytes.len() as u32);
+            let frame = Frame { capture: 0, iface: 0, number: n + 1, at: time, wire_len, link, bytes };
+            divide.add_frame(&frame, n != 5, (&block, at), &mut stretch);
+            at += bytes.len();
+        }
+        let mut seen = [0; 212];
+        for follower in 0..3 {
+            let share: Vec<_> = stretch.share(follower).collect();
+            assert!(share.len() > 40 && share.is_sorted_by_key(|(place, ..)| *place));
+            for (place, frame, wanted) in share {
+                assert!(wanted && frame.bytes == frames[place] && frame.number == place as u64 + 1);
+                seen[place] += 1;
+            }
+        }
+        // The ICMP error is for all to look into, what the filter took out and other ports for none.
+        let expected = |n: usize| if n == 210 { 3 } else { i32::from(n < 200 && n != 5) };
+        assert!(seen.iter().enumerate().all(|(n, &times)| times == expected(n)), "{seen:?}");
+        assert_eq!((stretch.nows.len(), stretch.wire, stretch.blocks.len()), (212, at as u64, 1));
+        stretch.clear();
+        assert!(Arc::into_inner(block).is_some());
+    }
+}

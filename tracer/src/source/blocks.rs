@@ -239,3 +239,29 @@ pub(super) struct Record {
 pub(super) const MAX_RECORD: usize = 64 << 20;
 /// What libpcap calls its largest snaplen: records up to it are believed whatever the file's header says.
 pub(super) const COMMON_SNAPLEN: u32 = 262_144;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_block_stays_as_it_is_and_is_used_again_once_it_is_let_go() {
+        let all: Vec<u8> = (0..6 * BLOCK).map(|n| (n % 251) as u8).collect();
+        let mut blocks = Blocks::new(Box::new(io::Cursor::new(all.clone())), true);
+        let (step, mut kept) = (1_000, Vec::new());
+        for n in 0..all.len() / step {
+            assert!(blocks.need(step) && blocks.offset() == (n * step) as u64);
+            let (block, at) = blocks.place();
+            kept.push((Arc::clone(block), at));
+            blocks.skip(step);
+            if n == all.len() / step / 2 {
+                for (n, (block, at)) in kept.drain(..).enumerate() {
+                    assert_eq!(block[at..at + step], all[n * step..(n + 1) * step]);
+                }
+            }
+        }
+        let made = blocks.shared.len() + 1;
+        assert!(made <= 4, "{made} blocks for three at a time");
+        assert!(!blocks.need(step) && blocks.peek().len() == all.len() % step);
+    }
+}
