@@ -324,7 +324,10 @@ impl Judge {
         emit: &mut impl FnMut(Event),
     ) -> Summary {
         let last = &mut left.tracked;
-        last.sort_by_key(|tracked| if let Tracked::Closed(facts) = tracked { facts.first_frame } else { 0 });
+        last.sort_by_key(|tracked| match tracked {
+            Tracked::Closed(_) | Tracked::GivenUp(_) => tracked.id(),
+            _ => 0,
+        });
         self.summary.open = left.open;
         self.waiting.input_is_over();
         self.digest(left.tracked.into_iter(), emit);

@@ -4,7 +4,8 @@ use crate::base::{Addr, Endpoint, Timestamp};
 use crate::cause::Settings;
 use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
 use crate::nats::Info;
-use crate::track::{ClosedWindow, Restart, Tracked, questions};
+use crate::track::{ClosedWindow, GivenUp, Restart, Tracked, questions};
+use ecow::EcoString;
 
 impl Judge {
     /// Takes in what the tracker told, in order.
@@ -12,14 +13,8 @@ impl Judge {
         self.next_look = Timestamp(i64::MIN);
         let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked {
-            self.legs.note(&item, self.next_flow);
             let restart = self.neighbours.restarted(&item);
-            // What a NAT shows a second time is no neighbour and no client of its own.
-            if self.legs.echo_of(item.id()).is_none() {
-                self.neighbours.note(&item);
-                self.clients.note(&item);
-                self.latencies.note(&item);
-            }
+            self.take_in(&item);
             let notice = match item {
                 Tracked::Opened { id, mark, client, server, syn, .. } => {
                     self.flows.insert(id, self.next_flow);
@@ -30,6 +25,10 @@ impl Judge {
                 }
                 Tracked::Closed(facts) => {
                     self.closed(facts);
+                    None
+                }
+                Tracked::GivenUp(attempt) => {
+                    self.given_up(attempt);
                     None
                 }
                 Tracked::Accepted { client, .. } => {
@@ -49,12 +48,49 @@ impl Judge {
         }
     }
 
-    /// A close waits for what follows it.
+    /// Tells those who watch what spans connections.
+    fn take_in(&mut self, item: &Tracked) {
+        self.legs.note(item, self.next_flow);
+        // What a NAT shows a second time is no neighbour and no client of its own.
+        if self.legs.echo_of(item.id()).is_none() {
+            self.neighbours.note(item);
+            self.clients.note(item);
+            self.latencies.note(item);
+        }
+    }
+
+    /// An attempt that was one SYN is over. Facts are made of it unless there are so many that it is only counted.
+    fn given_up(&mut self, attempt: GivenUp) {
+        self.take_in(&Tracked::Ending(attempt.ending()));
+        let (id, client, server) = (attempt.id(), attempt.client().addr, attempt.server());
+        let floods = self.floods(id, (client, EcoString::new()), (server, attempt.at()));
+        if floods {
+            self.clients.settled(id, client);
+        }
+        // Of the facts of one that is only counted the neighbours learn something where both ends are on one host.
+        if floods && !attempt.is_within_a_host() {
+            return;
+        }
+        let closed = Tracked::Closed(attempt.facts().put(self.rooms.pop()));
+        self.take_in(&closed);
+        match closed {
+            Tracked::Closed(facts) if floods => self.keep_room(facts),
+            Tracked::Closed(facts) => self.wait(facts),
+            _ => {}
+        }
+    }
+
+    /// A connection is over. Its close waits, unless there are so many like it that it is only counted.
     fn closed(&mut self, facts: Box<Facts>) {
         if self.is_too_many(&facts) {
             self.clients.settled(facts.first_frame, facts.client.addr);
             return self.keep_room(facts);
         }
+        self.wait(facts);
+    }
+
+    /// A close waits for what follows it.
+    fn wait(&mut self, facts: Box<Facts>) {
         let mut since = facts.ended;
         let asked = questions(&facts);
         if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {

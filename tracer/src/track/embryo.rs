@@ -157,6 +157,7 @@ impl<A: Octets> Embryo<A> {
 }
 
 /// A SYN as it was seen.
+#[derive(Debug)]
 pub struct Syn {
     /// Who dials.
     pub client: Endpoint,
@@ -175,6 +176,12 @@ pub struct Syn {
 }
 
 impl Syn {
+    /// What its sender would send next.
+    #[must_use]
+    pub const fn next(&self) -> Seq {
+        self.seq.add(1)
+    }
+
     /// The segment once more.
     #[must_use]
     pub fn segment(&self) -> Segment<'_> {
@@ -276,6 +283,20 @@ impl<A: Octets> Queue<A> {
     fn oldest(&self) -> Option<&Embryo<A>> {
         self.get(self.first.wrapping_add(self.passed as u32))
     }
+
+    /// Takes the oldest out.
+    fn pop(&mut self) -> Option<Embryo<A>> {
+        let place = self.first.wrapping_add(self.passed as u32);
+        let embryo = self.pieces.front_mut()?.get_mut(self.passed)?;
+        let taken = *embryo;
+        embryo.bits |= GONE;
+        let hash = self.hasher.hash_one(taken.key());
+        if let Ok(entry) = self.index.find_entry(hash, |&known| known == place) {
+            entry.remove();
+        }
+        self.pass();
+        Some(taken)
+    }
 }
 
 /// All attempts that are one SYN.
@@ -364,22 +385,31 @@ impl Embryos {
             return None;
         }
         let patience = ONE_SYN.min(limits.idle_timeout);
-        let (at, key) = self.oldest()?;
-        self.look_at = super::tick(at + patience);
-        if self.look_at <= now.0 { self.take(key) } else { None }
+        self.look_at = super::tick(self.oldest()? + patience);
+        if self.look_at <= now.0 { self.take_first() } else { None }
     }
 
-    /// Takes out the oldest attempt: room is needed.
+    /// Takes out the oldest attempt: its time has run out, or room is needed.
     pub fn take_first(&mut self) -> Option<Syn> {
-        let (_, key) = self.oldest()?;
-        self.take(key)
+        let v4 = self.v4.oldest().map(|e| whole(e.id));
+        let v6 = self.v6.oldest().map(|e| whole(e.id));
+        let is_v4 = match (v4, v6) {
+            (Some(v4), Some(v6)) => v4 < v6,
+            (v4, _) => v4.is_some(),
+        };
+        if is_v4 {
+            self.v4.pop().map(|e| e.syn(&self.places, self.epoch))
+        } else {
+            self.v6.pop().map(|e| e.syn(&self.places, self.epoch))
+        }
     }
 
-    fn oldest(&self) -> Option<(Timestamp, FlowKey)> {
-        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at, e.key()));
-        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at, e.key()));
-        let (_, at, key) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
-        Some((self.epoch + Span(whole(at) as i64), key))
+    /// When the oldest came.
+    fn oldest(&self) -> Option<Timestamp> {
+        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at));
+        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at));
+        let (_, at) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
+        Some(self.epoch + Span(whole(at) as i64))
     }
 }
 

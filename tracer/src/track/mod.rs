@@ -34,6 +34,7 @@ mod tracked;
 mod vantage;
 mod written;
 
+pub use attempts::GivenUp;
 pub use clients::{Clients, NewConnection};
 pub use connection::{ClosedWindow, Limits, Seen};
 pub use latency::Latencies;
