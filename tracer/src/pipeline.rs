@@ -119,6 +119,8 @@ pub struct Judge {
     config: Config,
     neighbours: Neighbours,
     clients: Clients,
+    /// Of those that had to be forgotten so many are told of.
+    clients_forgotten: u64,
     legs: Legs,
     latencies: Latencies,
     waiting: Waiting,
@@ -167,6 +169,7 @@ impl Judge {
             config,
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            clients_forgotten: 0,
             legs: Legs::default(),
             latencies: Latencies::default(),
             waiting: Waiting::default(),

@@ -42,6 +42,10 @@ impl Judge {
             if let Some(notice) = notice {
                 emit(Event::Notice(notice));
             }
+            if self.clients.forgotten() > self.clients_forgotten {
+                self.clients_forgotten = self.clients.forgotten();
+                self.clients_notice().into_iter().for_each(|notice| emit(Event::Notice(notice)));
+            }
         }
         for addr in came_back {
             self.tell_reconnects(Some(addr), emit);
@@ -61,10 +65,13 @@ impl Judge {
 
     /// An attempt that was one SYN is over. Facts are made of it unless there are so many that it is only counted.
     fn given_up(&mut self, attempt: GivenUp) {
-        self.take_in(&Tracked::Ending(attempt.ending()));
         let (id, client, server) = (attempt.id(), attempt.client().addr, attempt.server());
         let floods = self.floods(id, (client, EcoString::new()), (server, attempt.at()));
-        if floods {
+        // One that is only counted is remembered by nobody but its client, where that waits for what comes of it.
+        if !floods {
+            self.take_in(&Tracked::Ending(attempt.ending()));
+        } else if self.clients.waits_for(id) {
+            self.clients.note(&Tracked::Ending(attempt.ending()));
             self.clients.settled(id, client);
         }
         // Of the facts of one that is only counted the neighbours learn something where both ends are on one host.
@@ -152,6 +159,15 @@ impl Judge {
             }
             _ => return None,
         })
+    }
+
+    /// What became of so many lost clients had to be forgotten; told each time that these are twice as many.
+    fn clients_notice(&self) -> Option<Notice> {
+        let forgotten = self.clients_forgotten;
+        let message = format!(
+            "too many clients lost their connections: what {forgotten} of them did since is forgotten"
+        );
+        forgotten.is_power_of_two().then(|| Notice::new(self.now, NoticeCode::Evicted, message))
     }
 
     /// What a window that stays closed says, with its figures.

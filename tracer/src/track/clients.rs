@@ -8,18 +8,24 @@ mod herd;
 mod host;
 
 use super::{ConnId, Ending, Tracked};
-use crate::base::{Addr, Endpoint, Span, Timestamp};
+use crate::base::{Addr, Endpoint, Timestamp};
 use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
 use crate::nats::Info;
 use chain::{Attempt, Chain, Loss, Who, Worked};
 use ecow::EcoString;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use herd::Herds;
 use host::{Host, Recent, Ways};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-/// Hosts kept.
-const HOSTS_MAX: usize = 16 * 1024;
+/// Attempts of all hosts among which those that a host remembers are; a host of which none is left and that has no chain is forgotten.
+const RECENT_MAX: usize = 32 * 1024;
+/// What is kept in the chains of all hosts, by [`Chain::size`]: 48 octets each or so.
+const SIZE_MAX: usize = 256 * 1024;
+/// Chains that are gone and still have their turn, before they are looked for.
+const GONE_MAX: usize = 1024;
 
 /// All clients.
 #[derive(Debug, Default)]
@@ -28,6 +34,12 @@ pub struct Clients {
     next_chain: u64,
     ways: Ways,
     herds: Herds,
+    /// The last attempts of all hosts.
+    recent: VecDeque<(ConnId, Addr)>,
+    /// All chains by their age; some are gone already.
+    order: VecDeque<(u64, Addr)>,
+    /// Chains that were forgotten for want of room.
+    forgotten: u64,
 }
 
 /// The connection that worked after a loss.
@@ -63,9 +75,12 @@ impl Clients {
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.ways.lost.remove(id) else { return };
                 let Some(host) = self.hosts.get_mut(&addr) else { return };
+                let ways = &mut self.ways;
                 host.change(no, |chain| {
+                    let before = chain.size();
                     chain.losses.retain(|l| l.id != *id);
                     chain.open = chain.open.saturating_sub(1);
+                    ways.shrunk(before - chain.size());
                 });
             }
             _ => {}
@@ -89,16 +104,10 @@ impl Clients {
         server: Endpoint,
         process: Option<NonZeroU32>,
     ) {
-        if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
-            let ways = &mut self.ways;
-            self.hosts.retain(|_, host| {
-                let stays = host.recent.back().is_some_and(|r| at - r.at < Span::secs(120));
-                if !stays {
-                    host.chains.iter().for_each(|(_, chain)| ways.forget(chain));
-                }
-                stays
-            });
+        if self.recent.len() >= RECENT_MAX {
+            self.forget_an_attempt();
         }
+        self.recent.push_back((id, addr));
         let host = self.hosts.entry(addr).or_default();
         let own = host.waiting_of(process);
         let alone = own.is_some() || host.waiting.len() == 1;
@@ -110,10 +119,57 @@ impl Clients {
                 }
                 if chain.add(Attempt { id, at, server, outcome: Tried::Unknown }) {
                     self.ways.tried.insert(id, no);
+                    self.ways.grown(1);
                 }
             });
         }
         host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
+        self.make_room();
+    }
+
+    /// The oldest of the attempts that are remembered.
+    fn forget_an_attempt(&mut self) {
+        let Some((id, addr)) = self.recent.pop_front() else { return };
+        let Entry::Occupied(mut host) = self.hosts.entry(addr) else { return };
+        host.get_mut().forget_until(id);
+        if host.get().is_empty() {
+            host.remove();
+        }
+    }
+
+    /// Of all hosts' chains the oldest give way.
+    fn make_room(&mut self) {
+        while self.ways.size > SIZE_MAX {
+            let Some((no, addr)) = self.order.pop_front() else { return };
+            if self.hosts.get(&addr).is_some_and(|host| host.chain(no).is_some()) {
+                self.drop_chain(no, addr);
+                self.forgotten += 1;
+            }
+        }
+        if self.order.len() > 2 * self.ways.chains + GONE_MAX {
+            let hosts = &self.hosts;
+            self.order.retain(|(no, addr)| hosts.get(addr).is_some_and(|host| host.chain(*no).is_some()));
+        }
+    }
+
+    fn drop_chain(&mut self, no: u64, addr: Addr) {
+        let Entry::Occupied(mut host) = self.hosts.entry(addr) else { return };
+        host.get_mut().drop_chain(no, &mut self.ways);
+        if host.get().is_empty() {
+            host.remove();
+        }
+    }
+
+    /// Whether this connection is an attempt of a client that lost another before.
+    #[must_use]
+    pub fn waits_for(&self, id: ConnId) -> bool {
+        self.ways.tried.contains_key(&id)
+    }
+
+    /// Chains that were forgotten for want of room.
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
@@ -130,13 +186,19 @@ impl Clients {
                 .filter(|(_, c)| c.may_be(who.as_ref(), process))
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
+            let ways = &mut self.ways;
             if let Some(no) = no {
-                host.change(no, |chain| chain.attempts.retain(|a| a.id != id));
-                self.ways.tried.remove(&id);
+                host.change(no, |chain| {
+                    let before = chain.size();
+                    chain.attempts.retain(|a| a.id != id);
+                    ways.shrunk(before - chain.size());
+                });
+                ways.tried.remove(&id);
             }
             if let Some(no) = better {
                 host.change(no, |chain| {
-                    chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
+                    let added = chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
+                    ways.grown(usize::from(added));
                 });
             }
             no = better;
@@ -174,9 +236,11 @@ impl Clients {
             Some(no) => host.failed(ending, loss, no, &mut self.ways),
             None => {
                 host.lost(ending, loss, self.next_chain, &mut self.ways);
+                self.order.push_back((self.next_chain, ending.client.addr));
                 self.next_chain += 1;
             }
         }
+        self.make_room();
     }
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
@@ -194,7 +258,7 @@ impl Clients {
         chain.open = chain.open.saturating_sub(1);
         // Only the newest loss of a chain that goes on trying may still be asked about.
         if chain.open == 0 && (chain.worked.is_some() || chain.attempts.is_empty()) {
-            host.drop_chain(no, &mut self.ways);
+            self.drop_chain(no, addr);
         }
     }
 
@@ -250,4 +314,109 @@ pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
 /// Who says so in INFO.
 fn server_id(info: Option<&Info>) -> Option<EcoString> {
     info.filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Mark;
+
+    fn host(n: u64) -> Endpoint {
+        let [.., b, c, d] = n.to_be_bytes();
+        Endpoint { addr: Addr::v4([10, b, c, d]), port: 40_000 }
+    }
+
+    const SERVER: Endpoint = Endpoint { addr: Addr::v4([10, 200, 0, 1]), port: 4222 };
+
+    fn attempt(clients: &mut Clients, id: ConnId, at: i64, client: Endpoint) {
+        let mark = Mark { at: Timestamp(at), ..Mark::default() };
+        let (process, first) = (None, None);
+        clients.note(&Tracked::Opened { id, mark, client, server: SERVER, syn: true, first, process });
+    }
+
+    fn lost(clients: &mut Clients, id: ConnId, at: i64, client: Endpoint) {
+        let mark = Mark { at: Timestamp(at), ..Mark::default() };
+        clients.note(&Tracked::Ending(Ending {
+            id,
+            mark,
+            by: EndedBy::Goodbye,
+            goodbye: Some(crate::base::Side::Server),
+            refused: false,
+            client,
+            server: SERVER,
+            lost_at: mark.at,
+            silent: None,
+            accepted: true,
+            syn: true,
+            process: None,
+            connect: None,
+            info: None,
+            connect_urls: None,
+        }));
+    }
+
+    /// What is counted is what is there.
+    fn check(clients: &Clients) {
+        let chains = || clients.hosts.values().flat_map(|host| &host.chains).map(|(_, chain)| chain);
+        assert_eq!(clients.ways.chains, chains().count());
+        assert_eq!(clients.ways.size, chains().map(|chain| chain.size()).sum::<usize>());
+        assert_eq!(clients.ways.lost.len(), chains().map(|chain| chain.losses.len()).sum::<usize>());
+        assert!(clients.ways.tried.len() <= chains().map(|chain| chain.ids().count()).sum::<usize>());
+        assert!(clients.hosts.values().all(|host| !host.is_empty()));
+    }
+
+    #[test]
+    fn hosts_that_try_once_are_forgotten() {
+        let mut clients = Clients::default();
+        for n in 0..3 * RECENT_MAX as u64 {
+            attempt(&mut clients, n + 1, n as i64 * 1_000, host(n));
+        }
+        assert_eq!((clients.hosts.len(), clients.forgotten()), (RECENT_MAX, 0));
+        check(&clients);
+    }
+
+    #[test]
+    fn of_all_chains_the_oldest_give_way() {
+        let (mut clients, mut id) = (Clients::default(), 0);
+        let many = SIZE_MAX as u64 / 6 + 1_000;
+        for n in 0..many {
+            let at = n as i64 * 1_000_000;
+            lost(&mut clients, id + 1, at, host(n));
+            attempt(&mut clients, id + 2, at + 500_000, host(n));
+            id += 2;
+        }
+        check(&clients);
+        assert!(clients.ways.size <= SIZE_MAX && clients.ways.size > SIZE_MAX - 8);
+        assert_eq!(clients.forgotten() + clients.ways.chains as u64, many);
+        let known = |n: u64| clients.reconnect(2 * n + 1, host(n).addr, Timestamp(i64::MAX)).is_some();
+        assert!(!known(0) && !known(900) && known(1_100) && known(many - 1));
+        // Those that are asked for no more leave nothing.
+        for n in 0..many {
+            attempt(&mut clients, id + 1, i64::MAX / 2, host(n));
+            let (client, server, mark) = (host(n), SERVER, Mark::default());
+            let (connect, info, mqtt_id) = (None, None, None);
+            clients.note(&Tracked::Accepted { id: id + 1, mark, client, server, connect, info, mqtt_id });
+            clients.settled(2 * n + 1, host(n).addr);
+            id += 1;
+        }
+        check(&clients);
+        assert!(clients.ways.chains == 0 && clients.order.len() <= GONE_MAX + many as usize);
+        assert!(clients.hosts.len() <= RECENT_MAX);
+    }
+
+    #[test]
+    fn a_client_that_goes_on_trying_is_counted_right() {
+        let mut clients = Clients::default();
+        for n in 0..2_000 {
+            let (id, at) = (n * 2 + 1, n as i64 * 1_000_000_000);
+            attempt(&mut clients, id, at, host(n % 3));
+            if n % 7 == 0 {
+                lost(&mut clients, id, at + 1_000, host(n % 3));
+            }
+            if n % 35 == 0 {
+                clients.note(&Tracked::Revived { id });
+            }
+            check(&clients);
+        }
+    }
 }
