@@ -1,11 +1,13 @@
 //! Attempts of which one SYN was seen and nothing else: a flood is made of them, so each is kept in the few octets from which
 //! that SYN can be made again. Whatever else happens to one makes it a connection; so does its time running out.
+mod places;
+
 use super::FlowKey;
 use super::connection::{Limits, Seen};
 use crate::base::{Addr, Endpoint, Seq, Span, Timestamp};
 use crate::event::{FrameRef, Mark};
 use crate::wire::{Flags, Options, Segment};
-use hashbrown::HashTable;
+use places::{PLACES_MAX, Places};
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
 
@@ -204,7 +206,7 @@ impl Syn {
 
 /// The attempts of one address family, oldest first.
 struct Queue<A> {
-    index: HashTable<u32>,
+    index: Places,
     hasher: foldhash::fast::RandomState,
     /// The oldest may have gone; each piece but the last is full.
     pieces: VecDeque<Vec<Embryo<A>>>,
@@ -217,13 +219,13 @@ struct Queue<A> {
 impl<A> Default for Queue<A> {
     fn default() -> Self {
         let hasher = foldhash::fast::RandomState::default();
-        Self { index: HashTable::new(), hasher, pieces: VecDeque::new(), first: 0, passed: 0 }
+        Self { index: Places::default(), hasher, pieces: VecDeque::new(), first: 0, passed: 0 }
     }
 }
 
-/// The piece that `place` lies in, and which of it; the first piece begins at `first`.
+/// The piece that `place` lies in, and which of it; the first piece begins at `first`. Places are told up to [`PLACES_MAX`].
 const fn spot(place: u32, first: u32) -> (usize, usize) {
-    let at = place.wrapping_sub(first) as usize;
+    let at = place.wrapping_sub(first) as usize % PLACES_MAX;
     (at / PIECE, at % PIECE)
 }
 
@@ -244,19 +246,35 @@ impl<A: Octets> Queue<A> {
         let Some(piece) = self.pieces.back_mut() else { return };
         let place = self.first.wrapping_add((before + piece.len()) as u32);
         piece.push(embryo);
-        let (pieces, first, hasher) = (&self.pieces, self.first, &self.hasher);
-        let hash = |&place: &u32| at(pieces, spot(place, first)).map_or(0, |e| hasher.hash_one(e.key()));
-        self.index.insert_unique(hash(&place), place, hash);
+        if self.index.is_full() {
+            self.grow();
+        } else {
+            self.index.insert(self.hasher.hash_one(embryo.key()), place);
+        }
+    }
+
+    /// No more of them can be told apart.
+    fn is_full(&self) -> bool {
+        (self.pieces.len() + 1) * PIECE > PLACES_MAX
+    }
+
+    /// More room in the index, for all that are here.
+    #[cold]
+    fn grow(&mut self) {
+        let Self { index, hasher, pieces, first, .. } = self;
+        index.grow();
+        let all = pieces.iter().flatten().zip(0u32..).filter(|(embryo, _)| embryo.bits & GONE == 0);
+        all.for_each(|(embryo, nth)| index.insert(hasher.hash_one(embryo.key()), first.wrapping_add(nth)));
     }
 
     fn take(&mut self, key: FlowKey) -> Option<Embryo<A>> {
-        if self.index.is_empty() {
+        if self.index.len() == 0 {
             return None;
         }
         let hash = self.hasher.hash_one(key);
         let (pieces, first) = (&self.pieces, self.first);
-        let same = |&place: &u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
-        let (place, _) = self.index.find_entry(hash, same).ok()?.remove();
+        let same = |place: u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
+        let place = self.index.take(hash, same)?;
         let (piece, nth) = spot(place, self.first);
         let embryo = self.pieces.get_mut(piece)?.get_mut(nth)?;
         let taken = *embryo;
@@ -286,14 +304,11 @@ impl<A: Octets> Queue<A> {
 
     /// Takes the oldest out.
     fn pop(&mut self) -> Option<Embryo<A>> {
-        let place = self.first.wrapping_add(self.passed as u32);
+        let place = self.first.wrapping_add(self.passed as u32) as usize % PLACES_MAX;
         let embryo = self.pieces.front_mut()?.get_mut(self.passed)?;
         let taken = *embryo;
         embryo.bits |= GONE;
-        let hash = self.hasher.hash_one(taken.key());
-        if let Ok(entry) = self.index.find_entry(hash, |&known| known == place) {
-            entry.remove();
-        }
+        self.index.take(self.hasher.hash_one(taken.key()), |known| known as usize == place);
         self.pass();
         Some(taken)
     }
@@ -327,6 +342,8 @@ impl Embryos {
             && seg.ack == Seq(0)
             && seg.src != seg.dst
             && seen.place.0 == mark.frame.capture()
+            && !self.v4.is_full()
+            && !self.v6.is_full()
             && mark.frame.number() < NUMBER_MAX
             && ordinal < NUMBER_MAX;
         if self.len() == 0 {
