@@ -67,12 +67,11 @@ impl Judge {
     fn given_up(&mut self, attempt: GivenUp) {
         let (id, client, server) = (attempt.id(), attempt.client().addr, attempt.server());
         let floods = self.floods(id, (client, EcoString::new()), (server, attempt.at()));
-        // One that is only counted is remembered by nobody but its client, where that waits for what comes of it.
-        if !floods {
+        // One that is only counted is remembered by nobody; its client may have wanted to know what came of it.
+        if floods {
+            self.clients.unanswered(id, client);
+        } else {
             self.take_in(&Tracked::Ending(attempt.ending()));
-        } else if self.clients.waits_for(id) {
-            self.clients.note(&Tracked::Ending(attempt.ending()));
-            self.clients.settled(id, client);
         }
         // Of the facts of one that is only counted the neighbours learn something where both ends are on one host.
         if floods && !attempt.is_within_a_host() {

@@ -154,11 +154,29 @@ impl Tracker {
         out.push(Tracked::GivenUp(GivenUp { syn, iface, process }));
     }
 
-    /// One more needs a place: an attempt that is one SYN goes first.
+    /// One more needs a place.
     pub(super) fn make_room(&mut self, mark: Mark, out: &mut Vec<Tracked>) {
-        if self.index.len() + self.embryos.len() < self.config.max_connections {
-            return;
+        let (attempts, others) = self.holds();
+        if self.config.shards == 1 && attempts + others >= self.config.max_connections {
+            self.let_one_go(mark, out);
         }
+    }
+
+    /// How many attempts are one SYN, and how many connections there are besides.
+    #[must_use]
+    pub fn holds(&self) -> (usize, usize) {
+        (self.embryos.len(), self.index.len())
+    }
+
+    /// Room is needed: so many are forgotten.
+    pub fn let_go(&mut self, number: u32, mark: Mark, out: &mut Vec<Tracked>) {
+        for _ in 0..number {
+            self.let_one_go(mark, out);
+        }
+    }
+
+    /// An attempt that is one SYN goes first.
+    fn let_one_go(&mut self, mark: Mark, out: &mut Vec<Tracked>) {
         match self.embryos.take_first() {
             Some(syn) => out.push(Tracked::Evicted { id: syn.id, mark }),
             None => self.evict(mark, out),
@@ -184,7 +202,8 @@ mod tests {
             linger_doubtful: Span::secs(30),
         };
         let (ports, iface_names) = (PortSet::default(), BTreeMap::from([((1, 7), "eth0".into())]));
-        let mut tracker = Tracker::new(TrackConfig { ports, limits, max_connections: 100, iface_names });
+        let mut tracker =
+            Tracker::new(TrackConfig { ports, limits, max_connections: 100, shards: 1, iface_names });
         let segment = Segment {
             src: Endpoint { addr: client, port: 50_000 },
             dst: Endpoint { addr: if client.is_v4() { Addr::v4([10, 0, 0, 5]) } else { client }, port: 4222 },

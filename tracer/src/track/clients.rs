@@ -20,22 +20,30 @@ use host::{Host, Recent, Ways};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-/// Attempts of all hosts among which those that a host remembers are; a host of which none is left and that has no chain is forgotten.
-const RECENT_MAX: usize = 32 * 1024;
+/// Hosts, and connections that they remember, before some are forgotten.
+const REMEMBERED_MAX: usize = 32 * 1024;
+/// Of a host whose client lost a connection so many of the youngest stay.
+const YOUNGEST: usize = 8;
+/// Hosts that are looked at in turn for it.
+const LOOKED_AT: usize = 4;
 /// What is kept in the chains of all hosts, by [`Chain::size`]: 48 octets each or so.
 const SIZE_MAX: usize = 256 * 1024;
 /// Chains that are gone and still have their turn, before they are looked for.
 const GONE_MAX: usize = 1024;
 
+type Hosts = HashMap<Addr, Host, foldhash::fast::RandomState>;
+
 /// All clients.
 #[derive(Debug, Default)]
 pub struct Clients {
-    hosts: HashMap<Addr, Host, foldhash::fast::RandomState>,
+    hosts: Hosts,
     next_chain: u64,
     ways: Ways,
     herds: Herds,
-    /// The last attempts of all hosts.
-    recent: VecDeque<(ConnId, Addr)>,
+    /// All hosts, in turn.
+    turns: VecDeque<Addr>,
+    /// Connections that hosts remember.
+    recent: usize,
     /// All chains by their age; some are gone already.
     order: VecDeque<(u64, Addr)>,
     /// Chains that were forgotten for want of room.
@@ -104,11 +112,7 @@ impl Clients {
         server: Endpoint,
         process: Option<NonZeroU32>,
     ) {
-        if self.recent.len() >= RECENT_MAX {
-            self.forget_an_attempt();
-        }
-        self.recent.push_back((id, addr));
-        let host = self.hosts.entry(addr).or_default();
+        let host = host_at(&mut self.hosts, &mut self.turns, addr);
         let own = host.waiting_of(process);
         let alone = own.is_some() || host.waiting.len() == 1;
         let no = own.or_else(|| host.waiting.front().map(|&(_, no)| no));
@@ -123,22 +127,32 @@ impl Clients {
                 }
             });
         }
-        host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
+        let more = host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
+        self.recent += usize::from(more);
         self.make_room();
     }
 
-    /// The oldest of the attempts that are remembered.
-    fn forget_an_attempt(&mut self) {
-        let Some((id, addr)) = self.recent.pop_front() else { return };
-        let Entry::Occupied(mut host) = self.hosts.entry(addr) else { return };
-        host.get_mut().forget_until(id);
-        if host.get().is_empty() {
-            host.remove();
+    /// Hosts in turn forget half of the connections that they remember. Those whose clients lost none, as in a flood, forget all in
+    /// the end.
+    fn forget_connections(&mut self) {
+        for _ in 0..LOOKED_AT {
+            let Some(addr) = self.turns.pop_front() else { return };
+            let Entry::Occupied(mut host) = self.hosts.entry(addr) else { continue };
+            let least = if host.get().chains.is_empty() { 0 } else { YOUNGEST };
+            self.recent -= host.get_mut().forget_half(least);
+            if host.get().is_empty() {
+                host.remove();
+            } else {
+                self.turns.push_back(addr);
+            }
         }
     }
 
     /// Of all hosts' chains the oldest give way.
     fn make_room(&mut self) {
+        if self.recent + self.hosts.len() > REMEMBERED_MAX {
+            self.forget_connections();
+        }
         while self.ways.size > SIZE_MAX {
             let Some((no, addr)) = self.order.pop_front() else { return };
             if self.hosts.get(&addr).is_some_and(|host| host.chain(no).is_some()) {
@@ -153,17 +167,17 @@ impl Clients {
     }
 
     fn drop_chain(&mut self, no: u64, addr: Addr) {
-        let Entry::Occupied(mut host) = self.hosts.entry(addr) else { return };
-        host.get_mut().drop_chain(no, &mut self.ways);
-        if host.get().is_empty() {
-            host.remove();
+        if let Some(host) = self.hosts.get_mut(&addr) {
+            host.drop_chain(no, &mut self.ways);
         }
     }
 
-    /// Whether this connection is an attempt of a client that lost another before.
-    #[must_use]
-    pub fn waits_for(&self, id: ConnId) -> bool {
-        self.ways.tried.contains_key(&id)
+    /// An attempt that nobody answered, of which nothing else is told.
+    pub fn unanswered(&mut self, id: ConnId, addr: Addr) {
+        let Some(&no) = self.ways.tried.get(&id) else { return };
+        if let Some(chain) = self.hosts.get_mut(&addr).and_then(|host| host.chain_mut(no)) {
+            chain.came_to(id, Tried::Unanswered);
+        }
     }
 
     /// Chains that were forgotten for want of room.
@@ -224,7 +238,7 @@ impl Clients {
         }
         let server_id = server_id(ending.info.as_deref());
         let loss = Loss { id: ending.id, at: ending.lost_at, server_id, before: 0, uncounted_before: 0 };
-        let host = self.hosts.entry(ending.client.addr).or_default();
+        let host = host_at(&mut self.hosts, &mut self.turns, ending.client.addr);
         // An attempt that failed belongs to the chain it was an attempt of.
         let failed = !ending.accepted;
         let no = host.recent(ending.id).and_then(|r| r.chain).filter(|_| failed);
@@ -304,6 +318,14 @@ impl Clients {
     }
 }
 
+/// What is known of a host; one that was unknown gets a turn.
+fn host_at<'a>(hosts: &'a mut Hosts, turns: &mut VecDeque<Addr>, addr: Addr) -> &'a mut Host {
+    hosts.entry(addr).or_insert_with(|| {
+        turns.push_back(addr);
+        Host::default()
+    })
+}
+
 /// Which of these servers INFO named, told by the lost connection itself.
 pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
     for tried in servers {
@@ -362,17 +384,38 @@ mod tests {
         assert_eq!(clients.ways.size, chains().map(|chain| chain.size()).sum::<usize>());
         assert_eq!(clients.ways.lost.len(), chains().map(|chain| chain.losses.len()).sum::<usize>());
         assert!(clients.ways.tried.len() <= chains().map(|chain| chain.ids().count()).sum::<usize>());
-        assert!(clients.hosts.values().all(|host| !host.is_empty()));
+        assert_eq!(clients.recent, clients.hosts.values().map(|host| host.recent.len()).sum::<usize>());
+        assert_eq!(clients.turns.len(), clients.hosts.len());
     }
 
     #[test]
-    fn hosts_that_try_once_are_forgotten() {
+    fn hosts_that_try_once_are_forgotten_clients_that_lost_a_connection_are_not() {
         let mut clients = Clients::default();
-        for n in 0..3 * RECENT_MAX as u64 {
-            attempt(&mut clients, n + 1, n as i64 * 1_000, host(n));
+        attempt(&mut clients, 1, 0, host(0));
+        lost(&mut clients, 1, 1_000, host(0));
+        attempt(&mut clients, 2, 2_000, host(0));
+        for n in 3..3 * REMEMBERED_MAX as u64 {
+            attempt(&mut clients, n, n as i64 * 1_000, host(n));
         }
-        assert_eq!((clients.hosts.len(), clients.forgotten()), (RECENT_MAX, 0));
         check(&clients);
+        assert!(clients.recent + clients.hosts.len() <= REMEMBERED_MAX + 1);
+        assert!(clients.hosts.len() > REMEMBERED_MAX / 2 - 2 && clients.forgotten() == 0);
+        let report = clients.reconnect(1, host(0).addr, Timestamp(4_000));
+        assert_eq!(report.map(|report| report.attempts), Some(1));
+        assert!(clients.hosts.get(&host(0).addr).is_some_and(|host| host.recent(2).is_some()));
+    }
+
+    #[test]
+    fn many_hosts_that_go_on_trying_remember_less() {
+        let (mut clients, mut id) = (Clients::default(), 0);
+        for round in 0..40 {
+            for n in 0..2_000 {
+                id += 1;
+                attempt(&mut clients, id, i64::from(round) * 1_000_000_000, host(n));
+            }
+        }
+        check(&clients);
+        assert!(clients.hosts.len() == 2_000 && clients.recent <= REMEMBERED_MAX);
     }
 
     #[test]
@@ -401,7 +444,7 @@ mod tests {
         }
         check(&clients);
         assert!(clients.ways.chains == 0 && clients.order.len() <= GONE_MAX + many as usize);
-        assert!(clients.hosts.len() <= RECENT_MAX);
+        assert!(clients.recent + clients.hosts.len() <= REMEMBERED_MAX + LOOKED_AT);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::hash::BuildHasher as _;
 /// Attempts in one piece of memory.
 const PIECE: usize = 1024;
 /// Interfaces that attempts are seen on.
-const PLACES_MAX: usize = 256;
+const IFACES_MAX: usize = 256;
 /// Numbers of frames and connections, and nanoseconds since the first attempt, that fit.
 const NUMBER_MAX: u64 = 1 << 48;
 /// The flags of a SYN that may stand beside it: ECN's (RFC 3168).
@@ -376,7 +376,7 @@ impl Embryos {
         if let Some(known) = self.places.iter().position(|&p| p == place) {
             return u8::try_from(known).ok();
         }
-        if self.places.len() >= PLACES_MAX {
+        if self.places.len() >= IFACES_MAX {
             return None;
         }
         self.places.push(place);

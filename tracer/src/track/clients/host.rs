@@ -43,11 +43,13 @@ impl Host {
         self.chains.is_empty() && self.recent.is_empty()
     }
 
-    /// Connections up to this one are forgotten.
-    pub fn forget_until(&mut self, id: ConnId) {
-        while self.recent.front().is_some_and(|oldest| oldest.id <= id) {
-            self.recent.pop_front();
-        }
+    /// The older half of its connections is forgotten, `least` stay. How many those are.
+    pub fn forget_half(&mut self, least: usize) -> usize {
+        let stay = (self.recent.len() / 2).max(least).min(self.recent.len());
+        let forgotten = self.recent.len() - stay;
+        self.recent.drain(..forgotten);
+        self.recent.shrink_to(2 * stay);
+        forgotten
     }
 
     pub fn chain(&self, no: u64) -> Option<&Chain> {
@@ -120,8 +122,10 @@ impl Host {
         self.recent.binary_search_by_key(&id, |r| r.id).ok()
     }
 
-    pub fn remember(&mut self, recent: Recent) {
-        if self.recent.len() >= RECENT_MAX {
+    /// One more connection. `false`: another one is forgotten for it.
+    pub fn remember(&mut self, recent: Recent) -> bool {
+        let more = self.recent.len() < RECENT_MAX;
+        if !more {
             self.recent.pop_front();
         }
         if self.recent.capacity() == 0 {
@@ -130,6 +134,7 @@ impl Host {
         }
         let place = self.recent.partition_point(|r| r.id <= recent.id);
         self.recent.insert(place, recent);
+        more
     }
 
     /// An attempt of a chain failed: one more loss of it.

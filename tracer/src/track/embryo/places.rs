@@ -124,7 +124,12 @@ mod tests {
     use std::hash::BuildHasher as _;
 
     /// Puts in; makes room where it must.
-    fn put(places: &mut Places, all: &std::collections::VecDeque<u32>, hash: impl Fn(u32) -> u64, place: u32) {
+    fn put(
+        places: &mut Places,
+        all: &std::collections::VecDeque<u32>,
+        hash: impl Fn(u32) -> u64,
+        place: u32,
+    ) {
         if places.is_full() {
             places.grow();
             all.iter().for_each(|&known| places.insert(hash(known), known & PLACE));
