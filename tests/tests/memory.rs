@@ -142,10 +142,10 @@ fn a_flood_takes_no_more_the_longer_it_lasts() {
 
 #[test]
 fn a_flood_of_which_most_is_only_counted_takes_no_more_either() {
-    lasts(130_000, 50_000, false);
+    lasts(80_000, 100_000, false);
 }
 
 #[test]
 fn a_flood_from_everywhere_takes_no_more_either() {
-    lasts(130_000, 50_000, true);
+    lasts(80_000, 100_000, true);
 }

@@ -157,7 +157,7 @@ impl Follow {
     #[inline]
     pub(super) fn stretch_begins(&self) -> Option<u64> {
         const FRAMES: u64 = Batch::FRAMES as u64;
-        (self.ordinal % FRAMES == 0 && self.most.is_some()).then_some(self.ordinal / FRAMES)
+        (self.ordinal.is_multiple_of(FRAMES) && self.most.is_some()).then_some(self.ordinal / FRAMES)
     }
 
     /// A plain frame of a shard that is followed here.

@@ -31,7 +31,8 @@ const SIZE_MAX: usize = 256 * 1024;
 /// Chains that are gone and still have their turn, before they are looked for.
 const GONE_MAX: usize = 1024;
 
-type Hosts = HashMap<Addr, Host, foldhash::fast::RandomState>;
+/// Where many come and go a map grows to twice what it holds: hosts stand apart from it.
+type Hosts = HashMap<Addr, Box<Host>, foldhash::fast::RandomState>;
 
 /// All clients.
 #[derive(Debug, Default)]
@@ -322,7 +323,7 @@ impl Clients {
 fn host_at<'a>(hosts: &'a mut Hosts, turns: &mut VecDeque<Addr>, addr: Addr) -> &'a mut Host {
     hosts.entry(addr).or_insert_with(|| {
         turns.push_back(addr);
-        Host::default()
+        Box::default()
     })
 }
 
