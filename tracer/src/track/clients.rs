@@ -137,6 +137,9 @@ impl Clients {
     /// the end.
     fn forget_connections(&mut self) {
         for _ in 0..LOOKED_AT {
+            if self.recent + self.hosts.len() <= REMEMBERED_MAX {
+                return;
+            }
             let Some(addr) = self.turns.pop_front() else { return };
             let Entry::Occupied(mut host) = self.hosts.entry(addr) else { continue };
             let least = if host.get().chains.is_empty() { 0 } else { YOUNGEST };
@@ -151,9 +154,7 @@ impl Clients {
 
     /// Of all hosts' chains the oldest give way.
     fn make_room(&mut self) {
-        if self.recent + self.hosts.len() > REMEMBERED_MAX {
-            self.forget_connections();
-        }
+        self.forget_connections();
         while self.ways.size > SIZE_MAX {
             let Some((no, addr)) = self.order.pop_front() else { return };
             if self.hosts.get(&addr).is_some_and(|host| host.chain(no).is_some()) {
