@@ -1,4 +1,5 @@
 //! What followers tell of a stretch of the input. A batch that comes back is filled again, so that a frame costs no allocation.
+use super::room::{Holds, LAG, Leave};
 use crate::event::Rooms;
 use crate::track::Tracked;
 use std::iter::Peekable;
@@ -10,8 +11,11 @@ pub struct Batch {
     /// Whose tellings `tracked` are, in order.
     pub(super) told: Vec<Told>,
     pub(super) tracked: Vec<Tracked>,
-    /// On the way back: memory for facts to come.
+    /// What its follower's shards hold where a round ends with the stretch.
+    pub(super) holds: Holds,
+    /// On the way back: memory for facts to come, and who must go as a later round begins.
     pub(super) rooms: Rooms,
+    pub(super) leave: Option<Leave>,
 }
 
 /// So much a frame made a tracker tell: in the order of frames, and of [`super::Follow::handle_frame`]'s turns.
@@ -20,6 +24,11 @@ pub(super) struct Told {
     pub frame: u32,
     pub turn: u32,
     pub count: u32,
+}
+
+impl Batch {
+    /// Batches of a follower that are under way: each is filled again when it has come back, and no other is filled in its stead.
+    pub const UNDER_WAY: usize = LAG;
 }
 
 /// What all followers tell of a stretch, in order.

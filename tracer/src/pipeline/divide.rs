@@ -3,6 +3,7 @@
 use super::Config;
 use super::clocks::Clocks;
 use super::follow::{shard, shard_v4, shards};
+use super::room::ROUND;
 use crate::base::{PortSet, Timestamp};
 use crate::event::{Frame, Notice};
 use crate::wire::{Decoder, Glance, LinkType};
@@ -147,9 +148,7 @@ enum Whose {
 }
 
 impl Stretch {
-    /// Frames of one at most.
-    pub const FRAMES: usize = 4096;
-    /// When so many octets of its frames were captured it is full, too. Measured: a stretch of large segments is over so soon that
+    /// When so many octets of its frames were captured it is full before a round ends. Measured: a stretch of large segments is over so soon that
     /// with half of that a seventh is lost on handing over.
     const OCTETS: usize = 2 << 20;
 
@@ -157,7 +156,18 @@ impl Stretch {
     #[inline(always)]
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.nows.len() >= Self::FRAMES || self.captured >= Self::OCTETS
+        self.ends_round() || self.captured >= Self::OCTETS
+    }
+
+    /// Whether a round begins with it: the number of those before.
+    pub(super) fn begins_round(&self) -> Option<u64> {
+        self.before.is_multiple_of(ROUND).then_some(self.before / ROUND)
+    }
+
+    /// Whether a round ends with it.
+    #[inline(always)]
+    pub(super) const fn ends_round(&self) -> bool {
+        !self.nows.is_empty() && (self.before + self.nows.len() as u64).is_multiple_of(ROUND)
     }
 
     /// Empties it, all room is kept but that of the blocks.
@@ -253,6 +263,6 @@ mod tests {
         assert!(seen.iter().enumerate().all(|(n, &times)| times == expected(n)), "{seen:?}");
         assert_eq!((stretch.nows.len(), stretch.wire, stretch.blocks.len()), (212, at as u64, 1));
         stretch.clear();
-        assert!(Arc::into_inner(block).is_some());
+        assert_eq!(Arc::strong_count(&block), 1);
     }
 }

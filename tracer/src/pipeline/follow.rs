@@ -4,17 +4,19 @@ use super::Config;
 use super::batch::{Batch, Told};
 use super::clocks::Clocks;
 use super::divide::Stretch;
+use super::room::{self, Held, Holds, LAG, Leave, ROUND};
 use crate::base::{Endpoint, PortSet, Span, Timestamp};
 use crate::event::{Frame, FrameRef, Mark, Notice, Rooms};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 /// Shards of a large table, a power of two.
-const SHARDS: usize = 8;
-/// A smaller table has one, which makes full use of it.
-const LARGE: usize = 1 << 16;
+pub(super) const SHARDS: usize = 8;
+/// A smaller table has one, whose bound holds at every frame. Those of many together may be above it by what a few stretches of
+/// frames begin ([`room`]).
+const LARGE: usize = 1 << 17;
 
 /// Frames in, what the connections of some shards tell out.
 pub struct Follow {
@@ -29,6 +31,10 @@ pub struct Follow {
     /// Which of several followers it is.
     place: usize,
     shards: Shards,
+    /// The bound, where shards divide the table.
+    most: Option<usize>,
+    /// Who must go as the next rounds begin.
+    leaving: VecDeque<Leave>,
 }
 
 /// The connections that are followed.
@@ -63,6 +69,8 @@ impl Follow {
             now: Timestamp(i64::MIN),
             tick: Timestamp(i64::MIN),
             place,
+            most: (shards > 1).then_some(config.max_connections),
+            leaving: VecDeque::new(),
             shards: Shards {
                 ports: config.ports.clone(),
                 headers_only: config.headers_only,
@@ -73,15 +81,21 @@ impl Follow {
 
     /// Its share of a stretch: what that makes trackers tell is all that is in `batch` then.
     pub fn handle_stretch(&mut self, stretch: &Stretch, batch: &mut Batch) {
-        let Batch { told, tracked, rooms } = batch;
+        let Batch { told, tracked, holds, rooms, leave } = batch;
         told.clear();
         tracked.clear();
         if !rooms.is_empty() {
             self.take_rooms(rooms);
         }
+        self.leaving.extend(leave.take());
         let mut telling = |frame: usize, turn: usize, count: usize| {
             told.push(Told { frame: frame as u32, turn: turn as u32, count: count as u32 });
         };
+        if stretch.begins_round().is_some_and(|before| before >= LAG as u64)
+            && let Some(leave) = self.leaving.pop_front()
+        {
+            self.let_go(leave, tracked, &mut |turn, count| telling(0, turn, count));
+        }
         let mut passed = 0;
         for (place, frame, wanted) in stretch.share(self.place) {
             self.pass(&stretch.nows, passed..place + 1, tracked, &mut telling);
@@ -90,10 +104,13 @@ impl Follow {
             let before = tracked.len();
             self.handle_own(&frame, wanted, tracked);
             if tracked.len() > before {
-                telling(place, self.shards.trackers.len(), tracked.len() - before);
+                telling(place, 2 * self.shards.trackers.len(), tracked.len() - before);
             }
         }
         self.pass(&stretch.nows, passed..stretch.nows.len(), tracked, &mut telling);
+        if stretch.ends_round() {
+            *holds = self.holds();
+        }
     }
 
     /// The times of these frames: timers run out at the first that they are due at.
@@ -118,7 +135,7 @@ impl Follow {
     }
 
     /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
-    /// the shards, whose timers may have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
+    /// the shards, which let go whom there is no room for, then those whose timers have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
     #[inline(always)]
     pub(super) fn handle_frame(
         &mut self,
@@ -155,6 +172,39 @@ impl Follow {
             Glance::Other => {}
             Glance::Unknown => self.handle_any(frame, wanted, tracked),
         }
+    }
+
+    /// What its shards hold.
+    pub(super) fn holds(&self) -> Holds {
+        let mut holds = Holds::default();
+        if self.most.is_some() {
+            for (held, tracker) in holds.iter_mut().zip(&self.shards.trackers) {
+                *held = tracker.as_ref().map_or_else(Held::default, held_by);
+            }
+        }
+        holds
+    }
+
+    /// So many leave each of its shards, for want of room.
+    pub(super) fn let_go(
+        &mut self,
+        leave: Leave,
+        tracked: &mut Vec<Tracked>,
+        told: &mut impl FnMut(usize, usize),
+    ) {
+        let mark = Mark { at: self.now, ..Mark::default() };
+        for (shard, (tracker, number)) in self.shards.trackers.iter_mut().zip(leave).enumerate() {
+            let Some(tracker) = tracker.as_mut().filter(|_| number > 0) else { continue };
+            let before = tracked.len();
+            tracker.let_go(number, mark, tracked);
+            told(shard, tracked.len() - before);
+        }
+    }
+
+    /// Whether a round begins, for one who follows all shards: the number of those before.
+    #[inline]
+    pub(super) fn round_begins(&self) -> Option<u64> {
+        (self.ordinal.is_multiple_of(ROUND) && self.most.is_some()).then_some(self.ordinal / ROUND)
     }
 
     /// A plain frame of a shard that is followed here.
@@ -204,11 +254,12 @@ impl Follow {
     #[inline(never)]
     fn run_timers(&mut self, tracked: &mut Vec<Tracked>, told: &mut impl FnMut(usize, usize)) {
         self.tick = Timestamp(crate::track::tick(self.now));
+        let shards = self.shards.trackers.len();
         for (shard, tracker) in self.shards.trackers.iter_mut().enumerate() {
             let before = tracked.len();
             tracker.iter_mut().for_each(|tracker| tracker.advance(self.now, tracked));
             if tracked.len() > before {
-                told(shard, tracked.len() - before);
+                told(shards + shard, tracked.len() - before);
             }
         }
     }
@@ -229,11 +280,19 @@ impl Follow {
         self.shards.trackers.iter_mut().flatten()
     }
 
-    /// The input is over: what is left to tell.
+    /// The input is over: what all followers have left to tell.
     #[must_use]
-    pub fn finish(&mut self) -> Left {
-        let mut left = Left::default();
-        self.trackers_mut().for_each(|tracker| left.open += tracker.finish(&mut left.tracked));
+    pub fn finish(all: &mut [Self]) -> Left {
+        let (mut left, mut holds) = (Left::default(), Holds::default());
+        for follow in all.iter() {
+            room::add(&mut holds, &follow.holds());
+        }
+        for follow in all {
+            if let Some(most) = follow.most {
+                follow.let_go(room::too_many(&holds, most), &mut left.tracked, &mut |_, _| {});
+            }
+            follow.trackers_mut().for_each(|tracker| left.open += tracker.finish(&mut left.tracked));
+        }
         left
     }
 }
@@ -247,12 +306,10 @@ pub struct Left {
     pub(super) open: u64,
 }
 
-impl Left {
-    /// What is left of another share of the shards, too.
-    pub fn add(&mut self, other: Self) {
-        self.tracked.extend(other.tracked);
-        self.open += other.open;
-    }
+fn held_by(tracker: &Tracker) -> Held {
+    let (attempts, others) = tracker.holds();
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX / SHARDS as u32);
+    Held { attempts: number(attempts), others: number(others) }
 }
 
 impl Shards {
@@ -369,7 +426,8 @@ fn tracker(config: &Config) -> Tracker {
     Tracker::new(TrackConfig {
         ports: config.ports.clone(),
         limits,
-        max_connections: config.max_connections / shards(config),
+        max_connections: config.max_connections,
+        shards: shards(config),
         iface_names: BTreeMap::new(),
     })
 }

@@ -55,9 +55,8 @@ pub(super) fn run(
             }
         }
         let judge = joined(verdicts);
-        let mut left = Left::default();
-        threads.into_iter().for_each(|thread| left.add(joined(thread)));
-        (judge, left)
+        let mut followers: Vec<Follow> = threads.into_iter().map(joined).collect();
+        (judge, Follow::finish(&mut followers))
     });
     end(turns.end().map(|reading| reading.input.finish()).unwrap_or_default(), judge, left, out)
 }
@@ -71,21 +70,30 @@ fn end(read: Read, mut judge: Judge, left: Left, out: &mut Output) -> Result<(Re
     Ok((read, summary))
 }
 
-/// A follower's thread: what is left to tell when no more comes.
+/// A follower's thread: itself when no more comes.
 fn follow_all(
     mut follow: Follow,
     turns: Turn<'_>,
     back: &Receiver<Batch>,
     done: &SyncSender<Followed>,
-) -> Left {
+) -> Follow {
+    let mut under_way = 0;
     while let Some(stretch) = turns.next() {
-        let mut batch = back.try_recv().unwrap_or_default();
+        // What comes back brings who must go: nothing hangs on which thread is quick.
+        let mut batch = if under_way < Batch::UNDER_WAY {
+            under_way += 1;
+            Batch::default()
+        } else {
+            let Ok(batch) = back.recv() else { break };
+            batch
+        };
         follow.handle_stretch(&stretch, &mut batch);
         if done.send((stretch, batch)).is_err() {
+            // Nobody judges any more.
             break;
         }
     }
-    follow.finish()
+    follow
 }
 
 /// The verdicts' thread.
