@@ -10,12 +10,14 @@ use std::ffi::CString;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is sent, with its word for `--only`: 1 million frames of 130 octets, 350,000 of 1,514 and less.
 const SETS: [(&str, Set, f64); 2] = [("replay-small", Set::Small, 0.1), ("replay-bulk", Set::Bulk, 0.33)];
 /// Frames of one system call.
 const BATCH: usize = 64;
+/// The other host has so long to empty its queue.
+const FULL: Duration = Duration::from_micros(50);
 
 /// Frames, one behind the other.
 struct Frames {
@@ -141,8 +143,9 @@ impl Frames {
                     unsafe { libc::sendmmsg(wire.as_raw_fd(), rest.as_mut_ptr(), rest.len() as u32, 0) };
                 let Ok(done) = usize::try_from(done) else {
                     let error = std::io::Error::last_os_error();
-                    // The interface's queue is full for now.
+                    // The other host's queue is full, for want of a processor: this frame is not sent yet.
                     ensure!(error.raw_os_error() == Some(libc::ENOBUFS), "sendmmsg: {error}");
+                    std::thread::sleep(FULL);
                     continue;
                 };
                 rest = &mut rest[done..];
