@@ -236,6 +236,7 @@ impl Neighbours {
             Tracked::SlowConsumerBuilding { .. }
             | Tracked::Waited { .. }
             | Tracked::Holds { .. }
+            | Tracked::GivenUp(_)
             | Tracked::Evicted { .. } => {}
         }
     }
