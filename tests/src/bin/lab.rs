@@ -24,7 +24,7 @@ struct Options {
     /// Faults with natstrace watching live on the hosts, instead of recordings
     #[arg(long)]
     live: bool,
-    /// What natstrace costs a NATS load, in pairs, beside tcpdump
+    /// What natstrace costs beside tcpdump: replayed traffic (--only replay), a NATS load in pairs
     #[arg(long)]
     measure: bool,
     /// Pairs of runs, for --measure

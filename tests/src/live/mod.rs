@@ -5,6 +5,8 @@
 pub mod faults;
 pub mod judge;
 pub mod measure;
+pub mod observer;
+pub mod replay;
 pub mod run;
 pub mod scene;
 pub mod table;
