@@ -189,7 +189,7 @@ impl Connection {
     /// Drops all that it has but the largest pieces of memory, which the next will need.
     pub fn empty(&mut self) {
         if let Some(mut session) = self.session.take() {
-            *session = Session::default();
+            session.empty();
             self.room = Some(session);
         }
         self.rtt.empty();

@@ -83,3 +83,26 @@ impl Written {
         from.is_done().then_some(facts)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Octets that nobody wrote are facts of some kind, or none.
+        #[test]
+        fn anything_may_be_read(octets in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let mut facts = Box::new(Facts::usual());
+            let written = Written::of(&mut facts, &mut Vec::new());
+            let Some(written) = written.map(|w| Written { octets: octets.into(), ..w }) else {
+                return Err(TestCaseError::fail("facts of which the kernel told nothing are written"));
+            };
+            if let Some(mut facts) = written.facts(None) {
+                let told = format!("{facts:?}");
+                let again = Written::of(&mut facts, &mut Vec::new()).and_then(|written| written.facts(None));
+                prop_assert_eq!(again.map(|facts| format!("{facts:?}")), Some(told));
+            }
+        }
+    }
+}

@@ -42,8 +42,33 @@ pub(super) struct Packer {
 
 /// A number takes so many octets at most.
 const NUMBER: usize = 9;
-/// What is written as a number where another way is taken, that is longer.
-const FAR: u64 = u64::MAX;
+
+/// Octets of seven bits that a number takes; beyond eight it is told otherwise.
+#[inline]
+const fn sevens(n: u64) -> usize {
+    let bits = 64 - (n | 1).leading_zeros() as usize;
+    // As division by seven, rounded up.
+    (bits * 9 + 64) / 64
+}
+
+/// What a mark begins with, and how many octets all takes.
+#[inline]
+fn distances(octets: &[u8; 17]) -> (u64, u64, usize) {
+    let [lens, octets @ ..] = octets;
+    let (first, second) = (usize::from(lens >> 4), usize::from(lens & 0xf));
+    let word = |from: usize, len: usize| {
+        let octets = octets.get(from..from + 8).and_then(|octets| octets.first_chunk());
+        let all = 1_u64.checked_shl(8 * len as u32).map_or(u64::MAX, |bit| bit - 1);
+        octets.map_or(0, |&octets| u64::from_le_bytes(octets)) & all
+    };
+    (word(0, first), word(first, second), 1 + first + second)
+}
+
+/// Octets that a number takes, none if it is 0.
+#[inline]
+const fn eights(n: u64) -> usize {
+    (71 - n.leading_zeros() as usize) / 8
+}
 
 impl Packer {
     /// Into this memory. `near`: a time and a frame's place that the first ones are near.
@@ -63,28 +88,29 @@ impl Packer {
         self.room.resize(2 * self.room.len() + by, 0);
     }
 
-    /// Eight octets, of which `len` count.
+    /// So many octets to write to, of which `len` will count.
     #[inline]
-    fn put(&mut self, word: u64, len: usize) {
-        if self.room.len() < self.len + 8 {
-            self.lengthen(8);
+    fn place<const OCTETS: usize>(&mut self, len: usize) -> Option<&mut [u8; OCTETS]> {
+        if self.room.len() < self.len + OCTETS {
+            self.lengthen(OCTETS);
         }
-        if let Some(place) = self.room.get_mut(self.len..self.len + 8) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
+        let place = self.room.get_mut(self.len..)?.first_chunk_mut();
         self.len += len;
+        place
     }
 
     /// As many zeros stand before the first one (from the lowest bit) as octets follow the first.
     #[inline]
     pub fn number(&mut self, n: u64) {
-        let bits = 64 - (n | 1).leading_zeros() as usize;
-        let len = bits.div_ceil(7);
-        if len < NUMBER {
-            self.put((n << 1 | 1) << (len - 1), len);
-        } else {
-            self.put(0, 1);
-            self.put(n, 8);
+        let len = sevens(n);
+        let (word, len) = if len < NUMBER { ((n << 1 | 1) << (len - 1), len) } else { (0, NUMBER) };
+        if let Some([place @ .., _]) = self.place::<9>(len) {
+            *place = word.to_le_bytes();
+        }
+        if len == NUMBER
+            && let Some(place) = self.room.get_mut(self.len - 8..self.len)
+        {
+            place.copy_from_slice(&n.to_le_bytes());
         }
     }
 
@@ -134,20 +160,19 @@ impl Packer {
         self.last.place = frame.place();
     }
 
-    /// A frame and its time. Many marks are of the same frame as the last one: one octet for these.
+    /// A frame and its time, how far they are from the last: first how many octets either takes, then these.
     #[inline]
     pub fn mark(&mut self, mark: Mark) {
         let far = folded(mark.frame.place().wrapping_sub(self.last.place) as i64);
-        let later = mark.at.0.wrapping_sub(self.last.time);
+        let later = folded(mark.at.0.wrapping_sub(self.last.time));
         self.last = Last { time: mark.at.0, place: mark.frame.place() };
-        if far >= 1 << 62 {
-            self.number(FAR);
-            self.number(far);
-            return self.number(folded(later));
-        }
-        self.number(far << 1 | u64::from(later != 0));
-        if later != 0 {
-            self.number(folded(later));
+        let (first, second) = (eights(far), eights(later));
+        if let Some(place) = self.place::<17>(1 + first + second) {
+            place[0] = (first << 4 | second) as u8;
+            place[1..9].copy_from_slice(&far.to_le_bytes());
+            if let Some(place) = place.get_mut(1 + first..9 + first) {
+                place.copy_from_slice(&later.to_le_bytes());
+            }
         }
     }
 
@@ -228,10 +253,11 @@ impl<'a> Unpacker<'a> {
     pub fn number(&mut self) -> u64 {
         let word = self.word();
         let len = (word as u8).trailing_zeros() as usize + 1;
-        self.skip(len);
         if len < NUMBER {
+            self.skip(len);
             return word >> len & u64::MAX >> (64 - 7 * len);
         }
+        self.skip(1);
         let large = self.word();
         self.skip(8);
         large
@@ -277,15 +303,21 @@ impl<'a> Unpacker<'a> {
     /// See [`Packer::mark`].
     #[inline]
     pub fn mark(&mut self) -> Mark {
-        let (far, moved) = match self.number() {
-            FAR => (self.number(), true),
-            n => (n >> 1, n & 1 != 0),
+        let (far, later, len) = match self.octets.first_chunk() {
+            Some(octets) => distances(octets),
+            None => self.last_distances(),
         };
+        self.skip(len);
         self.last.place = self.last.place.wrapping_add_signed(unfolded(far));
-        if moved {
-            self.last.time = self.last.time.wrapping_add(unfolded(self.number()));
-        }
+        self.last.time = self.last.time.wrapping_add(unfolded(later));
         Mark { at: Timestamp(self.last.time), frame: FrameRef::at_place(self.last.place) }
+    }
+
+    #[inline(never)]
+    fn last_distances(&self) -> (u64, u64, usize) {
+        let mut octets = [0; 17];
+        octets.iter_mut().zip(self.octets).for_each(|(place, octet)| *place = *octet);
+        distances(&octets)
     }
 
     /// See [`Packer::seldom`].
@@ -300,6 +332,69 @@ impl<'a> Unpacker<'a> {
             Err(_) => {
                 self.over();
                 None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Numbers of every length.
+    fn number() -> impl Strategy<Value = u64> {
+        (any::<u64>(), 0..64_u32).prop_map(|(n, less)| n >> less)
+    }
+
+    fn mark() -> impl Strategy<Value = Mark> {
+        (number(), any::<bool>(), 0..3_u32, number()).prop_map(|(at, before, capture, number)| Mark {
+            at: Timestamp(if before { -(at as i64 >> 1) } else { at as i64 }),
+            frame: FrameRef::new(capture * 40_000, number),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_unpacked(
+            all in proptest::collection::vec((number(), mark(), ".{0,9}"), 0..60),
+            near in any::<(i64, u64)>(),
+        ) {
+            let mut packer = Packer::new(Vec::new(), near);
+            for (n, mark, text) in &all {
+                let place = packer.begin(2);
+                packer.number(*n);
+                packer.mark(*mark);
+                packer.octets(text.as_bytes());
+                packer.seldom(text);
+                packer.bits::<2>(place, n & 0xffff);
+                packer.time(mark.at.0);
+                packer.frame(mark.frame);
+            }
+            let (room, len) = packer.done();
+            let octets = len.and_then(|len| room.get(..len)).unwrap_or_default();
+            let mut from = Unpacker::new(octets, near);
+            for (n, mark, text) in &all {
+                prop_assert_eq!((from.bits::<2>(), from.number()), (n & 0xffff, *n));
+                prop_assert_eq!(from.mark(), *mark);
+                prop_assert_eq!(from.octets(), text.as_bytes());
+                let seldom: Option<String> = from.seldom();
+                prop_assert_eq!(seldom.as_ref(), Some(text));
+                prop_assert_eq!((from.time(), from.frame()), (mark.at.0, mark.frame));
+            }
+            prop_assert!(from.is_done());
+            from.number();
+            prop_assert!(!from.is_done(), "there is nothing behind the end");
+        }
+
+        #[test]
+        fn anything_may_be_unpacked(octets in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut from = Unpacker::new(&octets, (0, 0));
+            while !from.octets.is_empty() {
+                from.mark();
+                from.octets();
+                from.seldom::<String>();
+                from.number();
             }
         }
     }
