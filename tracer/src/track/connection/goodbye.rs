@@ -2,6 +2,7 @@
 use super::{Connection, Outcome};
 use crate::base::{PerSide, Seq, Side, Span};
 use crate::event::{EndedBy, Mark, ResetFacts};
+use crate::track::endpoint::End;
 use crate::wire::Segment;
 impl Connection {
     pub(super) fn handle_fin(
@@ -133,6 +134,19 @@ impl Connection {
             }
             _ => {}
         }
+    }
+
+    /// Whether both ends have said goodbye and all that either sent, its FIN too, has come by here and was acknowledged.
+    pub(super) fn is_drained(&self) -> bool {
+        let all_heard = |end: &End| {
+            let seen = end.facts.fin.is_some() && end.facts.rst.is_none() && end.fin_end == Some(end.snd_nxt);
+            let all_came = !end.stream.has_hole() && end.stream.awaited() == 0;
+            seen && all_came && end.snd_una == end.snd_nxt && !end.stream.lacks(end.snd_nxt.sub(1))
+        };
+        matches!(self.ended, Some((_, EndedBy::Goodbye)))
+            && self.session.is_some()
+            && all_heard(&self.ends.client)
+            && all_heard(&self.ends.server)
     }
 
     pub(super) fn revive(&mut self, outcome: &mut Outcome) {
