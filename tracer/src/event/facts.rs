@@ -195,7 +195,9 @@ impl TcpFacts {
     /// Its first FIN or RST.
     #[must_use]
     pub fn farewell(&self) -> Option<Mark> {
-        let marks = [self.fin, self.rst.map(|r| r.mark)];
+        // Every close asks, and most have a FIN of each end and no RST.
+        let Some(rst) = *self.rst else { return self.fin };
+        let marks = [self.fin, Some(rst.mark)];
         marks.into_iter().flatten().min_by_key(|mark| (mark.at, mark.frame.number()))
     }
 }

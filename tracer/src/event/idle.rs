@@ -1,13 +1,12 @@
 //! How long a connection had been idle as it ended: what devices with an idle limit go by.
-use super::{EndedBy, Facts, Mark, TcpFacts};
+use super::{EndedBy, Facts, Mark};
 use crate::base::{Side, Span, Timestamp};
 
 impl Facts {
     /// The first FIN or RST, and whose it was.
     #[must_use]
     pub fn first_farewell(&self) -> Option<(Side, Mark)> {
-        // Every close asks, and most have a FIN of each end and no RST: without a list.
-        match (farewell(&self.tcp.client), farewell(&self.tcp.server)) {
+        match (self.tcp.client.farewell(), self.tcp.server.farewell()) {
             (Some(client), Some(server)) if is_before(server, client) => Some((Side::Server, server)),
             (None, Some(server)) => Some((Side::Server, server)),
             (client, _) => client.map(|mark| (Side::Client, mark)),
@@ -43,11 +42,6 @@ impl Facts {
         let before = Side::BOTH.into_iter().filter_map(|s| heard_before(self, s, owed)).max()?;
         Some(owed - before)
     }
-}
-
-/// As [`TcpFacts::farewell`].
-fn farewell(tcp: &TcpFacts) -> Option<Mark> {
-    if tcp.rst.is_none() { tcp.fin } else { tcp.farewell() }
 }
 
 /// In time, and at the same time in the capture.

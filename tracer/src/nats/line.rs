@@ -46,30 +46,44 @@ pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Re
 #[inline(always)]
 pub(super) fn plain_msg(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let mut words = Words::behind(bytes, 3)?;
-    let (subject, sid, third) = (words.next()?, words.next()?, words.next()?);
-    let (reply, (from, to, end)) = match third {
-        (_, _, End::Line(_)) => (None, third),
-        (from, to, End::Space) => (Some(bytes.get(from..to)?), words.next()?),
-    };
-    let (End::Space, End::Space, End::Line(behind)) = (subject.2, sid.2, end) else { return None };
+    let (subject, sid) = (words.next()?, words.next()?);
+    let PlainTail { reply, total, after, .. } = PlainTail::of(bytes, &mut words)?;
+    let (End::Space, End::Space) = (subject.2, sid.2) else { return None };
     let (subject, sid) = (bytes.get(subject.0..subject.1)?, bytes.get(sid.0..sid.1)?);
-    let total = blanks::number(bytes, from, to)?;
-    Some((Op::Msg { subject, sid, reply, header: 0, total }, bytes.get(behind..)?))
+    Some((Op::Msg { subject, sid, reply, header: 0, total }, after))
 }
 
 /// The second.
 #[inline(always)]
 pub(super) fn plain_publish(bytes: &[u8]) -> Option<(Op<'_>, &[u8])> {
     let mut words = Words::behind(bytes, 3)?;
-    let (subject, second) = (words.next()?, words.next()?);
-    let (reply, (from, to, end)) = match second {
-        (_, _, End::Line(_)) => (None, second),
-        (from, to, End::Space) => (Some(bytes.get(from..to)?), words.next()?),
-    };
-    let (End::Space, End::Line(behind)) = (subject.2, end) else { return None };
-    let subject = bytes.get(subject.0..subject.1)?;
-    let (total, line) = (blanks::number(bytes, from, to)?, (to - 4) as u32);
-    Some((Op::Pub { subject, reply, header: 0, total, line }, bytes.get(behind..)?))
+    let (from, to, End::Space) = words.next()? else { return None };
+    let PlainTail { reply, total, end, after } = PlainTail::of(bytes, &mut words)?;
+    let line = (end - 4) as u32;
+    Some((Op::Pub { subject: bytes.get(from..to)?, reply, header: 0, total, line }, after))
+}
+
+/// What ends the line of a message without headers.
+struct PlainTail<'a> {
+    reply: Option<&'a [u8]>,
+    total: u64,
+    /// Where the line's words end.
+    end: usize,
+    /// What follows the line.
+    after: &'a [u8],
+}
+
+impl<'a> PlainTail<'a> {
+    #[inline(always)]
+    fn of(bytes: &'a [u8], words: &mut Words<'a>) -> Option<Self> {
+        let word = words.next()?;
+        let (reply, size) = match word {
+            (_, _, End::Line(_)) => (None, word),
+            (from, to, End::Space) => (Some(bytes.get(from..to)?), words.next()?),
+        };
+        let (from, end, End::Line(behind)) = size else { return None };
+        Some(Self { reply, total: blanks::number(bytes, from, end)?, end, after: bytes.get(behind..)? })
+    }
 }
 
 /// `HMSG ` to a client and `HPUB `, likewise.

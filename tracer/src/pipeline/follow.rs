@@ -100,7 +100,7 @@ impl Follow {
             noticed(notice);
         }
         let before = tracked.len();
-        match self.decoder.glance(frame.link, frame.bytes) {
+        match Glance::at(frame.link, frame.bytes) {
             Glance::Plain(plain) => {
                 if let Some(shard) = self.shards.of_plain(&plain).filter(|_| wanted) {
                     self.handle_plain(shard, &plain, frame, tracked);

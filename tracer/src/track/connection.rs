@@ -227,9 +227,14 @@ impl Connection {
             || brought.revived
             || brought.ended
             || !brought.twin
-                && (self.check_at.0 == i64::MAX
-                    || self.ends.client.facts.zero_window.since.is_some()
-                    || brought.answered && self.pulse_due(from, now))
+                && (self.ends.client.facts.zero_window.since.is_some()
+                    || self.looks_due(from, brought.answered, now))
+    }
+
+    /// Whether nothing says when to look next, or a segment of `from` that `answered` tells that it is alive.
+    #[inline(always)]
+    pub(super) fn looks_due(&self, from: Side, answered: bool, now: Timestamp) -> bool {
+        self.check_at.0 == i64::MAX || answered && self.pulse_due(from, now)
     }
 
     /// Which side sends from this port, where that tells the sides apart.

@@ -22,7 +22,7 @@ impl Tracker {
     /// The segment, if it was to be expected. It is decoded here, where little of it is looked at more than once: in registers.
     #[inline(always)]
     fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
-        let (at, port) = (seen.mark.at, Plain::source_port(plain.ends()));
+        let (at, [port, _]) = (seen.mark.at, plain.ports());
         let Some((slot, id)) = self.recent.find(plain) else { return false };
         let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
             return false;

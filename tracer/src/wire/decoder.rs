@@ -1,7 +1,7 @@
-//! The one way into this floor.
+//! Frames in, what they hold out.
 use super::fragments::Fragments;
 use super::slow::{self, Found};
-use super::{Glance, LinkType, Packet, Segment, fast};
+use super::{LinkType, Packet, fast};
 use crate::base::Timestamp;
 
 /// Decodes frames. It remembers nothing but unfinished IP datagrams, for which it takes at most 4 MiB.
@@ -17,20 +17,6 @@ impl Decoder {
         Self::default()
     }
 
-    /// What shows of a frame before it is decoded.
-    #[inline(always)]
-    #[must_use]
-    pub fn glance<'a>(&self, link: LinkType, bytes: &'a [u8]) -> Glance<'a> {
-        Glance::at(link, bytes)
-    }
-
-    /// The segment in a frame that has nothing but it; of others [`Decoder::decode_unusual`] tells what they hold.
-    #[inline(always)]
-    #[must_use]
-    pub fn decode_plain<'a>(&self, link: LinkType, bytes: &'a [u8]) -> Option<Segment<'a>> {
-        fast::segment(link, bytes)
-    }
-
     /// What the captured `bytes` of a frame hold, of which `wire_len` were on the wire. `at` only serves to forget
     /// unfinished datagrams.
     #[inline]
@@ -41,15 +27,15 @@ impl Decoder {
         bytes: &'a [u8],
         wire_len: u32,
     ) -> Packet<'a> {
-        match self.decode_plain(link, bytes) {
+        match fast::segment(link, bytes) {
             Some(segment) => Packet::Tcp(segment),
             None => self.decode_unusual(link, at, bytes, wire_len),
         }
     }
 
-    /// As [`Decoder::decode`], where [`Decoder::decode_plain`] found nothing.
+    /// A frame with more in it than plain headers and a segment, or with something else.
     #[inline(never)]
-    pub fn decode_unusual<'a>(
+    fn decode_unusual<'a>(
         &'a mut self,
         link: LinkType,
         at: Timestamp,

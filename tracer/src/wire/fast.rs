@@ -52,11 +52,18 @@ fn ethernet(bytes: &[u8]) -> Option<&[u8]> {
 #[inline(always)]
 fn v4(ip: &[u8]) -> Option<Segment<'_>> {
     let (h, rest) = ip.split_first_chunk::<20>()?;
-    // More fragments and fragment offset; "don't fragment" may be set.
-    let fragment = u16::from_be_bytes([h[6], h[7]]) & 0x3fff;
-    if h[9] != TCP || fragment != 0 {
-        return None;
-    }
+    if h[9] == TCP && is_whole(h[6], h[7]) { behind_v4(h, rest) } else { None }
+}
+
+/// Neither "more fragments" nor a fragment offset is in these octets of IPv4's header; "don't fragment" may be.
+#[inline(always)]
+pub(super) const fn is_whole(high: u8, low: u8) -> bool {
+    u16::from_be_bytes([high, low]) & 0x3fff == 0
+}
+
+/// The segment that follows an IPv4 header without options.
+#[inline(always)]
+pub(super) fn behind_v4<'a>(h: &[u8; 20], rest: &'a [u8]) -> Option<Segment<'a>> {
     let wire = usize::from(u16::from_be_bytes([h[2], h[3]])).checked_sub(20)?;
     let carrier = Carrier {
         src: Addr::v4([h[12], h[13], h[14], h[15]]),

@@ -2,12 +2,13 @@
 //! There every header stands at a place that is known beforehand, so that whose a segment is costs a few loads, before it is
 //! decoded: nearly all frames of a busy host are not NATS, and of those that are, each thread follows but its share.
 use super::fast;
-use super::tcp::{Carrier, Segment};
+use super::tcp::Segment;
 use super::{LinkType, tunnel};
-use crate::base::Addr;
 
-/// Ethernet's header and IPv4's without options.
-const TCP_AT: usize = 34;
+/// Behind Ethernet's header.
+const IP_AT: usize = 14;
+/// Behind it and IPv4's without options.
+const TCP_AT: usize = IP_AT + 20;
 /// These and TCP's without options: a UDP header is shorter.
 const HEADERS: usize = TCP_AT + 20;
 
@@ -35,9 +36,8 @@ impl<'a> Glance<'a> {
     #[must_use]
     pub fn at(link: LinkType, bytes: &'a [u8]) -> Self {
         let Some(head) = bytes.first_chunk::<HEADERS>() else { return Self::Unknown };
-        // More fragments and fragment offset; "don't fragment" may be set.
-        let is_part = u16::from_be_bytes([head[20], head[21]]) & 0x3fff != 0;
-        if link != LinkType::ETHERNET || [head[12], head[13], head[14]] != [0x08, 0, 0x45] || is_part {
+        let is_v4 = link == LinkType::ETHERNET && [head[12], head[13], head[14]] == [0x08, 0, 0x45];
+        if !is_v4 || !fast::is_whole(head[20], head[21]) {
             return Self::Unknown;
         }
         match head[23] {
@@ -57,14 +57,6 @@ impl<'a> Plain<'a> {
         let h = self.head;
         let addrs = u64::from_ne_bytes([h[26], h[27], h[28], h[29], h[30], h[31], h[32], h[33]]);
         (addrs, u32::from_ne_bytes([h[34], h[35], h[36], h[37]]))
-    }
-
-    /// The source's port, out of what [`Plain::ends`] gives.
-    #[inline(always)]
-    #[must_use]
-    pub const fn source_port((_, ports): (u64, u32)) -> u16 {
-        let [high, low, ..] = ports.to_ne_bytes();
-        u16::from_be_bytes([high, low])
     }
 
     /// Without what the ends say: as a capture of headers alone has it.
@@ -95,16 +87,7 @@ impl<'a> Plain<'a> {
     #[inline(always)]
     #[must_use]
     pub fn segment(&self) -> Option<Segment<'a>> {
-        let h = self.head;
-        let wire = usize::from(u16::from_be_bytes([h[16], h[17]])).checked_sub(20)?;
-        let body = self.bytes.get(TCP_AT..).unwrap_or_default();
-        let carrier = Carrier {
-            src: Addr::v4([h[26], h[27], h[28], h[29]]),
-            dst: Addr::v4([h[30], h[31], h[32], h[33]]),
-            ttl: h[22],
-            ip_id: Some(u16::from_be_bytes([h[18], h[19]])),
-            tunnel: false,
-        };
-        Segment::read(carrier, body.get(..wire).unwrap_or(body), wire)
+        let (head, rest) = self.bytes.get(IP_AT..)?.split_first_chunk::<20>()?;
+        fast::behind_v4(head, rest)
     }
 }

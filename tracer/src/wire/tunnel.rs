@@ -20,17 +20,24 @@ pub(super) type Inner = Option<(Next, usize)>;
 
 /// What a UDP datagram to `port` carries, if that is a tunnel's port and its header is sound.
 pub(super) fn in_udp(port: u16, bytes: &[u8]) -> Inner {
-    match port {
-        4789 | 8472 => vxlan(bytes),
-        6081 => geneve(bytes),
-        6635 => mpls(bytes),
-        _ => None,
-    }
+    reader(port)?(bytes)
 }
 
 /// Whether [`in_udp`] looks into datagrams to this port.
-pub(super) const fn is_port(port: u16) -> bool {
-    matches!(port, 4789 | 8472 | 6081 | 6635)
+#[inline(always)]
+pub(super) fn is_port(port: u16) -> bool {
+    reader(port).is_some()
+}
+
+/// What reads the headers of the tunnel that has this port.
+#[inline(always)]
+fn reader(port: u16) -> Option<fn(&[u8]) -> Inner> {
+    Some(match port {
+        4789 | 8472 => vxlan,
+        6081 => geneve,
+        6635 => mpls,
+        _ => return None,
+    })
 }
 
 /// The VNI must be said to be valid, and the reserved octet to be zero.

@@ -121,14 +121,12 @@ fn judge_all(
             // The follower may have ended already.
             let _ = emptied.try_send(batch);
         }
-        let empty = emptied.try_recv().map_or_else(
-            |_| Vec::new(),
-            |mut list| {
-                list.clear();
-                list
-            },
-        );
-        if !events.is_empty() && told.send(std::mem::replace(&mut events, empty)).is_err() {
+        if events.is_empty() {
+            continue;
+        }
+        let mut empty = emptied.try_recv().unwrap_or_default();
+        empty.clear();
+        if told.send(std::mem::replace(&mut events, empty)).is_err() {
             break;
         }
     }

@@ -114,8 +114,7 @@ impl Writer {
     /// One of our own words, in which nothing needs an escape.
     #[inline(always)]
     pub(super) fn word(&mut self, key: impl Key, word: &str) {
-        key.quote(&mut self.buf);
-        self.plain(word.as_bytes());
+        self.octets(key, word.as_bytes());
     }
 
     #[inline(always)]

@@ -121,7 +121,7 @@ impl Connection {
         (answered, news): (bool, bool),
         now: Timestamp,
     ) -> bool {
-        news || self.check_at.0 == i64::MAX || answered && self.pulse_due(from, now)
+        news || self.looks_due(from, answered, now)
     }
 }
 
