@@ -192,9 +192,9 @@ impl Connection {
     }
 
     /// Takes memory for a session, where it has none.
-    pub fn take_room(&mut self, rooms: &mut Vec<Box<Session>>) {
+    pub fn take_room(&mut self, room: impl FnOnce() -> Option<Box<Session>>) {
         if self.room.is_none() {
-            self.room = rooms.pop();
+            self.room = room();
         }
     }
 

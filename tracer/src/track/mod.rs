@@ -399,7 +399,7 @@ impl Tracker {
         from: (Side, bool),
     ) -> Box<Connection> {
         let mut conn = Connection::within(self.spare.pop(), seg, seen, id, from);
-        conn.take_room(&mut self.sessions);
+        conn.take_room(|| self.sessions.pop());
         conn
     }
 
