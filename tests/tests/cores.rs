@@ -3,7 +3,7 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tests::check;
-use tests::generate::{self, Set};
+use tests::generate::{self, Conn, Set};
 
 /// Threads that are compared with one.
 const THREADS: [&str; 3] = ["2", "3", "4"];
@@ -84,6 +84,31 @@ fn a_full_table() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = made(Set::Churn, 0.001, folder.path())?;
     alike("a full table", &THREADS, &["-r", &file, "--max-connections", "20"], None)?;
+    Ok(())
+}
+
+/// The bound holds for all shards of a table together, to the last connection, whoever follows them.
+#[test]
+fn a_full_table_of_many_shards() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("flood.pcap");
+    for (syns, evicted) in [(131_071, 0), (140_000, 8_929)] {
+        // One connection stands, the others are one SYN.
+        generate::write_frames(&file, |take| {
+            let mut at = generate::EPOCH;
+            let stands = Conn::new(0, 4222).open(&mut at, take);
+            assert!(stands);
+            for n in 1..=syns {
+                Conn::new(n, 4222).segment(0, Conn::SYN, b"", at + n as i64 * 2_000, take);
+            }
+        })?;
+        let file = file.display().to_string();
+        let arguments = ["-r", &file, "--max-connections", "131072"];
+        alike("a full table of many shards", &THREADS[..2], &arguments, None)?;
+        let (_, text) = said(&check::natstrace()?, "2", &arguments, None)?;
+        let counts = format!("\"seen\":{},\"closed\":0,\"open\":131072,\"evicted\":{evicted}}}", syns + 1);
+        assert!(text.contains(&counts), "{text}");
+    }
     Ok(())
 }
 

@@ -95,14 +95,17 @@ fn up_to_a_million() {
     assert!(idle <= IDLE_MAX && attempt <= EMBRYO_MAX, "{idle:.0}, {attempt:.1}");
 }
 
-/// SYNs of a flood, two thousand a second; inside, one connection that is refused for its password.
-fn flood(n: u64, take: &mut Take<'_>) {
-    let mut real = Conn::new(1_000_000, 4222);
+/// SYNs of a flood, one every `gap` nanoseconds, a port after the other of a few hosts, or each from another host; inside, one
+/// connection that is refused for its password.
+fn flood(n: u64, gap: i64, hosts: bool, take: &mut Take<'_>) {
+    let mut real = Conn::new(1, 4222);
     let mut at = EPOCH;
     assert!(real.open(&mut at, take));
-    for i in 0..n {
-        at += 500_000;
-        assert!(Conn::new(i, 4222).segment(0, Conn::SYN, b"", at, take));
+    for i in 1..=n {
+        at += gap;
+        // Each host has 50,000 ports.
+        let index = if hosts { i * 50_000 } else { i + 50_000 };
+        assert!(Conn::new(index, 4222).segment(0, Conn::SYN, b"", at, take));
         if i == n / 2 {
             let error = b"-ERR 'Authorization Violation'\r\n";
             assert!(real.segment(1, Conn::PSH | Conn::ACK, error, at + 1_000, take));
@@ -112,22 +115,37 @@ fn flood(n: u64, take: &mut Take<'_>) {
     }
 }
 
-#[test]
-fn a_flood_takes_no_more_the_longer_it_lasts() {
+/// It takes no more when it lasts twice as long.
+fn lasts(n: u64, gap: i64, hosts: bool) {
     let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let most = [75_000, 150_000].map(|n| {
+    let most = [n, 2 * n].map(|n| {
         // What was before is no part of it.
         let _ = counting::most();
         let before = counting::alive();
         let mut core = Core::new();
-        flood(n, &mut |at, bytes| core.take(at, bytes));
+        flood(n, gap, hosts, &mut |at, bytes| core.take(at, bytes));
         let most = counting::most() - before;
         let summary = core.pipeline.finish(&mut |_| {});
         assert_eq!(summary.causes.get("authorization_violation"), Some(&1), "{:?}", summary.causes);
-        assert_eq!(summary.seen, n + 1);
+        assert_eq!((summary.seen, summary.evicted), (n + 1, 0));
         most
     });
     let [few, many] = most;
     println!("{few} octets at most, {many} for twice as many");
     assert!(many as f64 <= few as f64 * 1.05, "{few} octets, {many} for twice as many");
+}
+
+#[test]
+fn a_flood_takes_no_more_the_longer_it_lasts() {
+    lasts(75_000, 500_000, false);
+}
+
+#[test]
+fn a_flood_of_which_most_is_only_counted_takes_no_more_either() {
+    lasts(80_000, 100_000, false);
+}
+
+#[test]
+fn a_flood_from_everywhere_takes_no_more_either() {
+    lasts(80_000, 100_000, true);
 }

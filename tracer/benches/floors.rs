@@ -108,6 +108,7 @@ fn track(c: &mut Criterion) {
                         linger_doubtful: Span::secs(30),
                     },
                     max_connections: 1_000_000,
+                    shards: 1,
                     iface_names: BTreeMap::new(),
                 });
                 let mut told = Vec::new();

@@ -12,6 +12,7 @@ mod folding;
 mod follow;
 mod judging;
 mod neighbourhood;
+mod room;
 mod server_word;
 mod storm;
 mod waiting;
@@ -36,6 +37,7 @@ use ecow::EcoString;
 use flows::Flows;
 use folding::Folding;
 use hashbrown::HashMap;
+use room::{Holds, Room};
 use server_word::ServerWord;
 use std::collections::VecDeque;
 use std::iter;
@@ -119,9 +121,13 @@ pub struct Judge {
     config: Config,
     neighbours: Neighbours,
     clients: Clients,
+    /// Of those that had to be forgotten so many are told of.
+    clients_forgotten: u64,
     legs: Legs,
     latencies: Latencies,
     waiting: Waiting,
+    /// The bound of a table of many shards.
+    room: Room,
     /// Memory of facts that are not needed any more: it goes back to the trackers.
     rooms: Rooms,
     flows: Flows,
@@ -164,9 +170,11 @@ impl Judge {
             server_word: ServerWord::default(),
             asks_server: None,
             selection: Selection::default(),
+            room: Room::new(config.max_connections),
             config,
             neighbours: Neighbours::default(),
             clients: Clients::default(),
+            clients_forgotten: 0,
             legs: Legs::default(),
             latencies: Latencies::default(),
             waiting: Waiting::default(),
@@ -221,10 +229,21 @@ impl Judge {
             self.pass(now);
         }
         drop((told, notices));
+        self.keep_bound(batches);
         let each = self.rooms.len() / batches.len();
         for batch in batches {
             batch.rooms.extend(self.rooms.drain(self.rooms.len() - each..));
         }
+    }
+
+    /// At the end of a stretch: who must go, told with the batches as they go back.
+    fn keep_bound(&mut self, batches: &mut [Batch]) {
+        let mut holds = Holds::default();
+        for batch in batches.iter() {
+            room::add(&mut holds, &batch.holds);
+        }
+        let leave = self.room.decide(holds);
+        batches.iter_mut().for_each(|batch| batch.leave = leave);
     }
 
     /// One frame came.
@@ -324,7 +343,9 @@ impl Judge {
         emit: &mut impl FnMut(Event),
     ) -> Summary {
         let last = &mut left.tracked;
-        last.sort_by_key(|tracked| if let Tracked::Closed(facts) = tracked { facts.first_frame } else { 0 });
+        last.sort_by_key(|tracked| {
+            (matches!(tracked, Tracked::Closed(_) | Tracked::GivenUp(_)), tracked.id())
+        });
         self.summary.open = left.open;
         self.waiting.input_is_over();
         self.digest(left.tracked.into_iter(), emit);

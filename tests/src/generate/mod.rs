@@ -87,11 +87,21 @@ pub fn record_header(at: i64, len: u32) -> [u8; 16] {
 /// # Errors
 /// Where the file can't be written.
 pub fn write(set: Set, scale: f64, file: &Path) -> io::Result<Made> {
+    write_frames(file, |take| {
+        set.each(scale, take);
+    })
+}
+
+/// Writes the frames that `make` makes as a pcap.
+///
+/// # Errors
+/// Where the file can't be written.
+pub fn write_frames(file: &Path, make: impl FnOnce(&mut Take<'_>)) -> io::Result<Made> {
     let mut out = BufWriter::with_capacity(1 << 20, std::fs::File::create(file)?);
     out.write_all(&pcap_header())?;
     let mut made = Made { frames: 0, bytes: 24 };
     let mut result = Ok(());
-    set.each(scale, &mut |at, frame| {
+    make(&mut |at, frame| {
         let len = frame.len() as u32;
         result = out.write_all(&record_header(at, len)).and_then(|()| out.write_all(frame));
         made.frames += 1;

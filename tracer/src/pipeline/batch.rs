@@ -1,4 +1,5 @@
 //! What followers tell of a stretch of the input. A batch that comes back is filled again, so that a frame costs no allocation.
+use super::room::{Holds, Leave};
 use crate::base::Timestamp;
 use crate::event::{Notice, Rooms};
 use crate::track::Tracked;
@@ -17,8 +18,11 @@ pub struct Batch {
     /// Whose tellings `tracked` are, in order.
     pub(super) told: Vec<Told>,
     pub(super) tracked: Vec<Tracked>,
-    /// On the way back: memory for facts to come.
+    /// What its follower's shards hold at its end, if it is full.
+    pub(super) holds: Holds,
+    /// On the way back: memory for facts to come, and who must go as it is filled again.
     pub(super) rooms: Rooms,
+    pub(super) leave: Leave,
 }
 
 /// So much a frame made a tracker tell: in the order of frames, and of [`super::Follow::handle_frame`]'s turns.
@@ -32,6 +36,8 @@ pub(super) struct Told {
 impl Batch {
     /// Frames of a full one.
     pub const FRAMES: usize = 4096;
+    /// Batches of a follower that are under way: each is filled again when it has come back, and no other is filled in its stead.
+    pub const UNDER_WAY: usize = super::room::LAG;
 
     /// Whether it should go on its way.
     #[must_use]
@@ -41,8 +47,9 @@ impl Batch {
 
     /// Empties it, all room is kept.
     pub fn clear(&mut self) {
-        let Self { nows, wire, notices, told, tracked, .. } = self;
+        let Self { nows, wire, notices, told, tracked, holds, .. } = self;
         *wire = 0;
+        *holds = Holds::default();
         nows.clear();
         notices.clear();
         told.clear();

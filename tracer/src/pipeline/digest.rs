@@ -4,7 +4,8 @@ use crate::base::{Addr, Endpoint, Timestamp};
 use crate::cause::Settings;
 use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
 use crate::nats::Info;
-use crate::track::{ClosedWindow, Restart, Tracked, questions};
+use crate::track::{ClosedWindow, GivenUp, Restart, Tracked, questions};
+use ecow::EcoString;
 
 impl Judge {
     /// Takes in what the tracker told, in order.
@@ -12,14 +13,8 @@ impl Judge {
         self.next_look = Timestamp(i64::MIN);
         let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked {
-            self.legs.note(&item, self.next_flow);
             let restart = self.neighbours.restarted(&item);
-            // What a NAT shows a second time is no neighbour and no client of its own.
-            if self.legs.echo_of(item.id()).is_none() {
-                self.neighbours.note(&item);
-                self.clients.note(&item);
-                self.latencies.note(&item);
-            }
+            self.take_in(&item);
             let notice = match item {
                 Tracked::Opened { id, mark, client, server, syn, .. } => {
                     self.flows.insert(id, self.next_flow);
@@ -30,6 +25,10 @@ impl Judge {
                 }
                 Tracked::Closed(facts) => {
                     self.closed(facts);
+                    None
+                }
+                Tracked::GivenUp(attempt) => {
+                    self.given_up(attempt);
                     None
                 }
                 Tracked::Accepted { client, .. } => {
@@ -43,18 +42,61 @@ impl Judge {
             if let Some(notice) = notice {
                 emit(Event::Notice(notice));
             }
+            if self.clients.forgotten() > self.clients_forgotten {
+                self.clients_forgotten = self.clients.forgotten();
+                self.clients_notice().into_iter().for_each(|notice| emit(Event::Notice(notice)));
+            }
         }
         for addr in came_back {
             self.tell_reconnects(Some(addr), emit);
         }
     }
 
-    /// A close waits for what follows it.
+    /// Tells those who watch what spans connections.
+    fn take_in(&mut self, item: &Tracked) {
+        self.legs.note(item, self.next_flow);
+        // What a NAT shows a second time is no neighbour and no client of its own.
+        if self.legs.echo_of(item.id()).is_none() {
+            self.neighbours.note(item);
+            self.clients.note(item);
+            self.latencies.note(item);
+        }
+    }
+
+    /// An attempt that was one SYN is over. Facts are made of it unless there are so many that it is only counted.
+    fn given_up(&mut self, attempt: GivenUp) {
+        let (id, client, server) = (attempt.id(), attempt.client().addr, attempt.server());
+        let floods = self.floods(id, (client, EcoString::new()), (server, attempt.at()));
+        // One that is only counted is remembered by nobody; its client may have wanted to know what came of it.
+        if floods {
+            self.clients.unanswered(id, client);
+        } else {
+            self.take_in(&Tracked::Ending(attempt.ending()));
+        }
+        // Of the facts of one that is only counted the neighbours learn something where both ends are on one host.
+        if floods && !attempt.is_within_a_host() {
+            return;
+        }
+        let closed = Tracked::Closed(attempt.facts().put(self.rooms.pop()));
+        self.take_in(&closed);
+        match closed {
+            Tracked::Closed(facts) if floods => self.keep_room(facts),
+            Tracked::Closed(facts) => self.wait(facts),
+            _ => {}
+        }
+    }
+
+    /// A connection is over. Its close waits, unless there are so many like it that it is only counted.
     fn closed(&mut self, facts: Box<Facts>) {
         if self.is_too_many(&facts) {
             self.clients.settled(facts.first_frame, facts.client.addr);
             return self.keep_room(facts);
         }
+        self.wait(facts);
+    }
+
+    /// A close waits for what follows it.
+    fn wait(&mut self, facts: Box<Facts>) {
         let mut since = facts.ended;
         let asked = questions(&facts);
         if !asked.is_empty() && self.questions.len() < QUESTIONS_MAX {
@@ -116,6 +158,15 @@ impl Judge {
             }
             _ => return None,
         })
+    }
+
+    /// What became of so many lost clients had to be forgotten; told each time that these are twice as many.
+    fn clients_notice(&self) -> Option<Notice> {
+        let forgotten = self.clients_forgotten;
+        let message = format!(
+            "too many clients lost their connections: what {forgotten} of them did since is forgotten"
+        );
+        forgotten.is_power_of_two().then(|| Notice::new(self.now, NoticeCode::Evicted, message))
     }
 
     /// What a window that stays closed says, with its figures.

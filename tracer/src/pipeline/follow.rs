@@ -4,6 +4,7 @@
 use super::Config;
 use super::batch::{Batch, Told};
 use super::clocks::Clocks;
+use super::room::{self, Held, Holds, Leave};
 use crate::base::{Endpoint, PortSet, Span, Timestamp};
 use crate::event::{Frame, FrameRef, Mark, Notice, Rooms};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
@@ -11,9 +12,10 @@ use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::BTreeMap;
 
 /// Shards of a large table, a power of two.
-const SHARDS: usize = 8;
-/// A smaller table has one, which makes full use of it.
-const LARGE: usize = 1 << 16;
+pub(super) const SHARDS: usize = 8;
+/// A smaller table has one, whose bound holds at every frame. Those of many together may be above it by what a few stretches of
+/// frames begin ([`room`]).
+const LARGE: usize = 1 << 17;
 
 /// Frames in, what the connections of some shards tell out.
 pub struct Follow {
@@ -26,6 +28,8 @@ pub struct Follow {
     /// Where the trackers' timers may run out next.
     tick: Timestamp,
     shards: Shards,
+    /// The bound, where shards divide the table.
+    most: Option<usize>,
 }
 
 /// The connections that are followed.
@@ -58,6 +62,7 @@ impl Follow {
             ordinal: 0,
             now: Timestamp(i64::MIN),
             tick: Timestamp(i64::MIN),
+            most: (shards > 1).then_some(config.max_connections),
             shards: Shards {
                 ports: config.ports.clone(),
                 headers_only: config.headers_only,
@@ -69,19 +74,26 @@ impl Follow {
     /// One frame into `batch`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     #[inline]
     pub fn add_frame(&mut self, frame: &Frame<'_>, wanted: bool, batch: &mut Batch) {
-        let Batch { nows, wire, notices, told, tracked, rooms } = batch;
+        let Batch { nows, wire, notices, told, tracked, rooms, leave, holds } = batch;
         if !rooms.is_empty() {
             self.take_rooms(rooms);
         }
         let place = nows.len() as u32;
-        let telling = |turn, count| told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
+        let mut telling =
+            |turn, count| told.push(Told { frame: place, turn: turn as u32, count: count as u32 });
+        if place == 0 {
+            self.let_go(std::mem::take(leave), tracked, &mut telling);
+        }
         self.handle_frame(frame, wanted, tracked, telling, |notice| notices.push((place, notice)));
         nows.push(self.now);
         *wire += u64::from(frame.wire_len);
+        if nows.len() == Batch::FRAMES {
+            *holds = self.holds();
+        }
     }
 
     /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
-    /// the shards, whose timers may have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
+    /// the shards, which let go whom there is no room for, then those whose timers have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
     #[inline(always)]
     pub(super) fn handle_frame(
         &mut self,
@@ -110,8 +122,42 @@ impl Follow {
             Glance::Unknown => self.handle_any(frame, wanted, tracked),
         }
         if tracked.len() > before {
-            told(self.shards.trackers.len(), tracked.len() - before);
+            told(2 * self.shards.trackers.len(), tracked.len() - before);
         }
+    }
+
+    /// What its shards hold.
+    pub(super) fn holds(&self) -> Holds {
+        let mut holds = Holds::default();
+        if self.most.is_some() {
+            for (held, tracker) in holds.iter_mut().zip(&self.shards.trackers) {
+                *held = tracker.as_ref().map_or_else(Held::default, held_by);
+            }
+        }
+        holds
+    }
+
+    /// So many leave each of its shards, for want of room.
+    pub(super) fn let_go(
+        &mut self,
+        leave: Leave,
+        tracked: &mut Vec<Tracked>,
+        told: &mut impl FnMut(usize, usize),
+    ) {
+        let mark = Mark { at: self.now, ..Mark::default() };
+        for (shard, (tracker, number)) in self.shards.trackers.iter_mut().zip(leave).enumerate() {
+            let Some(tracker) = tracker.as_mut().filter(|_| number > 0) else { continue };
+            let before = tracked.len();
+            tracker.let_go(number, mark, tracked);
+            told(shard, tracked.len() - before);
+        }
+    }
+
+    /// Whether a stretch of frames begins, for one who follows all shards: the number of those before.
+    #[inline]
+    pub(super) fn stretch_begins(&self) -> Option<u64> {
+        const FRAMES: u64 = Batch::FRAMES as u64;
+        (self.ordinal.is_multiple_of(FRAMES) && self.most.is_some()).then_some(self.ordinal / FRAMES)
     }
 
     /// A plain frame of a shard that is followed here.
@@ -161,11 +207,12 @@ impl Follow {
     #[inline(never)]
     fn run_timers(&mut self, tracked: &mut Vec<Tracked>, told: &mut impl FnMut(usize, usize)) {
         self.tick = Timestamp(crate::track::tick(self.now));
+        let shards = self.shards.trackers.len();
         for (shard, tracker) in self.shards.trackers.iter_mut().enumerate() {
             let before = tracked.len();
             tracker.iter_mut().for_each(|tracker| tracker.advance(self.now, tracked));
             if tracked.len() > before {
-                told(shard, tracked.len() - before);
+                told(shards + shard, tracked.len() - before);
             }
         }
     }
@@ -186,11 +233,19 @@ impl Follow {
         self.shards.trackers.iter_mut().flatten()
     }
 
-    /// The input is over: what is left to tell.
+    /// The input is over: what all followers have left to tell.
     #[must_use]
-    pub fn finish(&mut self) -> Left {
-        let mut left = Left::default();
-        self.trackers_mut().for_each(|tracker| left.open += tracker.finish(&mut left.tracked));
+    pub fn finish(all: &mut [Self]) -> Left {
+        let (mut left, mut holds) = (Left::default(), Holds::default());
+        for follow in all.iter() {
+            room::add(&mut holds, &follow.holds());
+        }
+        for follow in all {
+            if let Some(most) = follow.most {
+                follow.let_go(room::too_many(&holds, most), &mut left.tracked, &mut |_, _| {});
+            }
+            follow.trackers_mut().for_each(|tracker| left.open += tracker.finish(&mut left.tracked));
+        }
         left
     }
 }
@@ -204,12 +259,10 @@ pub struct Left {
     pub(super) open: u64,
 }
 
-impl Left {
-    /// What is left of another share of the shards, too.
-    pub fn add(&mut self, other: Self) {
-        self.tracked.extend(other.tracked);
-        self.open += other.open;
-    }
+fn held_by(tracker: &Tracker) -> Held {
+    let (attempts, others) = tracker.holds();
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX / SHARDS as u32);
+    Held { attempts: number(attempts), others: number(others) }
 }
 
 impl Shards {
@@ -326,7 +379,8 @@ fn tracker(config: &Config) -> Tracker {
     Tracker::new(TrackConfig {
         ports: config.ports.clone(),
         limits,
-        max_connections: config.max_connections / shards(config),
+        max_connections: config.max_connections,
+        shards: shards(config),
         iface_names: BTreeMap::new(),
     })
 }

@@ -1,10 +1,11 @@
 //! Verdicts, one close after the other.
 use super::{CLIENTS_MAX, Judge, Lost};
-use crate::base::{PerSide, Span};
+use crate::base::{Addr, Endpoint, PerSide, Span, Timestamp};
 use crate::cause::{self, Case};
 use crate::event::{CloseReport, EndedBy, Event, Facts, Handshake, Joint, Kind, Party, ReconnectOutcome};
-use crate::track::Tracker;
 use crate::track::close::decide;
+use crate::track::{ConnId, Tracker};
+use ecow::EcoString;
 
 impl Judge {
     /// One close is judged and told. `tracker`, live, knows of this host's processes.
@@ -57,7 +58,7 @@ impl Judge {
         if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
             self.flows.remove(id);
         }
-        self.count(&facts, close.kind, close.side, verdict.code());
+        self.count(named(&facts), close.kind, close.side, verdict.code());
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
             return;
         }
@@ -84,32 +85,43 @@ impl Judge {
 
     /// An attempt that nobody answered, of so many that it is only counted. Nothing tells why there was no answer.
     pub(super) fn is_too_many(&mut self, facts: &Facts) -> bool {
-        let unanswered = facts.handshake == Handshake::Unanswered && facts.icmp.is_empty();
-        let (kind, code) = (Kind::Timeout, cause::UNKNOWN);
-        if !unanswered
-            || facts.tcp.server.packets > 0
-            || facts.host.is_some()
-            || !self.folding.floods(facts.server, facts.last.at, kind.name(), code)
-        {
-            return false;
-        }
-        self.flows.remove(facts.first_frame);
-        self.count(facts, kind, Party::Server, code);
-        true
+        facts.handshake == Handshake::Unanswered
+            && facts.icmp.is_empty()
+            && facts.tcp.server.packets == 0
+            && facts.host.is_none()
+            && self.floods(facts.first_frame, named(facts), (facts.server, facts.last.at))
     }
 
-    fn count(&mut self, facts: &Facts, kind: Kind, side: Party, code: &'static str) {
+    /// One more attempt without an answer, at that server and time; whether there are so many that it is only counted, which it is
+    /// then.
+    pub(super) fn floods(&mut self, id: ConnId, client: Client, (server, at): (Endpoint, Timestamp)) -> bool {
+        let (kind, code) = (Kind::Timeout, cause::UNKNOWN);
+        let floods = self.folding.floods(server, at, kind.name(), code);
+        if floods {
+            self.flows.remove(id);
+            self.count(client, kind, Party::Server, code);
+        }
+        floods
+    }
+
+    fn count(&mut self, client: Client, kind: Kind, side: Party, code: &'static str) {
         let summary = &mut self.summary;
         summary.closed += 1;
         *summary.kinds.entry(kind.name()).or_default() += 1;
         *summary.sides.entry(side.name()).or_default() += 1;
         *summary.causes.entry(code).or_default() += 1;
-        let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone()).unwrap_or_default();
-        let client = (facts.client.addr, name);
         if self.closes_by_client.len() < CLIENTS_MAX || self.closes_by_client.contains_key(&client) {
             *self.closes_by_client.entry(client).or_default() += 1;
         }
     }
+}
+
+/// Address and name of a client.
+pub(super) type Client = (Addr, EcoString);
+
+fn named(facts: &Facts) -> Client {
+    let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone());
+    (facts.client.addr, name.unwrap_or_default())
 }
 
 /// Subscriptions of a connection at its end, where all of them were seen.

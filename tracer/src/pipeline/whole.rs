@@ -1,9 +1,11 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
+use super::room::{LAG, Leave};
 use super::{Config, Follow, Judge};
 use crate::base::Timestamp;
 use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
+use std::collections::VecDeque;
 
 /// Places for facts to come are divided among the trackers when there are so many.
 const ROOMS: usize = 64;
@@ -14,6 +16,8 @@ pub struct Pipeline {
     follow: Follow,
     tracked: Vec<Tracked>,
     judge: Judge,
+    /// Who must go as the next stretches of frames begin.
+    leave: VecDeque<Leave>,
 }
 
 impl Pipeline {
@@ -26,7 +30,7 @@ impl Pipeline {
     /// The stages before this last one, which has seen no frame.
     #[must_use]
     pub fn with(config: &Config, judge: Judge) -> Self {
-        Self { follow: Follow::whole(config), tracked: Vec::new(), judge }
+        Self { follow: Follow::whole(config), tracked: Vec::new(), judge, leave: VecDeque::new() }
     }
 
     /// The last stage: for what servers say, and what is shown.
@@ -41,10 +45,27 @@ impl Pipeline {
 
     /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
-        let Self { follow, tracked, judge } = self;
+        if let Some(before) = self.follow.stretch_begins() {
+            self.keep_bound(before);
+        }
+        let Self { follow, tracked, judge, .. } = self;
         judge.note_frame(frame);
         follow.handle_frame(frame, wanted, tracked, |_, _| {}, |notice| emit(Event::Notice(notice)));
         self.pass_on(emit);
+    }
+
+    /// A stretch of frames begins, of which there were `before`: as with batches those go now who had to as an earlier one ended.
+    #[cold]
+    fn keep_bound(&mut self, before: u64) {
+        let Self { follow, tracked, judge, leave } = self;
+        if before > 0 {
+            leave.push_back(judge.room.decide(follow.holds()));
+        }
+        if leave.len() >= LAG
+            && let Some(leave) = leave.pop_front()
+        {
+            follow.let_go(leave, tracked, &mut |_, _| {});
+        }
     }
 
     /// Frames the capture lost.
@@ -97,7 +118,7 @@ impl Pipeline {
     pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
         self.advance_all();
         self.pass_on(emit);
-        let left = self.follow.finish();
+        let left = Follow::finish(std::slice::from_mut(&mut self.follow));
         self.judge.finish(left, self.follow.trackers().next(), emit)
     }
 

@@ -8,26 +8,47 @@ mod herd;
 mod host;
 
 use super::{ConnId, Ending, Tracked};
-use crate::base::{Addr, Endpoint, Span, Timestamp};
+use crate::base::{Addr, Endpoint, Timestamp};
 use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
 use crate::nats::Info;
 use chain::{Attempt, Chain, Loss, Who, Worked};
 use ecow::EcoString;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use herd::Herds;
 use host::{Host, Recent, Ways};
+use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-/// Hosts kept.
-const HOSTS_MAX: usize = 16 * 1024;
+/// Hosts, and connections that they remember, before some are forgotten.
+const REMEMBERED_MAX: usize = 32 * 1024;
+/// Of a host whose client lost a connection so many of the youngest stay.
+const YOUNGEST: usize = 8;
+/// Hosts that are looked at in turn for it.
+const LOOKED_AT: usize = 4;
+/// What is kept in the chains of all hosts, by [`Chain::size`]: 48 octets each or so.
+const SIZE_MAX: usize = 256 * 1024;
+/// Chains that are gone and still have their turn, before they are looked for.
+const GONE_MAX: usize = 1024;
+
+/// Where many come and go a map grows to twice what it holds: hosts stand apart from it.
+type Hosts = HashMap<Addr, Box<Host>, foldhash::fast::RandomState>;
 
 /// All clients.
 #[derive(Debug, Default)]
 pub struct Clients {
-    hosts: HashMap<Addr, Host, foldhash::fast::RandomState>,
+    hosts: Hosts,
     next_chain: u64,
     ways: Ways,
     herds: Herds,
+    /// All hosts, in turn.
+    turns: VecDeque<Addr>,
+    /// Connections that hosts remember.
+    recent: usize,
+    /// All chains by their age; some are gone already.
+    order: VecDeque<(u64, Addr)>,
+    /// Chains that were forgotten for want of room.
+    forgotten: u64,
 }
 
 /// The connection that worked after a loss.
@@ -63,9 +84,12 @@ impl Clients {
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.ways.lost.remove(id) else { return };
                 let Some(host) = self.hosts.get_mut(&addr) else { return };
+                let ways = &mut self.ways;
                 host.change(no, |chain| {
+                    let before = chain.size();
                     chain.losses.retain(|l| l.id != *id);
                     chain.open = chain.open.saturating_sub(1);
+                    ways.shrunk(before - chain.size());
                 });
             }
             _ => {}
@@ -89,17 +113,7 @@ impl Clients {
         server: Endpoint,
         process: Option<NonZeroU32>,
     ) {
-        if self.hosts.len() >= HOSTS_MAX && !self.hosts.contains_key(&addr) {
-            let ways = &mut self.ways;
-            self.hosts.retain(|_, host| {
-                let stays = host.recent.back().is_some_and(|r| at - r.at < Span::secs(120));
-                if !stays {
-                    host.chains.iter().for_each(|(_, chain)| ways.forget(chain));
-                }
-                stays
-            });
-        }
-        let host = self.hosts.entry(addr).or_default();
+        let host = host_at(&mut self.hosts, &mut self.turns, addr);
         let own = host.waiting_of(process);
         let alone = own.is_some() || host.waiting.len() == 1;
         let no = own.or_else(|| host.waiting.front().map(|&(_, no)| no));
@@ -110,10 +124,68 @@ impl Clients {
                 }
                 if chain.add(Attempt { id, at, server, outcome: Tried::Unknown }) {
                     self.ways.tried.insert(id, no);
+                    self.ways.grown(1);
                 }
             });
         }
-        host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
+        let more = host.remember(Recent { id, at, server, chain: no, alone, process, accepted: None });
+        self.recent += usize::from(more);
+        self.make_room();
+    }
+
+    /// Hosts in turn forget half of the connections that they remember. Those whose clients lost none, as in a flood, forget all in
+    /// the end.
+    fn forget_connections(&mut self) {
+        for _ in 0..LOOKED_AT {
+            if self.recent + self.hosts.len() <= REMEMBERED_MAX {
+                return;
+            }
+            let Some(addr) = self.turns.pop_front() else { return };
+            let Entry::Occupied(mut host) = self.hosts.entry(addr) else { continue };
+            let least = if host.get().chains.is_empty() { 0 } else { YOUNGEST };
+            self.recent -= host.get_mut().forget_half(least);
+            if host.get().is_empty() {
+                host.remove();
+            } else {
+                self.turns.push_back(addr);
+            }
+        }
+    }
+
+    /// Of all hosts' chains the oldest give way.
+    fn make_room(&mut self) {
+        self.forget_connections();
+        while self.ways.size > SIZE_MAX {
+            let Some((no, addr)) = self.order.pop_front() else { return };
+            if self.hosts.get(&addr).is_some_and(|host| host.chain(no).is_some()) {
+                self.drop_chain(no, addr);
+                self.forgotten += 1;
+            }
+        }
+        if self.order.len() > 2 * self.ways.chains + GONE_MAX {
+            let hosts = &self.hosts;
+            self.order.retain(|(no, addr)| hosts.get(addr).is_some_and(|host| host.chain(*no).is_some()));
+        }
+    }
+
+    fn drop_chain(&mut self, no: u64, addr: Addr) {
+        if let Some(host) = self.hosts.get_mut(&addr) {
+            host.drop_chain(no, &mut self.ways);
+        }
+    }
+
+    /// An attempt that nobody answered, of which nothing else is told.
+    pub fn unanswered(&mut self, id: ConnId, addr: Addr) {
+        let Some(&no) = self.ways.tried.get(&id) else { return };
+        if let Some(chain) = self.hosts.get_mut(&addr).and_then(|host| host.chain_mut(no)) {
+            chain.came_to(id, Tried::Unanswered);
+        }
+    }
+
+    /// Chains that were forgotten for want of room.
+    #[must_use]
+    pub const fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
@@ -130,13 +202,19 @@ impl Clients {
                 .filter(|(_, c)| c.may_be(who.as_ref(), process))
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
+            let ways = &mut self.ways;
             if let Some(no) = no {
-                host.change(no, |chain| chain.attempts.retain(|a| a.id != id));
-                self.ways.tried.remove(&id);
+                host.change(no, |chain| {
+                    let before = chain.size();
+                    chain.attempts.retain(|a| a.id != id);
+                    ways.shrunk(before - chain.size());
+                });
+                ways.tried.remove(&id);
             }
             if let Some(no) = better {
                 host.change(no, |chain| {
-                    chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
+                    let added = chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
+                    ways.grown(usize::from(added));
                 });
             }
             no = better;
@@ -162,7 +240,7 @@ impl Clients {
         }
         let server_id = server_id(ending.info.as_deref());
         let loss = Loss { id: ending.id, at: ending.lost_at, server_id, before: 0, uncounted_before: 0 };
-        let host = self.hosts.entry(ending.client.addr).or_default();
+        let host = host_at(&mut self.hosts, &mut self.turns, ending.client.addr);
         // An attempt that failed belongs to the chain it was an attempt of.
         let failed = !ending.accepted;
         let no = host.recent(ending.id).and_then(|r| r.chain).filter(|_| failed);
@@ -174,9 +252,11 @@ impl Clients {
             Some(no) => host.failed(ending, loss, no, &mut self.ways),
             None => {
                 host.lost(ending, loss, self.next_chain, &mut self.ways);
+                self.order.push_back((self.next_chain, ending.client.addr));
                 self.next_chain += 1;
             }
         }
+        self.make_room();
     }
 
     /// What became of the client that lost `id`, as far as known; `None` where it did nothing.
@@ -194,7 +274,7 @@ impl Clients {
         chain.open = chain.open.saturating_sub(1);
         // Only the newest loss of a chain that goes on trying may still be asked about.
         if chain.open == 0 && (chain.worked.is_some() || chain.attempts.is_empty()) {
-            host.drop_chain(no, &mut self.ways);
+            self.drop_chain(no, addr);
         }
     }
 
@@ -240,6 +320,14 @@ impl Clients {
     }
 }
 
+/// What is known of a host; one that was unknown gets a turn.
+fn host_at<'a>(hosts: &'a mut Hosts, turns: &mut VecDeque<Addr>, addr: Addr) -> &'a mut Host {
+    hosts.entry(addr).or_insert_with(|| {
+        turns.push_back(addr);
+        Box::default()
+    })
+}
+
 /// Which of these servers INFO named, told by the lost connection itself.
 pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
     for tried in servers {
@@ -250,4 +338,130 @@ pub fn mark_announced(servers: &mut [TriedServer], urls: &[String]) {
 /// Who says so in INFO.
 fn server_id(info: Option<&Info>) -> Option<EcoString> {
     info.filter(|i| !i.server_id.is_empty()).map(|i| i.server_id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Mark;
+
+    fn host(n: u64) -> Endpoint {
+        let [.., b, c, d] = n.to_be_bytes();
+        Endpoint { addr: Addr::v4([10, b, c, d]), port: 40_000 }
+    }
+
+    const SERVER: Endpoint = Endpoint { addr: Addr::v4([10, 200, 0, 1]), port: 4222 };
+
+    fn attempt(clients: &mut Clients, id: ConnId, at: i64, client: Endpoint) {
+        let mark = Mark { at: Timestamp(at), ..Mark::default() };
+        let (process, first) = (None, None);
+        clients.note(&Tracked::Opened { id, mark, client, server: SERVER, syn: true, first, process });
+    }
+
+    fn lost(clients: &mut Clients, id: ConnId, at: i64, client: Endpoint) {
+        let mark = Mark { at: Timestamp(at), ..Mark::default() };
+        clients.note(&Tracked::Ending(Ending {
+            id,
+            mark,
+            by: EndedBy::Goodbye,
+            goodbye: Some(crate::base::Side::Server),
+            refused: false,
+            client,
+            server: SERVER,
+            lost_at: mark.at,
+            silent: None,
+            accepted: true,
+            syn: true,
+            process: None,
+            connect: None,
+            info: None,
+            connect_urls: None,
+        }));
+    }
+
+    /// What is counted is what is there.
+    fn check(clients: &Clients) {
+        let chains = || clients.hosts.values().flat_map(|host| &host.chains).map(|(_, chain)| chain);
+        assert_eq!(clients.ways.chains, chains().count());
+        assert_eq!(clients.ways.size, chains().map(|chain| chain.size()).sum::<usize>());
+        assert_eq!(clients.ways.lost.len(), chains().map(|chain| chain.losses.len()).sum::<usize>());
+        assert!(clients.ways.tried.len() <= chains().map(|chain| chain.ids().count()).sum::<usize>());
+        assert_eq!(clients.recent, clients.hosts.values().map(|host| host.recent.len()).sum::<usize>());
+        assert_eq!(clients.turns.len(), clients.hosts.len());
+    }
+
+    #[test]
+    fn hosts_that_try_once_are_forgotten_clients_that_lost_a_connection_are_not() {
+        let mut clients = Clients::default();
+        attempt(&mut clients, 1, 0, host(0));
+        lost(&mut clients, 1, 1_000, host(0));
+        attempt(&mut clients, 2, 2_000, host(0));
+        for n in 3..3 * REMEMBERED_MAX as u64 {
+            attempt(&mut clients, n, n as i64 * 1_000, host(n));
+        }
+        check(&clients);
+        assert!(clients.recent + clients.hosts.len() <= REMEMBERED_MAX + 1);
+        assert!(clients.hosts.len() > REMEMBERED_MAX / 2 - 2 && clients.forgotten() == 0);
+        let report = clients.reconnect(1, host(0).addr, Timestamp(4_000));
+        assert_eq!(report.map(|report| report.attempts), Some(1));
+        assert!(clients.hosts.get(&host(0).addr).is_some_and(|host| host.recent(2).is_some()));
+    }
+
+    #[test]
+    fn many_hosts_that_go_on_trying_remember_less() {
+        let (mut clients, mut id) = (Clients::default(), 0);
+        for round in 0..40 {
+            for n in 0..2_000 {
+                id += 1;
+                attempt(&mut clients, id, i64::from(round) * 1_000_000_000, host(n));
+            }
+        }
+        check(&clients);
+        assert!(clients.hosts.len() == 2_000 && clients.recent <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn of_all_chains_the_oldest_give_way() {
+        let (mut clients, mut id) = (Clients::default(), 0);
+        let many = SIZE_MAX as u64 / 6 + 1_000;
+        for n in 0..many {
+            let at = n as i64 * 1_000_000;
+            lost(&mut clients, id + 1, at, host(n));
+            attempt(&mut clients, id + 2, at + 500_000, host(n));
+            id += 2;
+        }
+        check(&clients);
+        assert!(clients.ways.size <= SIZE_MAX && clients.ways.size > SIZE_MAX - 8);
+        assert_eq!(clients.forgotten() + clients.ways.chains as u64, many);
+        let known = |n: u64| clients.reconnect(2 * n + 1, host(n).addr, Timestamp(i64::MAX)).is_some();
+        assert!(!known(0) && !known(900) && known(1_100) && known(many - 1));
+        // Those that are asked for no more leave nothing.
+        for n in 0..many {
+            attempt(&mut clients, id + 1, i64::MAX / 2, host(n));
+            let (client, server, mark) = (host(n), SERVER, Mark::default());
+            let (connect, info, mqtt_id) = (None, None, None);
+            clients.note(&Tracked::Accepted { id: id + 1, mark, client, server, connect, info, mqtt_id });
+            clients.settled(2 * n + 1, host(n).addr);
+            id += 1;
+        }
+        check(&clients);
+        assert!(clients.ways.chains == 0 && clients.order.len() <= GONE_MAX + many as usize);
+        assert!(clients.recent + clients.hosts.len() <= REMEMBERED_MAX + LOOKED_AT);
+    }
+
+    #[test]
+    fn a_client_that_goes_on_trying_is_counted_right() {
+        let mut clients = Clients::default();
+        for n in 0..2_000 {
+            let (id, at) = (n * 2 + 1, n as i64 * 1_000_000_000);
+            attempt(&mut clients, id, at, host(n % 3));
+            if n % 7 == 0 {
+                lost(&mut clients, id, at + 1_000, host(n % 3));
+            }
+            if n % 35 == 0 {
+                clients.note(&Tracked::Revived { id });
+            }
+            check(&clients);
+        }
+    }
 }

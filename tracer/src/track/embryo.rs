@@ -1,18 +1,20 @@
 //! Attempts of which one SYN was seen and nothing else: a flood is made of them, so each is kept in the few octets from which
 //! that SYN can be made again. Whatever else happens to one makes it a connection; so does its time running out.
+mod places;
+
 use super::FlowKey;
 use super::connection::{Limits, Seen};
 use crate::base::{Addr, Endpoint, Seq, Span, Timestamp};
 use crate::event::{FrameRef, Mark};
 use crate::wire::{Flags, Options, Segment};
-use hashbrown::HashTable;
+use places::{PLACES_MAX, Places};
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
 
 /// Attempts in one piece of memory.
 const PIECE: usize = 1024;
 /// Interfaces that attempts are seen on.
-const PLACES_MAX: usize = 256;
+const IFACES_MAX: usize = 256;
 /// Numbers of frames and connections, and nanoseconds since the first attempt, that fit.
 const NUMBER_MAX: u64 = 1 << 48;
 /// The flags of a SYN that may stand beside it: ECN's (RFC 3168).
@@ -157,6 +159,7 @@ impl<A: Octets> Embryo<A> {
 }
 
 /// A SYN as it was seen.
+#[derive(Debug)]
 pub struct Syn {
     /// Who dials.
     pub client: Endpoint,
@@ -175,6 +178,12 @@ pub struct Syn {
 }
 
 impl Syn {
+    /// What its sender would send next.
+    #[must_use]
+    pub const fn next(&self) -> Seq {
+        self.seq.add(1)
+    }
+
     /// The segment once more.
     #[must_use]
     pub fn segment(&self) -> Segment<'_> {
@@ -197,7 +206,7 @@ impl Syn {
 
 /// The attempts of one address family, oldest first.
 struct Queue<A> {
-    index: HashTable<u32>,
+    index: Places,
     hasher: foldhash::fast::RandomState,
     /// The oldest may have gone; each piece but the last is full.
     pieces: VecDeque<Vec<Embryo<A>>>,
@@ -210,13 +219,13 @@ struct Queue<A> {
 impl<A> Default for Queue<A> {
     fn default() -> Self {
         let hasher = foldhash::fast::RandomState::default();
-        Self { index: HashTable::new(), hasher, pieces: VecDeque::new(), first: 0, passed: 0 }
+        Self { index: Places::default(), hasher, pieces: VecDeque::new(), first: 0, passed: 0 }
     }
 }
 
-/// The piece that `place` lies in, and which of it; the first piece begins at `first`.
+/// The piece that `place` lies in, and which of it; the first piece begins at `first`. Places are told up to [`PLACES_MAX`].
 const fn spot(place: u32, first: u32) -> (usize, usize) {
-    let at = place.wrapping_sub(first) as usize;
+    let at = place.wrapping_sub(first) as usize % PLACES_MAX;
     (at / PIECE, at % PIECE)
 }
 
@@ -237,19 +246,35 @@ impl<A: Octets> Queue<A> {
         let Some(piece) = self.pieces.back_mut() else { return };
         let place = self.first.wrapping_add((before + piece.len()) as u32);
         piece.push(embryo);
-        let (pieces, first, hasher) = (&self.pieces, self.first, &self.hasher);
-        let hash = |&place: &u32| at(pieces, spot(place, first)).map_or(0, |e| hasher.hash_one(e.key()));
-        self.index.insert_unique(hash(&place), place, hash);
+        if self.index.is_full() {
+            self.grow();
+        } else {
+            self.index.insert(self.hasher.hash_one(embryo.key()), place);
+        }
+    }
+
+    /// No more of them can be told apart.
+    fn is_full(&self) -> bool {
+        (self.pieces.len() + 1) * PIECE > PLACES_MAX
+    }
+
+    /// More room in the index, for all that are here.
+    #[cold]
+    fn grow(&mut self) {
+        let Self { index, hasher, pieces, first, .. } = self;
+        index.grow();
+        let all = pieces.iter().flatten().zip(0u32..).filter(|(embryo, _)| embryo.bits & GONE == 0);
+        all.for_each(|(embryo, nth)| index.insert(hasher.hash_one(embryo.key()), first.wrapping_add(nth)));
     }
 
     fn take(&mut self, key: FlowKey) -> Option<Embryo<A>> {
-        if self.index.is_empty() {
+        if self.index.len() == 0 {
             return None;
         }
         let hash = self.hasher.hash_one(key);
         let (pieces, first) = (&self.pieces, self.first);
-        let same = |&place: &u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
-        let (place, _) = self.index.find_entry(hash, same).ok()?.remove();
+        let same = |place: u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
+        let place = self.index.take(hash, same)?;
         let (piece, nth) = spot(place, self.first);
         let embryo = self.pieces.get_mut(piece)?.get_mut(nth)?;
         let taken = *embryo;
@@ -275,6 +300,17 @@ impl<A: Octets> Queue<A> {
 
     fn oldest(&self) -> Option<&Embryo<A>> {
         self.get(self.first.wrapping_add(self.passed as u32))
+    }
+
+    /// Takes the oldest out.
+    fn pop(&mut self) -> Option<Embryo<A>> {
+        let place = self.first.wrapping_add(self.passed as u32) as usize % PLACES_MAX;
+        let embryo = self.pieces.front_mut()?.get_mut(self.passed)?;
+        let taken = *embryo;
+        embryo.bits |= GONE;
+        self.index.take(self.hasher.hash_one(taken.key()), |known| known as usize == place);
+        self.pass();
+        Some(taken)
     }
 }
 
@@ -306,6 +342,8 @@ impl Embryos {
             && seg.ack == Seq(0)
             && seg.src != seg.dst
             && seen.place.0 == mark.frame.capture()
+            && !self.v4.is_full()
+            && !self.v6.is_full()
             && mark.frame.number() < NUMBER_MAX
             && ordinal < NUMBER_MAX;
         if self.len() == 0 {
@@ -338,7 +376,7 @@ impl Embryos {
         if let Some(known) = self.places.iter().position(|&p| p == place) {
             return u8::try_from(known).ok();
         }
-        if self.places.len() >= PLACES_MAX {
+        if self.places.len() >= IFACES_MAX {
             return None;
         }
         self.places.push(place);
@@ -364,22 +402,31 @@ impl Embryos {
             return None;
         }
         let patience = ONE_SYN.min(limits.idle_timeout);
-        let (at, key) = self.oldest()?;
-        self.look_at = super::tick(at + patience);
-        if self.look_at <= now.0 { self.take(key) } else { None }
+        self.look_at = super::tick(self.oldest()? + patience);
+        if self.look_at <= now.0 { self.take_first() } else { None }
     }
 
-    /// Takes out the oldest attempt: room is needed.
+    /// Takes out the oldest attempt: its time has run out, or room is needed.
     pub fn take_first(&mut self) -> Option<Syn> {
-        let (_, key) = self.oldest()?;
-        self.take(key)
+        let v4 = self.v4.oldest().map(|e| whole(e.id));
+        let v6 = self.v6.oldest().map(|e| whole(e.id));
+        let is_v4 = match (v4, v6) {
+            (Some(v4), Some(v6)) => v4 < v6,
+            (v4, _) => v4.is_some(),
+        };
+        if is_v4 {
+            self.v4.pop().map(|e| e.syn(&self.places, self.epoch))
+        } else {
+            self.v6.pop().map(|e| e.syn(&self.places, self.epoch))
+        }
     }
 
-    fn oldest(&self) -> Option<(Timestamp, FlowKey)> {
-        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at, e.key()));
-        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at, e.key()));
-        let (_, at, key) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
-        Some((self.epoch + Span(whole(at) as i64), key))
+    /// When the oldest came.
+    fn oldest(&self) -> Option<Timestamp> {
+        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at));
+        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at));
+        let (_, at) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
+        Some(self.epoch + Span(whole(at) as i64))
     }
 }
 

@@ -34,6 +34,7 @@ mod tracked;
 mod vantage;
 mod written;
 
+pub use attempts::GivenUp;
 pub use clients::{Clients, NewConnection};
 pub use connection::{ClosedWindow, Limits, Seen};
 pub use latency::Latencies;
@@ -65,8 +66,10 @@ pub struct TrackConfig {
     pub ports: PortSet,
     /// Timers of a connection.
     pub limits: Limits,
-    /// Connections kept at most.
+    /// Connections kept at most; where several trackers divide them, in all of them together.
     pub max_connections: usize,
+    /// Trackers that divide the connections. Only one that has all of them keeps the bound by itself.
+    pub shards: usize,
     /// Names of interfaces by capture and interface number.
     pub iface_names: BTreeMap<(u32, u32), Arc<str>>,
 }
@@ -149,14 +152,15 @@ impl Tracker {
     /// An empty table.
     #[must_use]
     pub fn new(config: TrackConfig) -> Self {
+        let most = config.max_connections / config.shards.max(1);
         Self {
-            sockets: sockets::Sockets::new(config.ports.clone(), config.max_connections),
+            sockets: sockets::Sockets::new(config.ports.clone(), most),
             index: Index::default(),
             recent: Recent::default(),
             hellos: Hellos::default(),
             slots: Vec::new(),
-            rest: Rest::new(config.max_connections),
-            gone: gone::Gone::new(config.max_connections),
+            rest: Rest::new(most),
+            gone: gone::Gone::new(most),
             config,
             embryos: Embryos::default(),
             free: Vec::new(),

@@ -114,6 +114,7 @@ impl Neighbours {
             Tracked::SlowConsumerBuilding { .. }
             | Tracked::Waited { .. }
             | Tracked::Holds { .. }
+            | Tracked::GivenUp(_)
             | Tracked::Evicted { .. } => {}
         }
     }

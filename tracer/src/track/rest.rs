@@ -213,6 +213,7 @@ mod tests {
             ports: PortSet::default(),
             limits,
             max_connections: 100,
+            shards: 1,
             iface_names: BTreeMap::new(),
         });
         tracker.rest.most = most;

@@ -1,5 +1,5 @@
 //! What the tracker tells about connections.
-use super::ClosedWindow;
+use super::{ClosedWindow, GivenUp};
 use crate::base::{Endpoint, Seq, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
@@ -200,6 +200,8 @@ pub enum Tracked {
     },
     /// All that was seen of a connection that ended.
     Closed(Box<Facts>),
+    /// An attempt that was one SYN is over: [`Tracked::Ending`] and [`Tracked::Closed`] in one.
+    GivenUp(GivenUp),
     /// A connection was forgotten for want of room.
     Evicted {
         /// Which.
@@ -227,6 +229,7 @@ impl Tracked {
             | Self::Evicted { id, .. } => *id,
             Self::Ending(ending) => ending.id,
             Self::Closed(facts) => facts.first_frame,
+            Self::GivenUp(attempt) => attempt.id(),
         }
     }
 }

@@ -49,13 +49,14 @@ pub(super) fn run(
             }
         }
         let judge = joined(verdicts);
-        let (mut read, mut left) = (None, Left::default());
+        let (mut read, mut followers) = (None, Vec::new());
         for thread in threads {
-            let (one, its) = joined(thread);
+            let (one, follow) = joined(thread);
             // All have read the same.
             read.get_or_insert(one);
-            left.add(its);
+            followers.push(follow);
         }
+        let left = Follow::finish(&mut followers);
         end(read.unwrap_or_default(), judge, left, out)
     })
 }
@@ -69,21 +70,28 @@ fn end(read: Read, mut judge: Judge, left: Left, out: &mut Output) -> Result<(Re
     Ok((read, summary))
 }
 
-/// A follower's thread: what it read, and what is left to tell when no more comes. `until`: the frame that all stop at.
+/// A follower's thread: what it read, and what it holds when no more comes. `until`: the frame that all stop at.
 fn follow_all(
     mut input: Input,
     mut follow: Follow,
     until: &AtomicU64,
     back: &Receiver<Batch>,
     done: &SyncSender<Batch>,
-) -> (Read, Left) {
-    let mut more = true;
+) -> (Read, Follow) {
+    let (mut more, mut under_way) = (true, 0);
     while more && input.read.frames < until.load(Ordering::Acquire) {
         if input.is_stopped() {
             // A signal stops all followers at the same frame, which none has passed.
             until.fetch_min(input.read.frames + AHEAD, Ordering::AcqRel);
         }
-        let mut batch = back.try_recv().unwrap_or_default();
+        // What comes back brings who must go: nothing hangs on which thread is quick.
+        let mut batch = if under_way < Batch::UNDER_WAY {
+            under_way += 1;
+            Batch::default()
+        } else {
+            let Ok(batch) = back.recv() else { break };
+            batch
+        };
         batch.clear();
         more = fill(&mut batch, &mut input, &mut follow);
         if done.send(batch).is_err() {
@@ -91,7 +99,7 @@ fn follow_all(
             break;
         }
     }
-    (input.finish(), follow.finish())
+    (input.finish(), follow)
 }
 
 /// Frames into an empty batch; `false` if no more will come.

@@ -15,6 +15,7 @@ use crate::kernel::FilterRule;
 use crate::kernel::ruleset::Direction;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::time::{Duration, Instant};
 use trace::Trace;
@@ -107,6 +108,7 @@ pub struct Question {
 pub struct Firewall {
     ask: SyncSender<Question>,
     answers: Receiver<FilterRule>,
+    begun: Arc<AtomicBool>,
     asked: HashMap<(Endpoint, Endpoint, Direction, [bool; 2]), Instant>,
     trace: Option<Trace>,
 }
@@ -117,8 +119,15 @@ impl Firewall {
     /// # Errors
     /// Where no thread can be started.
     pub fn start() -> std::io::Result<Self> {
-        let (ask, answers) = worker::start(WAITING_MAX)?;
-        Ok(Self { ask, answers, asked: HashMap::new(), trace: None })
+        let begun = Arc::default();
+        let (ask, answers) = worker::start(WAITING_MAX, &begun)?;
+        Ok(Self { ask, answers, begun, asked: HashMap::new(), trace: None })
+    }
+
+    /// The first listing has been read: what a rule discards from now on its counter shows.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     /// `--trace-firewall`: adds our tracing table for packets of `ports`; what it tells is certain.

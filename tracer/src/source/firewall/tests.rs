@@ -17,6 +17,9 @@ const ACK: u8 = 16;
 const HOST: &str = "10.99.0.1";
 const PEER: &str = "10.99.0.2";
 
+/// What a busy machine may take to start a program or two.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// The host whose filters are asked, and a peer on the other end of a wire.
@@ -64,8 +67,12 @@ impl Wire {
     fn firewall(&self) -> Firewall {
         let mut firewall = Self::on(&self.host, || Firewall::start().unwrap());
         // The first listing has to be there before anything is dropped, as it is when a capture has begun.
+        let until = Instant::now() + PATIENCE;
+        while !firewall.has_begun() {
+            assert!(Instant::now() < until, "no listing");
+            thread::sleep(Duration::from_millis(10));
+        }
         assert_eq!(firewall.answers().count(), 0);
-        thread::sleep(Duration::from_millis(300));
         firewall
     }
 
@@ -116,9 +123,9 @@ fn assert_silent(firewall: &mut Firewall) {
     assert!(all.is_empty(), "{all:?}");
 }
 
-/// What it answers within some seconds.
+/// What it answers in time.
 fn answers(firewall: &mut Firewall) -> Vec<FilterRule> {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     let mut all = Vec::new();
     while all.is_empty() && Instant::now() < until {
         thread::sleep(Duration::from_millis(50));
@@ -236,7 +243,8 @@ fn iptables(kind: &str) {
         "-A INPUT -p tcp --dport 4226 -j REJECT --reject-with icmp-host-prohibited",
         "-A OUTPUT -p tcp --sport 4333 -m conntrack --ctstate ESTABLISHED -j DROP",
     ];
-    wire.sh(&lines.map(|line| format!("{kind} {line}")).join("\n"));
+    // All network namespaces have one lock (/run/xtables.lock), which other tests hold, too.
+    wire.sh(&lines.map(|line| format!("{kind} -w {line}")).join("\n"));
     let name = if kind == "iptables-nft" { "iptables" } else { kind };
     let mut firewall = wire.firewall();
     let expect = |rule: &FilterRule, text: &str, verdict| {
@@ -281,7 +289,7 @@ fn iptables_legacy_rules_are_named() {
 fn the_trace_is_certain() {
     let Some(wire) = Wire::lay() else { return };
     wire.sh(NFT);
-    wire.sh("iptables-nft -A INPUT -p tcp --dport 4334 -j REJECT --reject-with tcp-reset\n\
+    wire.sh("iptables-nft -w -A INPUT -p tcp --dport 4334 -j REJECT --reject-with tcp-reset\n\
              nft 'add chain inet filter late { type filter hook input priority 5; policy drop; }'");
     let host = wire.host.clone();
     let mut firewall = Wire::on(&host, || {
@@ -353,7 +361,7 @@ fn holds_a_table() {
     let Ok(ns) = std::env::var(HOLD) else { return };
     let _trace = Wire::on(&ns, || Trace::start(&PortSet::default()).unwrap());
     println!("held");
-    thread::sleep(Duration::from_secs(30));
+    thread::sleep(2 * PATIENCE);
 }
 
 #[test]
@@ -365,14 +373,14 @@ fn the_table_dies_with_a_killed_process() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + PATIENCE;
     while !tables(&wire).contains("natstrace") && Instant::now() < until {
         thread::sleep(Duration::from_millis(50));
     }
     assert!(tables(&wire).contains(&format!("table inet natstrace{}", child.id())));
     child.kill().unwrap();
     child.wait().unwrap();
-    let until = Instant::now() + Duration::from_secs(2);
+    let until = Instant::now() + PATIENCE;
     while tables(&wire).contains("natstrace") && Instant::now() < until {
         thread::sleep(Duration::from_millis(20));
     }
@@ -408,7 +416,7 @@ fn reads_without_root() {
 #[test]
 fn the_capability_is_enough() {
     let Some(wire) = Wire::lay() else { return };
-    wire.sh("iptables-nft -A INPUT -p tcp --dport 4223 -j DROP\niptables-legacy -A INPUT -p tcp --dport 4224 -j DROP");
+    wire.sh("iptables-nft -w -A INPUT -p tcp --dport 4223 -j DROP\niptables-legacy -w -A INPUT -p tcp --dport 4224 -j DROP");
     let exe = std::env::current_exe().unwrap();
     let with = |capabilities: &str| {
         let output = Command::new("ip")

@@ -5,6 +5,8 @@ use crate::base::Timestamp;
 use crate::kernel::FilterRule;
 use crate::kernel::ruleset::{Counters, Direction, Fate, Packet};
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,13 +20,20 @@ const EARLIER_MAX: usize = 4;
 /// Answers that may wait to be fetched.
 const ANSWERS_MAX: usize = 1024;
 
-/// Starts the thread: questions in, rules out. It ends when the questions' end is dropped.
-pub(super) fn start(waiting: usize) -> std::io::Result<(SyncSender<Question>, Receiver<FilterRule>)> {
+/// Starts the thread: questions in, rules out. It ends when the questions' end is dropped. `begun`: the first listing is read.
+pub(super) fn start(
+    waiting: usize,
+    begun: &Arc<AtomicBool>,
+) -> std::io::Result<(SyncSender<Question>, Receiver<FilterRule>)> {
+    let begun = Arc::clone(begun);
     let (ask, questions) = mpsc::sync_channel(waiting);
     let (answer, answers) = mpsc::sync_channel(ANSWERS_MAX);
     thread::Builder::new().name("firewall".into()).spawn(move || {
         command::pass_on_capabilities();
-        Worker { earlier: VecDeque::new(), read: None, some: false }.run(&questions, &answer);
+        let mut worker = Worker { earlier: VecDeque::new(), read: None, some: false };
+        worker.list();
+        begun.store(true, Ordering::Release);
+        worker.run(&questions, &answer);
     })?;
     Ok((ask, answers))
 }
@@ -40,7 +49,6 @@ struct Worker {
 
 impl Worker {
     fn run(&mut self, questions: &Receiver<Question>, answer: &SyncSender<FilterRule>) {
-        self.list();
         loop {
             let first = match questions.recv_timeout(REFRESH_EVERY) {
                 Ok(question) => question,

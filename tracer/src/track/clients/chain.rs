@@ -122,6 +122,11 @@ impl Chain {
         waits.then(|| self.attempts.last().map_or(Timestamp(i64::MIN), |a| a.at))
     }
 
+    /// What is kept of it: losses, attempts, and as much as four of them for itself.
+    pub const fn size(&self) -> usize {
+        4 + self.losses.len() + self.attempts.len()
+    }
+
     /// The connections that are its attempts, as far as they are kept.
     pub fn ids(&self) -> impl Iterator<Item = ConnId> {
         self.worked.iter().map(|w| w.id).chain(self.attempts.iter().map(|a| a.id))

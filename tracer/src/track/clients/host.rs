@@ -12,6 +12,8 @@ use std::num::NonZeroU32;
 const CHAINS_MAX: usize = 256;
 /// Recent connections of a host kept, for ends that show late.
 const RECENT_MAX: usize = 128;
+
+/// A connection of a host that began lately.
 #[derive(Debug)]
 pub(super) struct Recent {
     pub id: ConnId,
@@ -24,6 +26,7 @@ pub(super) struct Recent {
     pub accepted: Option<(Option<Who>, Option<EcoString>)>,
 }
 
+/// What is known of a host's clients.
 #[derive(Debug, Default)]
 pub(super) struct Host {
     /// In the order of their numbers, which is that of their first losses.
@@ -35,6 +38,20 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// Nothing is known of it any more.
+    pub fn is_empty(&self) -> bool {
+        self.chains.is_empty() && self.recent.is_empty()
+    }
+
+    /// The older half of its connections is forgotten, `least` stay. How many those are.
+    pub fn forget_half(&mut self, least: usize) -> usize {
+        let stay = (self.recent.len() / 2).max(least).min(self.recent.len());
+        let forgotten = self.recent.len() - stay;
+        self.recent.drain(..forgotten);
+        self.recent.shrink_to(2 * stay);
+        forgotten
+    }
+
     pub fn chain(&self, no: u64) -> Option<&Chain> {
         self.chains.get(self.chain_place(no)?).map(|(_, chain)| &**chain)
     }
@@ -105,12 +122,19 @@ impl Host {
         self.recent.binary_search_by_key(&id, |r| r.id).ok()
     }
 
-    pub fn remember(&mut self, recent: Recent) {
-        if self.recent.len() >= RECENT_MAX {
+    /// One more connection. `false`: another one is forgotten for it.
+    pub fn remember(&mut self, recent: Recent) -> bool {
+        let more = self.recent.len() < RECENT_MAX;
+        if !more {
             self.recent.pop_front();
+        }
+        if self.recent.capacity() == 0 {
+            // Of the hosts of a flood each comes once.
+            self.recent.reserve_exact(1);
         }
         let place = self.recent.partition_point(|r| r.id <= recent.id);
         self.recent.insert(place, recent);
+        more
     }
 
     /// An attempt of a chain failed: one more loss of it.
@@ -125,6 +149,7 @@ impl Host {
             if chain.losses.len() < ATTEMPTS_MAX {
                 chain.losses.push(loss);
                 chain.open += 1;
+                ways.grown(1);
                 ways.lost.insert(ending.id, (addr, no));
             }
         });
@@ -190,18 +215,35 @@ pub(super) struct Ways {
     pub lost: HashMap<ConnId, (Addr, u64), foldhash::fast::RandomState>,
     /// The chain that a connection is an attempt of.
     pub tried: HashMap<ConnId, u64, foldhash::fast::RandomState>,
+    /// Chains of all hosts, and what is in them ([`Chain::size`]).
+    pub chains: usize,
+    pub size: usize,
 }
 
 impl Ways {
     /// What belongs to a chain leads to it.
     pub fn lead_to(&mut self, no: u64, chain: &Chain) {
+        self.chains += 1;
+        self.size += chain.size();
         for id in chain.ids() {
             self.tried.insert(id, no);
         }
     }
 
+    /// So much more is in a chain.
+    pub const fn grown(&mut self, by: usize) {
+        self.size += by;
+    }
+
+    /// So much less is.
+    pub const fn shrunk(&mut self, by: usize) {
+        self.size = self.size.saturating_sub(by);
+    }
+
     /// Nothing leads to a chain any more.
     pub fn forget(&mut self, chain: &Chain) {
+        self.chains = self.chains.saturating_sub(1);
+        self.size = self.size.saturating_sub(chain.size());
         for loss in &chain.losses {
             self.lost.remove(&loss.id);
         }
