@@ -17,13 +17,13 @@ struct Written(u64);
 
 impl From<Written> for FrameRef {
     fn from(Written(place): Written) -> Self {
-        Self(NonZeroU64::MIN.saturating_add(place))
+        Self::at_place(place)
     }
 }
 
 impl From<FrameRef> for Written {
-    fn from(FrameRef(place): FrameRef) -> Self {
-        Self(place.get() - 1)
+    fn from(frame: FrameRef) -> Self {
+        Self(frame.place())
     }
 }
 
@@ -40,16 +40,28 @@ impl FrameRef {
         Self(NonZeroU64::MIN.saturating_add(capture << Self::BITS | number))
     }
 
+    /// Capture and number in one, the capture above; 0 where no frame shows it.
+    #[must_use]
+    pub const fn place(self) -> u64 {
+        self.0.get() - 1
+    }
+
+    /// What [`Self::place`] made a number of.
+    #[must_use]
+    pub const fn at_place(place: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(place))
+    }
+
     /// Which file or interface.
     #[must_use]
     pub const fn capture(self) -> u32 {
-        ((self.0.get() - 1) >> Self::BITS) as u32
+        (self.place() >> Self::BITS) as u32
     }
 
     /// Which frame of it; 0: the kernel told it, no frame shows it.
     #[must_use]
     pub const fn number(self) -> u64 {
-        (self.0.get() - 1) & ((1 << Self::BITS) - 1)
+        self.place() & ((1 << Self::BITS) - 1)
     }
 }
 

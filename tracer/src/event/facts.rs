@@ -495,7 +495,7 @@ impl Usual for AtRisk {
 }
 
 /// All that was seen of one connection.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// Global ordinal of its first frame: unique, orders connections.
     pub first_frame: u64,
@@ -527,8 +527,7 @@ pub struct Facts {
     pub icmp: Vec<IcmpFact>,
     /// Where the capture was taken.
     pub vantage: Vantage,
-    /// NATS; written down by itself.
-    #[serde(skip)]
+    /// NATS.
     pub nats: NatsFacts,
     /// The capture itself lost frames while it lived.
     pub capture_loss: bool,
@@ -549,7 +548,6 @@ pub struct Facts {
     /// Resets that neither end heeded.
     pub ignored_resets: u32,
     /// What this host's kernel said of it; live only, never written down.
-    #[serde(skip)]
     pub host: Option<Box<HostFacts>>,
 }
 

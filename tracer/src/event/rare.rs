@@ -26,6 +26,15 @@ impl<T> Rare<T> {
     }
 }
 
+impl<T: Usual> Rare<T> {
+    /// The value, where it is not the usual one.
+    #[must_use]
+    #[inline]
+    pub fn told(&self) -> Option<&T> {
+        self.0.as_deref().filter(|value| **value != *T::USUAL)
+    }
+}
+
 impl<T> Default for Rare<T> {
     fn default() -> Self {
         Self::usual()
@@ -69,8 +78,7 @@ impl<T: Usual + fmt::Debug> fmt::Debug for Rare<T> {
 
 impl<T: Usual + Serialize> Serialize for Rare<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let told = self.0.as_deref().filter(|value| **value != *T::USUAL);
-        told.serialize(serializer)
+        self.told().serialize(serializer)
     }
 }
 

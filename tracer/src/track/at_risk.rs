@@ -15,6 +15,8 @@ const REQUESTS_MAX: usize = 1024;
 const SUBJECTS_MAX: usize = 16;
 /// Bytes of a subject kept.
 const SUBJECT_LEN_MAX: usize = 128;
+/// Memory for so many is left to the next connection.
+const ROOM_MAX: usize = 64;
 
 /// Messages under way that end at the same place, as far as was seen: those of one segment.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -39,6 +41,14 @@ struct UnderWay {
 }
 
 impl UnderWay {
+    /// As new, in the same memory where that is small.
+    fn empty(&mut self) {
+        let mut all = std::mem::take(&mut self.all);
+        all.clear();
+        all.shrink_to(ROOM_MAX);
+        *self = Self { all, ..Self::default() };
+    }
+
     const fn len(&self) -> usize {
         self.count as usize
     }
@@ -153,6 +163,25 @@ struct Request {
 }
 
 impl Risk {
+    /// As new, in the same memory where that is small.
+    pub fn empty(&mut self) {
+        let Self { publishes, deliveries, pings, subjects, prints, .. } = self;
+        publishes.empty();
+        deliveries.empty();
+        pings.clear();
+        pings.shrink_to(ROOM_MAX);
+        subjects.clear();
+        prints.clear();
+        *self = Self {
+            publishes: std::mem::take(publishes),
+            deliveries: std::mem::take(deliveries),
+            pings: std::mem::take(pings),
+            subjects: std::mem::take(subjects),
+            prints: std::mem::take(prints),
+            ..Self::default()
+        };
+    }
+
     /// A publish whose octets, as far as seen, end at `end`. `una`: what the server acknowledged so far.
     #[inline(always)]
     pub fn publish(&mut self, subject: &[u8], reply: Option<&[u8]>, end: Seq, una: Seq) {
@@ -304,6 +333,9 @@ impl Risk {
             return no as u16;
         }
         if self.subjects.len() < SUBJECTS_MAX {
+            // Mostly it is the only one.
+            self.subjects.reserve_exact(1);
+            self.prints.reserve_exact(1);
             self.subjects.push(subject.into());
             self.prints.push(own);
             return (self.subjects.len() - 1) as u16;

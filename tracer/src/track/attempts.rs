@@ -117,7 +117,7 @@ impl Tracker {
     /// A connection of which this SYN was seen.
     fn replay(&mut self, syn: &Syn, out: &mut Vec<Tracked>) -> u32 {
         let seg = syn.segment();
-        let mut conn = Connection::within(self.spare.pop(), &seg, syn.seen, syn.id, (Side::Client, true));
+        let mut conn = self.connection_of(&seg, syn.seen, syn.id, (Side::Client, true));
         let outcome = conn.handle_segment(&seg, syn.seen, Side::Client, &mut self.hellos);
         let looked_at = conn.wants_a_look(Side::Client, &outcome, syn.seen.mark.at);
         let slot = self.insert(conn);

@@ -10,7 +10,7 @@ use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};
 use super::stream::{Piece, Stream};
 use crate::base::{Endpoint, PerSide, Seq, Side, Span, Timestamp};
-use crate::event::{EndedBy, FrameRef, IcmpFact, IcmpKind, Mark};
+use crate::event::{EndedBy, FrameRef, IcmpFact, IcmpKind, Mark, NatsFacts};
 use crate::nats::Hellos;
 use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
@@ -93,6 +93,8 @@ pub struct Connection {
     ignored_resets: u32,
     went_on: PerSide<u32>,
     session: Option<Box<Session>>,
+    /// What a session told that is over, since nothing can be said any more.
+    said: Option<Box<NatsFacts>>,
     /// Memory for a session, of a connection that is over.
     #[serde(skip)]
     room: Option<Box<Session>>,
@@ -118,6 +120,8 @@ pub struct Outcome {
     pub ended: bool,
     /// The connection that seemed to have ended goes on.
     pub revived: bool,
+    /// Both ends have said goodbye and have each other's word for all they sent: the session is over.
+    pub drained: bool,
     /// The sender answered something.
     pub answered: bool,
     /// From the session.
@@ -166,6 +170,7 @@ impl Connection {
             ignored_resets: 0,
             went_on: PerSide::default(),
             session: None,
+            said: None,
             room: None,
         }
     }
@@ -186,12 +191,20 @@ impl Connection {
         place
     }
 
+    /// Takes memory for a session, where it has none.
+    pub fn take_room(&mut self, room: impl FnOnce() -> Option<Box<Session>>) {
+        if self.room.is_none() {
+            self.room = room();
+        }
+    }
+
     /// Drops all that it has but the largest pieces of memory, which the next will need.
     pub fn empty(&mut self) {
         if let Some(mut session) = self.session.take() {
-            *session = Session::default();
+            session.empty();
             self.room = Some(session);
         }
+        self.said = None;
         self.rtt.empty();
         self.icmp = Vec::new();
         for side in Side::BOTH {
@@ -257,7 +270,9 @@ impl Connection {
         match known {
             Some(iss) => {
                 iss != seg.seq
-                    && (self.ended.is_some() || self.opening != Opening::Syn || self.ends.client.repeats > 0)
+                    && (self.ended.is_some()
+                        || self.opening != Opening::Syn
+                        || self.ends.client.waiting.repeats > 0)
             }
             None => self.opening == Opening::Midstream || self.ended.is_some(),
         }
@@ -343,6 +358,7 @@ impl Connection {
         }
         if let Some((_, by)) = self.ended {
             self.after_the_end(from, by, &mut outcome);
+            outcome.drained = self.is_drained();
         }
         outcome
     }
@@ -465,7 +481,7 @@ impl Connection {
         for &(from, to) in options.sack.iter().take(usize::from(options.sack_count)) {
             let len = to.diff(from);
             if from.after(ack) && len > 0 && len.unsigned_abs() < oldest.len {
-                end.smaller_pass = true;
+                end.waiting.smaller_pass = true;
             }
         }
     }
@@ -530,12 +546,12 @@ impl Connection {
         }
         let end = &mut self.ends[from];
         end.facts.keepalives = end.facts.keepalives.saturating_add(1);
-        if end.keepalive.is_some() {
-            end.keepalive_repeats = end.keepalive_repeats.saturating_add(1);
-            end.last_repeat = Some(mark);
+        if end.waiting.keepalive.is_some() {
+            end.waiting.keepalive_repeats = end.waiting.keepalive_repeats.saturating_add(1);
+            end.waiting.last_repeat = Some(mark);
         } else if end.inflight.oldest().is_none() {
-            end.keepalive = Some(mark);
-            end.keepalive_repeats = 0;
+            end.waiting.keepalive = Some(mark);
+            end.waiting.keepalive_repeats = 0;
         }
     }
 
@@ -590,6 +606,10 @@ impl Connection {
         hellos: &mut Hellos,
     ) -> bool {
         let end = &mut self.ends[from];
+        if self.said.is_some() {
+            // Behind a FIN that was acknowledged nothing is said.
+            return end.stream.push(seq, bytes, len, &mut |_| {});
+        }
         let place = Place { mark, end: seq.add(len), una: end.snd_una };
         let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         end.stream.push(seq, bytes, len, &mut |piece| give(session, from, piece, place, hellos))
@@ -599,10 +619,13 @@ impl Connection {
     #[cold]
     fn skip_hole(&mut self, from: Side, ack: Seq, mark: Mark, hellos: &mut Hellos) {
         let end = &mut self.ends[from];
-        let place = Place { mark, end: ack, una: end.snd_una };
-        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         // The FIN takes a number but no octet.
         let until = if end.fin_end == Some(ack) { ack.sub(1) } else { ack };
+        if self.said.is_some() {
+            return end.stream.acked(until, mark.at, &mut |_| {});
+        }
+        let place = Place { mark, end: ack, una: end.snd_una };
+        let session = self.session.get_or_insert_with(|| Self::begin_session(self.opening, &mut self.room));
         end.stream.acked(until, mark.at, &mut |piece| give(session, from, piece, place, hellos));
     }
 

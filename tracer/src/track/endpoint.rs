@@ -3,7 +3,7 @@ use super::connection::Seen;
 use super::inflight::{Flight, InFlight};
 use super::stream::Stream;
 use crate::base::{Seq, Span, Timestamp};
-use crate::event::{Closings, Mark, Owed, Rare, TcpFacts, Unanswered, ZeroWindow};
+use crate::event::{Closings, Mark, Owed, Rare, TcpFacts, Unanswered, Usual, ZeroWindow};
 use crate::wire::{Options, Segment};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,28 @@ pub struct End {
     pub inflight: InFlight,
     /// Sequence number after its FIN.
     pub fin_end: Option<Seq>,
-    /// Repeats since the peer last acknowledged something new.
+    /// What it did since the peer last acknowledged something new, mostly nothing worth telling.
+    pub waiting: Rare<Waiting>,
+    /// Reassembly of what it sends.
+    pub stream: Stream,
+    /// Since when octets before those seen are missing.
+    pub hole_since: Option<Timestamp>,
+    /// IP-ID of its last segment.
+    pub ip_id: Option<u16>,
+    /// Last "answered" pulse given to the neighbours.
+    pub pulse: Timestamp,
+    /// Last frame, to know it again when it is captured twice.
+    pub twin: Twin,
+    /// Where the peer acknowledged a FIN that was not seen.
+    pub missed_fin_at: Option<Mark>,
+    /// The initial sequence number of its SYN.
+    pub iss: Option<Seq>,
+}
+
+/// What an end does that has no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Repeats.
     pub repeats: u32,
     /// The last repeat.
     pub last_repeat: Option<Mark>,
@@ -54,20 +75,20 @@ pub struct End {
     pub keepalive: Option<Mark>,
     /// Probes since.
     pub keepalive_repeats: u32,
-    /// Reassembly of what it sends.
-    pub stream: Stream,
-    /// Since when octets before those seen are missing.
-    pub hole_since: Option<Timestamp>,
-    /// IP-ID of its last segment.
-    pub ip_id: Option<u16>,
-    /// Last "answered" pulse given to the neighbours.
-    pub pulse: Timestamp,
-    /// Last frame, to know it again when it is captured twice.
-    pub twin: Twin,
-    /// Where the peer acknowledged a FIN that was not seen.
-    pub missed_fin_at: Option<Mark>,
-    /// The initial sequence number of its SYN.
-    pub iss: Option<Seq>,
+}
+
+impl Usual for Waiting {
+    const USUAL: &'static Self = &Self {
+        repeats: 0,
+        last_repeat: None,
+        repeat_gap: Span::ZERO,
+        doublings: 0,
+        peer_spoke: 0,
+        peer_last: None,
+        smaller_pass: false,
+        keepalive: None,
+        keepalive_repeats: 0,
+    };
 }
 
 /// What makes two sightings the same segment.
@@ -179,25 +200,22 @@ impl End {
             && self.fin_end.is_none()
             && self.missed_fin_at.is_none()
             && self.facts.zero_window.since.is_none()
-            && self.repeats == 0
-            && self.last_repeat.is_none()
-            && self.peer_spoke == 0
-            && !self.smaller_pass
-            && self.keepalive.is_none()
+            && self.waiting.told().is_none()
             && self.hole_since.is_none()
             && !self.stream.has_hole()
     }
 
     /// Something owed was sent once more.
     pub fn repeat(&mut self, mark: Mark) {
-        let gap = self.last_repeat.map_or(Span::ZERO, |last| mark.at - last.at);
-        if self.repeat_gap.0 > 0 && gap.0 * 10 > self.repeat_gap.0 * 16 && gap.0 * 10 < self.repeat_gap.0 * 26
-        {
-            self.doublings = self.doublings.saturating_add(1);
+        let waiting = &mut *self.waiting;
+        let gap = waiting.last_repeat.map_or(Span::ZERO, |last| mark.at - last.at);
+        let (now, before) = (gap.0 * 10, waiting.repeat_gap.0);
+        if before > 0 && now > before * 16 && now < before * 26 {
+            waiting.doublings = waiting.doublings.saturating_add(1);
         }
-        self.repeat_gap = gap;
-        self.last_repeat = Some(mark);
-        self.repeats = self.repeats.saturating_add(1);
+        waiting.repeat_gap = gap;
+        waiting.last_repeat = Some(mark);
+        waiting.repeats = waiting.repeats.saturating_add(1);
         self.inflight.repeated();
     }
 
@@ -224,13 +242,12 @@ impl End {
             }
         }
         if !ack.after(self.snd_una) {
-            if ack == self.snd_nxt {
-                self.keepalive = None;
-                self.keepalive_repeats = 0;
+            if ack == self.snd_nxt && self.waiting.keepalive.is_some() {
+                (self.waiting.keepalive, self.waiting.keepalive_repeats) = (None, 0);
             }
             if self.inflight.oldest().is_some_and(|o| mark.at - o.mark.at > CROSSING) {
-                self.peer_spoke = self.peer_spoke.saturating_add(1);
-                self.peer_last = Some(mark.at);
+                self.waiting.peer_spoke = self.waiting.peer_spoke.saturating_add(1);
+                self.waiting.peer_last = Some(mark.at);
             }
             return Acked::Nothing;
         }
@@ -242,15 +259,9 @@ impl End {
         if ack.after(self.snd_nxt) {
             self.snd_nxt = ack;
         }
-        self.repeats = 0;
-        self.last_repeat = None;
-        self.repeat_gap = Span::ZERO;
-        self.doublings = 0;
-        self.peer_spoke = 0;
-        self.peer_last = None;
-        self.smaller_pass = false;
-        self.keepalive = None;
-        self.keepalive_repeats = 0;
+        if self.waiting.told().is_some() {
+            *self.waiting = *Waiting::USUAL;
+        }
         if self.fin_end.is_some_and(|fin| !fin.after(ack)) {
             self.facts.fin_answered = true;
         }
@@ -260,7 +271,7 @@ impl End {
     /// The earlier octets of this end are being repeated without an answer.
     #[must_use]
     pub fn in_hole(&self) -> bool {
-        (self.repeats > 0 && self.inflight.oldest().is_some()) || self.keepalive_repeats > 1
+        (self.waiting.repeats > 0 && self.inflight.oldest().is_some()) || self.waiting.keepalive_repeats > 1
     }
 
     /// The peer acknowledges one number past all that was sent here: a FIN that the capture missed, since octets of NATS never
@@ -274,23 +285,25 @@ impl End {
     #[must_use]
     pub fn is_stuck(&self) -> bool {
         let newest = [self.facts.last_data, self.facts.fin].into_iter().flatten().map(|m| m.at).max();
-        self.doublings > 0 && self.repeats > 2 && self.last_repeat.map(|m| m.at) >= newest
+        let Waiting { doublings, repeats, last_repeat, .. } = *self.waiting;
+        doublings > 0 && repeats > 2 && last_repeat.map(|m| m.at) >= newest
     }
 
     /// What the peer owes, if anything. `syn_open`: the SYN of this end has no answer yet.
     #[must_use]
     pub fn unanswered(&self, syn: Option<Owed>) -> Option<Unanswered> {
-        let repeats = self.repeats;
+        let waiting = &*self.waiting;
+        let repeats = waiting.repeats;
         let make = |owed, first: Mark, repeats, len| Unanswered {
             owed,
             first,
-            last: self.last_repeat.filter(|_| repeats > 0).unwrap_or(first),
+            last: waiting.last_repeat.filter(|_| repeats > 0).unwrap_or(first),
             repeats,
-            backoff: self.doublings > 0,
+            backoff: waiting.doublings > 0,
             segment_len: len,
-            peer_spoke: self.peer_spoke,
-            peer_last: self.peer_last,
-            smaller_pass: self.smaller_pass,
+            peer_spoke: waiting.peer_spoke,
+            peer_last: waiting.peer_last,
+            smaller_pass: waiting.smaller_pass,
         };
         if let Some(oldest) = self.inflight.oldest() {
             let owed = syn.unwrap_or(if self.fin_end == Some(oldest.end) && oldest.len == 0 {
@@ -300,7 +313,7 @@ impl End {
             });
             return Some(make(owed, oldest.mark, repeats, oldest.len));
         }
-        self.keepalive.map(|first| make(Owed::Keepalive, first, self.keepalive_repeats, 0))
+        waiting.keepalive.map(|first| make(Owed::Keepalive, first, waiting.keepalive_repeats, 0))
     }
 
     /// Offers a window, scaled or not, to the peer, which has sent `sent` octets of payload so far.

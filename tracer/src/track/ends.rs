@@ -71,7 +71,7 @@ impl Tracker {
         }
         if let Some(over) = conn.attempt_over_at(&limits) {
             if over <= now {
-                let last_syn = conn.end(Side::Client).last_repeat.unwrap_or(conn.start());
+                let last_syn = conn.end(Side::Client).waiting.last_repeat.unwrap_or(conn.start());
                 conn.ended = Some((last_syn.at, EndedBy::GaveUp));
                 return self.note_ending(slot, last_syn, out);
             }

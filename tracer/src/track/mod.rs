@@ -54,6 +54,7 @@ use ends::ending;
 use index::Index;
 use recent::Recent;
 use rest::{Rest, Slot, awake};
+use session::Session;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -111,6 +112,9 @@ pub struct Tracker {
     /// Memory of connections that are over, for the next.
     #[allow(clippy::vec_box, reason = "it is the boxes that are kept: they move from here to a slot")]
     spare: Vec<Box<Connection>>,
+    /// Memory of sessions that are over, for the next.
+    #[allow(clippy::vec_box, reason = "it is the boxes that are kept: they move from here to a connection")]
+    sessions: Vec<Box<Session>>,
     /// Memory of facts that were told, for those to come.
     rooms: Rooms,
     timers: BTreeMap<i64, Vec<(u32, ConnId)>>,
@@ -161,6 +165,7 @@ impl Tracker {
             embryos: Embryos::default(),
             free: Vec::new(),
             spare: Vec::new(),
+            sessions: Vec::new(),
             rooms: Vec::new(),
             timers: BTreeMap::new(),
             next_timer: i64::MAX,
@@ -203,6 +208,9 @@ impl Tracker {
         let outcome = conn.handle_segment(seg, seen, from, &mut self.hellos);
         if conn.wants_a_look(from, &outcome, seen.mark.at) {
             self.after(slot, from, seg.ttl, seen.mark, &outcome, out);
+        }
+        if outcome.drained {
+            self.end_session(slot);
         }
         Some(slot)
     }
@@ -373,7 +381,7 @@ impl Tracker {
             _ => (if seg.dst.port <= seg.src.port { Side::Client } else { Side::Server }, false),
         };
         self.make_room(seen.mark, out);
-        let conn = Connection::within(self.spare.pop(), seg, seen, ordinal, (from, certain));
+        let conn = self.connection_of(seg, seen, ordinal, (from, certain));
         out.push(Tracked::Opened {
             id: ordinal,
             mark: seen.mark,
@@ -384,6 +392,28 @@ impl Tracker {
             process: self.sockets.dialler(key),
         });
         self.insert(conn)
+    }
+
+    /// A connection that begins with this segment, in memory of those that are over.
+    fn connection_of(
+        &mut self,
+        seg: &Segment<'_>,
+        seen: Seen,
+        id: ConnId,
+        from: (Side, bool),
+    ) -> Box<Connection> {
+        let mut conn = Connection::within(self.spare.pop(), seg, seen, id, from);
+        conn.take_room(|| self.sessions.pop());
+        conn
+    }
+
+    /// Nothing more can be said on a connection: the memory of its session is another's.
+    #[inline(never)]
+    fn end_session(&mut self, slot: u32) {
+        let session = awake(&mut self.slots, slot).and_then(Connection::end_session);
+        if self.sessions.len() < SPARE {
+            self.sessions.extend(session);
+        }
     }
 
     fn insert(&mut self, conn: Box<Connection>) -> u32 {

@@ -2,16 +2,19 @@
 //! tracker tells, in order of time; bounded in every direction.
 mod lists;
 mod moments;
+mod pulses;
+mod server;
 
 use super::{ConnId, Ending, Tracked};
-use crate::base::{Addr, Endpoint, PerSide, Side, Span, Timestamp};
+use crate::base::{Addr, Endpoint, Side, Span, Timestamp};
 use crate::event::{Around, EndedBy, Facts, Handshake, Mark, Vantage};
-use crate::nats::{Connect, Info};
-use ecow::EcoString;
+use crate::nats::Info;
 use hashbrown::HashMap;
-use lists::{count, is_rush, keep, keep_in_order, near, window, within};
+use lists::{count, is_rush, keep, keep_in_order, near, within};
 use moments::Moments;
-use std::collections::{BTreeMap, VecDeque};
+use pulses::{HostTtl, Pulses};
+use server::{Server, identity};
+use std::collections::VecDeque;
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -24,91 +27,6 @@ const MAP_MAX: usize = 16 * 1024;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Who answered in a second: up to two, so that "somebody else" can be asked.
-#[derive(Debug)]
-struct Second<W> {
-    at: Mark,
-    who: W,
-    other: Option<(W, Mark, u16)>,
-    port: u16,
-}
-
-/// Answers of one pair or host, a second at a time.
-#[derive(Debug)]
-struct Pulses<W> {
-    seconds: VecDeque<Second<W>>,
-}
-
-impl<W> Default for Pulses<W> {
-    fn default() -> Self {
-        Self { seconds: VecDeque::new() }
-    }
-}
-
-impl<W: PartialEq + Copy> Pulses<W> {
-    fn add(&mut self, mark: Mark, who: W, port: u16) {
-        let second = |t: Timestamp| t.0.div_euclid(1_000_000_000);
-        match self.seconds.back_mut() {
-            Some(last) if second(last.at.at) == second(mark.at) => {
-                if last.who != who && last.other.is_none() {
-                    last.other = Some((who, mark, port));
-                }
-            }
-            _ => {
-                self.seconds.push_back(Second { at: mark, who, other: None, port });
-                if self.seconds.len() > 320 {
-                    self.seconds.pop_front();
-                }
-            }
-        }
-    }
-
-    /// First answer by somebody else strictly after `from`, up to `to`.
-    fn by_other(&self, me: W, from: Timestamp, to: Timestamp) -> Option<(Mark, u16)> {
-        self.seconds.iter().filter(|s| s.at.at <= to && s.at.at + Span::secs(1) >= from).find_map(|s| {
-            let first = (s.who != me && s.at.at > from).then_some((s.at, s.port));
-            first.or_else(|| {
-                s.other.filter(|o| o.0 != me && o.1.at > from && o.1.at <= to).map(|o| (o.1, o.2))
-            })
-        })
-    }
-}
-
-/// One server endpoint.
-#[derive(Debug, Default)]
-struct Server {
-    closed: VecDeque<(ConnId, Timestamp)>,
-    refused: VecDeque<(ConnId, Mark)>,
-    accepted: VecDeque<(ConnId, Mark, Option<Arc<Info>>, Endpoint)>,
-    greeted: VecDeque<(ConnId, Mark, Arc<Info>)>,
-    /// So many of the newest greetings name the same server_id: most often all do.
-    alike: usize,
-    /// SYNs of all clients, oldest first, and those of each.
-    attempts: VecDeque<Timestamp>,
-    by_client: Map<Addr, VecDeque<Timestamp>>,
-    /// Handshakes done, no INFO so far.
-    mute: BTreeMap<ConnId, Timestamp>,
-    /// Connections that have not ended.
-    live: BTreeMap<ConnId, Live>,
-    lame_duck: Option<Mark>,
-    /// Last frame on a connection whose INFO was seen, or that was there before; to a second or so.
-    heard: Option<Timestamp>,
-    identities: VecDeque<(ConnId, Mark, Identity)>,
-    /// Each end was captured as it acknowledged something new.
-    answers: PerSide<bool>,
-}
-
-/// A connection that has not ended.
-#[derive(Debug, Clone, Copy)]
-struct Live {
-    /// When it was first seen.
-    first: Timestamp,
-    /// When the server was last heard on it.
-    heard: Timestamp,
-    /// It was put among those that are mute.
-    mute: bool,
-}
-
 /// Another server answers at an endpoint.
 #[derive(Debug, Clone)]
 pub struct Restart {
@@ -116,13 +34,6 @@ pub struct Restart {
     pub before: Arc<Info>,
     /// Since when that one was not heard.
     pub heard: Option<Timestamp>,
-}
-
-/// What makes the server replace an older connection by a newer one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Identity {
-    Mqtt(String),
-    Leaf(EcoString),
 }
 
 /// The neighbourhood.
@@ -152,39 +63,6 @@ struct IdleDeath {
     client: Addr,
     idle: Span,
     at: Timestamp,
-}
-
-/// With which TTL a host answers.
-#[derive(Debug, Clone, Copy)]
-struct HostTtl {
-    /// The last one.
-    last: u8,
-    /// On which connection, in which capture that was.
-    by: (ConnId, u32),
-    /// Another one, that came on another connection of the same capture.
-    other: u8,
-    /// How often it went from one to the other.
-    turns: u8,
-}
-
-impl HostTtl {
-    /// A path that changed changes once, one that flaps and comes back three times at most; hosts that share an address go on.
-    const SHARED: u8 = 4;
-
-    fn answered(&mut self, ttl: u8, by: (ConnId, u32)) {
-        if ttl != self.last && by.0 != self.by.0 && by.1 == self.by.1 {
-            self.other = self.last;
-            self.turns = self.turns.saturating_add(1);
-        }
-        (self.last, self.by) = (ttl, by);
-    }
-
-    /// Where a connection shows one of two TTLs that take turns: the other one.
-    fn beside(&self, own: u8) -> Option<u8> {
-        let pair = [self.last, self.other];
-        let other = pair.into_iter().find(|&ttl| ttl != own);
-        other.filter(|_| self.turns >= Self::SHARED && pair.contains(&own))
-    }
 }
 
 /// Silences as short as this are no silence.
@@ -249,7 +127,7 @@ impl Neighbours {
         if let Some(known) = self.ttls.get_mut(&me.addr) {
             known.answered(ttl, by);
         } else if self.ttls.len() < MAP_MAX {
-            self.ttls.insert(me.addr, HostTtl { last: ttl, by, other: ttl, turns: 0 });
+            self.ttls.insert(me.addr, HostTtl::new(ttl, by));
         }
     }
 
@@ -310,7 +188,9 @@ impl Neighbours {
         around.server_ttl = ttl.map(|t| t.last);
         around.other_server_ttl = ttl.zip(facts.tcp.server.ttl).and_then(|(t, own)| t.beside(own));
         around.vantage = self.vantages.get(&facts.server).copied();
-        self.around_server(facts, around);
+        if let Some(server) = self.servers.get(&facts.server) {
+            server.around(facts, around);
+        }
         self.around_silence(facts, around);
         around.client_closed_others = self.closed_with(facts);
         around.same_idle_gap = self.same_idle(facts);
@@ -358,73 +238,6 @@ impl Neighbours {
                 && facts.ended - mark.at < Span::millis(100)
         });
         refusal.map(|r| (r.0, r.2))
-    }
-
-    fn around_server(&self, facts: &Facts, around: &mut Around) {
-        let Some(server) = self.servers.get(&facts.server) else { return };
-        let (id, at) = (facts.first_frame, facts.ended);
-        let burst = server.closed.range(window(&server.closed, |c| c.1, at, Span::secs(1)));
-        let same = || server.closed.range(window(&server.closed, |c| c.1, at, Span::ZERO));
-        let own = burst.len() > 0 && same().any(|c| c.0 == id);
-        let others = burst.len().saturating_sub(usize::from(own));
-        around.server_closed_others = others as u32;
-        if let (1.., Some(first), Some(last)) = (others, burst.clone().next(), burst.clone().next_back()) {
-            around.server_closed_spread = last.1.max(at) - first.1.min(at);
-        }
-        let recent = server.refused.partition_point(|r| r.1.at + Span::secs(5) < at);
-        around.refused = server.refused.range(recent..).find(|r| r.0 != id).map(|r| r.1);
-        let mine = facts.nats.info.as_ref().map(|i| i.1.server_id.as_str());
-        around.other_server = mine.and_then(|mine| server.greeted_by_another(mine, facts));
-        let later = server.accepted.partition_point(|a| a.1.at <= at);
-        if let Some(next) = server.accepted.range(later..).find(|a| a.0 != id) {
-            around.accepted = Some(next.1);
-            around.server_id_changed = match (mine, next.2.as_ref().map(|i| i.server_id.as_str())) {
-                (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => Some(a != b),
-                _ => None,
-            };
-            // Where several stand behind the address, another one says nothing about this one.
-            if around.other_server.is_some() && around.server_id_changed == Some(true) {
-                around.server_id_changed = None;
-            }
-        }
-        // Those that were there before this end and are still; after a stop only what was heard later counts.
-        let gone = around.server_id_changed == Some(true) || around.refused.is_some_and(|r| r.at >= at);
-        let others = server
-            .live
-            .iter()
-            .take_while(|(_, live)| live.first <= at)
-            .filter(|&(&other, live)| other != id && (!gone || live.heard - at > Span::secs(1)))
-            .filter(|&(&other, _)| around.other_server.is_none() || server.greeted_as(other) == mine);
-        around.server_serves_others = count(others.take(100));
-        let early = facts.start.at;
-        let mute = server
-            .mute
-            .iter()
-            .filter(|&(&other, &since)| other != id && since <= early && early - since < Span::secs(30));
-        around.server_mute = count(mute);
-        around.server_unheard = server.answers.client && !server.answers.server && server.greeted.is_empty();
-        around.lame_duck = server.lame_duck.filter(|m| m.at <= at);
-        around.attempts_client_10s =
-            server.by_client.get(&facts.client.addr).map_or(0, |times| within(times, at, Span::secs(10)));
-        around.attempts_server_1s = within(&server.attempts, at, Span::secs(1));
-        around.server_accepts_others = accepts_others(server, facts);
-        let me = identity(
-            facts.nats.connect.as_ref().map(|c| &*c.1),
-            facts.nats.mqtt.as_ref().and_then(|m| m.client_id.as_deref()),
-        );
-        around.replaced = me.and_then(|me| {
-            server
-                .identities
-                .iter()
-                .find(|i| {
-                    i.0 != id
-                        && i.2 == me
-                        && at - i.1.at <= Span::secs(1)
-                        && i.1.at + Span::millis(50) >= facts.start.at
-                        && near(i.1.at, at, Span::secs(1))
-                })
-                .map(|i| i.1)
-        });
     }
 
     fn around_silence(&self, facts: &Facts, around: &mut Around) {
@@ -476,8 +289,8 @@ impl Neighbours {
     /// Drops what is too old to matter; called now and then.
     pub fn prune(&mut self, now: Timestamp) {
         let old = now - MEMORY;
-        self.pairs.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
-        self.hosts.retain(|_, p| p.seconds.back().is_some_and(|s| s.at.at > old));
+        self.pairs.retain(|_, p| p.last().is_some_and(|at| at > old));
+        self.hosts.retain(|_, p| p.last().is_some_and(|at| at > old));
         for server in self.servers.values_mut() {
             server.attempts.retain(|&at| at > now - Span::secs(75));
             server.by_client.retain(|_, times| times.back().is_some_and(|&at| at > now - Span::secs(75)));
@@ -517,96 +330,6 @@ impl Neighbours {
             None => within(&server.attempts, now, span),
         }
     }
-}
-
-impl Server {
-    /// A connection lives: its place, and whether it had none.
-    fn lives(&mut self, id: ConnId, at: Timestamp) -> (&mut Live, bool) {
-        let mut is_new = false;
-        let live = self.live.entry(id).or_insert_with(|| {
-            is_new = true;
-            Live { first: at, heard: at, mute: false }
-        });
-        live.heard = at;
-        (live, is_new)
-    }
-
-    /// The server said something on a connection.
-    fn spoke(&mut self, id: ConnId, at: Timestamp) {
-        let (live, is_new) = self.lives(id, at);
-        if std::mem::take(&mut live.mute) || is_new {
-            self.mute.remove(&id);
-        }
-    }
-
-    /// The server acknowledged something; before INFO that is no sign of the server, whoever listens there.
-    fn answered(&mut self, id: ConnId, at: Timestamp, ended: bool) {
-        let mute = if ended { self.mute.contains_key(&id) } else { self.is_mute(id, at) };
-        if !mute {
-            self.heard = self.heard.max(Some(at));
-        }
-    }
-
-    /// Whether a connection that lives on has had no INFO so far; what is heard on it for the first time counts as such.
-    fn is_mute(&mut self, id: ConnId, at: Timestamp) -> bool {
-        let room = self.mute.len() < LIST_MAX;
-        let (live, is_new) = self.lives(id, at);
-        if is_new {
-            live.mute = true;
-            if room {
-                self.mute.insert(id, at);
-                return true;
-            }
-        } else if !live.mute {
-            return false;
-        }
-        self.mute.contains_key(&id)
-    }
-
-    /// Another server_id than `mine` introduced itself here while the server of this connection was still heard on it.
-    fn greeted_by_another(&self, mine: &str, facts: &Facts) -> Option<Mark> {
-        if self.alike >= self.greeted.len() && self.greeted.back().is_none_or(|last| last.2.server_id == mine)
-        {
-            return None;
-        }
-        let heard = facts.tcp.server.last.filter(|_| !mine.is_empty())?.at.min(facts.ended);
-        let during = self.greeted.iter().rev().take_while(|g| g.1.at > facts.start.at);
-        let another = |g: &&(ConnId, Mark, Arc<Info>)| {
-            g.1.at < heard && g.0 != facts.first_frame && !g.2.server_id.is_empty() && g.2.server_id != mine
-        };
-        during.filter(another).last().map(|g| g.1)
-    }
-
-    /// Which server introduced itself on a connection.
-    fn greeted_as(&self, id: ConnId) -> Option<&str> {
-        self.greeted.iter().rev().find(|g| g.0 == id).map(|g| g.2.server_id.as_str())
-    }
-}
-
-/// The server took somebody else's SYN before and after this attempt, as the same server.
-fn accepts_others(server: &Server, facts: &Facts) -> Option<Mark> {
-    if !matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered) {
-        return None;
-    }
-    let id = facts.first_frame;
-    let (from, to) = match *facts.tcp.client.unanswered {
-        Some(u) if facts.handshake == Handshake::Unanswered => (u.first.at, u.last.at),
-        _ => (facts.start.at, facts.ended),
-    };
-    let others = || server.greeted.iter().filter(|g| g.0 != id);
-    let after = others().find(|g| g.1.at > from)?;
-    if facts.handshake == Handshake::Unanswered && after.1.at <= to {
-        return Some(after.1);
-    }
-    let before = others().rev().find(|g| g.1.at <= from)?;
-    (after.1.at - before.1.at < Span::secs(10) && after.2.server_id == before.2.server_id).then_some(after.1)
-}
-
-fn identity(connect: Option<&Connect>, mqtt_id: Option<&str>) -> Option<Identity> {
-    if let Some(id) = mqtt_id.filter(|id| !id.is_empty()) {
-        return Some(Identity::Mqtt(id.to_owned()));
-    }
-    connect.filter(|c| c.lang.is_empty() && !c.server_id.is_empty()).map(|c| Identity::Leaf(c.name.clone()))
 }
 
 /// The entry, made if need be; where the map is full an arbitrary old one is reused for good.

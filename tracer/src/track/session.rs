@@ -76,6 +76,18 @@ impl Session {
         self.conversation.can_rest()
     }
 
+    /// As new, with such small pieces of memory as the next will need, too.
+    pub fn empty(&mut self) {
+        let Told { risk, weights, ping_times, .. } = &mut self.told;
+        risk.empty();
+        weights.empty();
+        ping_times.client.clear();
+        ping_times.server.clear();
+        let (risk, weights, ping_times) =
+            (std::mem::take(risk), std::mem::take(weights), std::mem::take(ping_times));
+        *self = Self { told: Told { risk, weights, ping_times, ..Told::default() }, ..Self::default() };
+    }
+
     /// News for the tracker since it last looked.
     pub const fn take_news(&mut self) -> Option<News> {
         self.told.news.take()
@@ -391,6 +403,10 @@ impl Reading<'_> {
         ping.first_unanswered.get_or_insert(mark);
         let times = &mut self.told.ping_times[side];
         if times.len() < 64 {
+            if times.capacity() == 0 {
+                // Mostly it is the only one.
+                times.reserve_exact(1);
+            }
             times.push_back(mark);
         }
     }

@@ -36,6 +36,13 @@ impl Default for Weights {
 }
 
 impl Weights {
+    /// As new, in the same memory.
+    pub fn empty(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept);
+        kept.clear();
+        *self = Self { kept, ..Self::default() };
+    }
+
     /// A delivery of so many octets.
     #[inline]
     pub fn add(&mut self, subject: &[u8], bytes: u64) {
@@ -63,6 +70,8 @@ impl Weights {
         if let Some(known) = self.kept.iter_mut().find(|w| w.subject == subject) {
             known.bytes = known.bytes.saturating_add(bytes);
         } else if self.kept.len() < SUBJECTS_MAX {
+            // Mostly it is the only one.
+            self.kept.reserve_exact(1);
             self.kept.push(Weight { subject: subject.to_vec(), bytes, inherited: 0 });
         } else if let Some(least) = self.kept.iter_mut().min_by_key(|w| w.bytes) {
             // Its place is taken with its weight (Metwally, Agrawal, El Abbadi: space-saving): no heavy one is ever missed.

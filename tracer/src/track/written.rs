@@ -1,10 +1,18 @@
 //! The facts of a connection that has ended and waits for what follows, written down: of two thousand octets, nearly all of which
-//! say that nothing happened, a few hundred are left.
+//! say that nothing happened, some two hundred are left.
+//!
+//! A connection at rest is written otherwise (`rest`): that is of many types of its own, which derive how, and seldom done, since it
+//! was silent for seconds. Facts are written once for each of many connections that come and go: here each field costs a bit, and
+//! only what differs from the usual costs more. What seldom does is written as there.
+mod pack;
+mod parts;
+mod values;
+
 use super::ConnId;
-use super::rest::format;
-use crate::base::{Addr, Timestamp};
-use crate::event::{EndedBy, Facts, Mark, NatsFacts};
+use crate::base::{Addr, PerSide, Timestamp};
+use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::{Connect, Info};
+use pack::{Packed as _, Packer, Unpacker};
 use std::sync::Arc;
 
 /// Facts, written down, with what is asked of them before they are read again.
@@ -19,34 +27,20 @@ pub struct Written {
     /// By what.
     pub ended_by: EndedBy,
     /// What many connections share is kept as it is.
-    shared: Shared,
-    octets: Box<[u8]>,
-}
-
-/// What many connections have in common.
-#[derive(Debug)]
-struct Shared {
     iface: Option<Arc<str>>,
     info: Option<Arc<Info>>,
     connect: Option<Arc<Connect>>,
+    octets: Box<[u8]>,
 }
 
-/// When INFO and CONNECT came.
-type Marks = (Option<Mark>, Option<Mark>);
+/// When the server's INFO and the client's CONNECT came.
+type Hellos = PerSide<Option<Mark>>;
 
-impl Shared {
-    /// Takes it out of the facts.
-    fn take(facts: &mut Facts) -> (Self, Marks) {
-        let (info_at, info) = facts.nats.info.take().unzip();
-        let (connect_at, connect) = facts.nats.connect.take().unzip();
-        (Self { iface: facts.iface.take(), info, connect }, (info_at, connect_at))
-    }
-
-    /// Puts it back.
-    fn give(self, facts: &mut Facts, (info_at, connect_at): Marks) {
-        facts.iface = self.iface;
-        facts.nats.info = info_at.zip(self.info);
-        facts.nats.connect = connect_at.zip(self.connect);
+fn hellos(facts: &Facts) -> Hellos {
+    let nats = &facts.nats;
+    PerSide {
+        client: nats.connect.as_ref().map(|said| said.0),
+        server: nats.info.as_ref().map(|said| said.0),
     }
 }
 
@@ -57,26 +51,58 @@ impl Written {
         if facts.host.is_some() {
             return None;
         }
-        let (shared, marks) = Shared::take(facts);
         let (id, ended) = (facts.first_frame, facts.ended);
-        room.clear();
-        let nats = Some(&facts.nats).filter(|nats| **nats != NatsFacts::default());
-        let Ok(octets) = format::write(&(marks, nats, &*facts), (ended.0, id), std::mem::take(room)) else {
-            shared.give(facts, marks);
-            return None;
-        };
-        *room = octets;
-        let (client, ended_by) = (facts.client.addr, facts.ended_by);
-        Some(Self { id, client, ended, ended_by, shared, octets: room.as_slice().into() })
+        let mut packer = Packer::new(std::mem::take(room), (ended.0, id));
+        hellos(facts).pack(&mut packer);
+        facts.pack(&mut packer);
+        let (written, len) = packer.done();
+        *room = written;
+        Some(Self {
+            id,
+            client: facts.client.addr,
+            ended,
+            ended_by: facts.ended_by,
+            octets: room.get(..len?)?.into(),
+            iface: facts.iface.take(),
+            info: facts.nats.info.take().map(|info| info.1),
+            connect: facts.nats.connect.take().map(|said| said.1),
+        })
     }
 
     /// The facts again; `None` could only be where they were never written. `place`: memory for them.
     #[must_use]
     pub fn facts(self, place: Option<Box<Facts>>) -> Option<Box<Facts>> {
-        let ((marks, nats, mut facts), _): ((Marks, Option<NatsFacts>, Facts), _) =
-            format::read(&self.octets, (self.ended.0, self.id)).ok()?;
-        facts.nats = nats.unwrap_or_default();
-        self.shared.give(&mut facts, marks);
-        Some(facts.put(place))
+        let mut from = Unpacker::new(&self.octets, (self.ended.0, self.id));
+        let mut facts = place.unwrap_or_else(|| Box::new(Facts::usual()));
+        let said = Hellos::unpack(&mut from);
+        facts.fill(&mut from);
+        facts.first_frame = self.id;
+        facts.iface = self.iface;
+        facts.nats.info = said.server.zip(self.info);
+        facts.nats.connect = said.client.zip(self.connect);
+        from.is_done().then_some(facts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Octets that nobody wrote are facts of some kind, or none.
+        #[test]
+        fn anything_may_be_read(octets in proptest::collection::vec(any::<u8>(), 0..600)) {
+            let mut facts = Box::new(Facts::usual());
+            let written = Written::of(&mut facts, &mut Vec::new());
+            let Some(written) = written.map(|w| Written { octets: octets.into(), ..w }) else {
+                return Err(TestCaseError::fail("facts of which the kernel told nothing are written"));
+            };
+            if let Some(mut facts) = written.facts(None) {
+                let told = format!("{facts:?}");
+                let again = Written::of(&mut facts, &mut Vec::new()).and_then(|written| written.facts(None));
+                prop_assert_eq!(again.map(|facts| format!("{facts:?}")), Some(told));
+            }
+        }
     }
 }

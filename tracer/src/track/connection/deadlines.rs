@@ -25,7 +25,7 @@ impl Connection {
         for side in Side::BOTH {
             let end = &self.ends[side];
             // Octets behind a hole that the observer shares wait for their sender, not for the peer.
-            let behind_hole = end.stream.has_hole() && end.repeats == 0;
+            let behind_hole = end.stream.has_hole() && end.waiting.repeats == 0;
             let unknown = behind_hole || self.unheard(side.other()) && !end.is_stuck();
             if let Some(u) = end.unanswered(self.syn_owed(side)).filter(|_| !unknown) {
                 // A closed window is answered for as long as its probes are; it is looked at below.
@@ -61,7 +61,7 @@ impl Connection {
 
     /// A PING of `side` is unanswered past its own limit.
     pub(super) fn ping_due(&self, side: Side, limits: &Limits) -> Option<(Timestamp, Owed)> {
-        let facts = self.session.as_ref()?.facts();
+        let facts = self.session_facts()?;
         let ping = &facts.pings[side];
         let first = ping.first_unanswered.filter(|_| ping.unanswered > 0 && !self.unheard(side.other()))?;
         if self.ends[side.other()].stream.awaited() > 0 {
@@ -82,7 +82,7 @@ impl Connection {
         let gap = if syn.repeats == 0 {
             Span::millis(2500)
         } else {
-            Span(self.ends.client.repeat_gap.0.max(1_000_000_000) * 2)
+            Span(self.ends.client.waiting.repeat_gap.0.max(1_000_000_000) * 2)
         };
         let over = syn.last.at + gap + Span::secs(1);
         Some(over.min(syn.first.at + limits.idle_timeout))

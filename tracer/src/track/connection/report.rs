@@ -2,6 +2,7 @@
 use super::{Connection, Opening};
 use crate::base::{PerSide, Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Handshake, Mark, NatsFacts, Owed, ResetFacts, TcpFacts};
+use crate::track::session::Session;
 use crate::track::vantage;
 use std::sync::Arc;
 impl Connection {
@@ -20,12 +21,17 @@ impl Connection {
         });
         let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
         let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
-        let mut nats = match &mut self.session {
-            Some(session) => {
-                let left = self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended);
-                session.finish(client_una, server_una, unacked, left, last)
+        let left = self.client_left();
+        let mut nats = match (&mut self.session, &mut self.said) {
+            (Some(session), _) => session.finish(client_una, server_una, unacked, left, last),
+            (None, Some(said)) => {
+                let mut facts = if last { std::mem::take(&mut **said) } else { NatsFacts::clone(said) };
+                if facts.at_risk.bytes != unacked {
+                    facts.at_risk.bytes = unacked;
+                }
+                facts
             }
-            None => NatsFacts::default(),
+            (None, None) => NatsFacts::default(),
         };
         for side in Side::BOTH {
             let end = &self.ends[side];
@@ -86,6 +92,22 @@ impl Connection {
         }
     }
 
+    /// When the client said goodbye, where it was the first to.
+    fn client_left(&self) -> Option<Timestamp> {
+        let ended = self.ended.map_or(self.last.at, |ended| ended.0);
+        self.first_goodbye.filter(|g| g.0 == Side::Client).map(|_| ended)
+    }
+
+    /// Nothing more can be said: what was is kept, the memory of the session is free, if there was one.
+    pub fn end_session(&mut self) -> Option<Box<Session>> {
+        let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
+        let left = self.client_left();
+        let mut session = self.session.take()?;
+        self.said = Some(Box::new(session.finish(client_una, server_una, 0, left, true)));
+        session.empty();
+        Some(session)
+    }
+
     pub(super) fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
         let end = &self.ends[side];
         let mut facts = end.facts.clone();
@@ -144,6 +166,6 @@ impl Connection {
     /// What the neighbours know a client by.
     #[must_use]
     pub fn session_facts(&self) -> Option<&NatsFacts> {
-        self.session.as_ref().map(|s| s.facts())
+        self.session.as_ref().map(|s| s.facts()).or(self.said.as_deref())
     }
 }

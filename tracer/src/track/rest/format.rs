@@ -87,11 +87,11 @@ impl Before {
 }
 
 /// Small whatever the sign.
-const fn folded(n: i64) -> u64 {
+pub const fn folded(n: i64) -> u64 {
     (n << 1 ^ n >> 63) as u64
 }
 
-const fn unfolded(n: u64) -> i64 {
+pub const fn unfolded(n: u64) -> i64 {
     (n >> 1) as i64 ^ -((n & 1) as i64)
 }
 
