@@ -151,12 +151,16 @@ impl Stretch {
     /// When so many octets of its frames were captured it is full before a round ends. Measured: a stretch of large segments is over so soon that
     /// with half of that a seventh is lost on handing over.
     const OCTETS: usize = 2 << 20;
+    /// So few frames that are left of a round are no stretch of their own, if they are not very large.
+    const FEW: u64 = ROUND / 4;
 
     /// Whether it should go on its way.
     #[inline(always)]
     #[must_use]
     pub const fn is_full(&self) -> bool {
-        self.ends_round() || self.captured >= Self::OCTETS
+        let left = ROUND - (self.before + self.nows.len() as u64) % ROUND;
+        left == ROUND && !self.nows.is_empty()
+            || self.captured >= Self::OCTETS && (left >= Self::FEW || self.captured >= 2 * Self::OCTETS)
     }
 
     /// Whether a round begins with it: the number of those before.
