@@ -34,25 +34,29 @@ pub struct Stretch {
     pub(super) notices: Vec<(u32, Notice)>,
     /// For each follower what it looks at, in order.
     shares: Vec<Vec<One>>,
-    /// What holds the octets.
-    blocks: Vec<Arc<[u8]>>,
+    /// What holds the octets, each of one capture.
+    blocks: Vec<(u32, Arc<[u8]>)>,
     /// For each capture its block of the last frame.
-    last: Vec<usize>,
+    last: Vec<u16>,
     /// Octets that were captured of all frames.
     captured: usize,
 }
 
-/// One frame of a share.
+/// One frame of a share: as [`Frame`] has it, in little room, since thousands are on their way.
 #[derive(Clone, Copy, Debug)]
 struct One {
-    frame: Frame<'static>,
-    wanted: bool,
-    /// Which frame of the stretch.
-    place: u32,
+    number: u64,
+    at: Timestamp,
+    iface: u32,
+    wire_len: u32,
+    link: LinkType,
     /// Where its octets are.
-    block: u32,
-    at: u32,
+    from: u32,
     len: u32,
+    block: u16,
+    /// Which frame of the stretch.
+    place: u16,
+    wanted: bool,
 }
 
 impl Divide {
@@ -81,17 +85,17 @@ impl Divide {
         &mut self,
         frame: &Frame<'_>,
         wanted: bool,
-        (block, at): (&Arc<[u8]>, usize),
+        (block, from): (&Arc<[u8]>, usize),
         stretch: &mut Stretch,
     ) {
         self.ordinal += 1;
         self.now = self.now.max(frame.at);
-        let place = stretch.nows.len() as u32;
+        let place = stretch.nows.len();
         stretch.nows.push(self.now);
         stretch.wire += u64::from(frame.wire_len);
         stretch.captured += frame.bytes.len();
         if let Some(notice) = self.clocks.note(frame) {
-            stretch.notices.push((place, notice));
+            stretch.notices.push((place as u32, notice));
         }
         let whose = match Glance::at(frame.link, frame.bytes) {
             Glance::Plain(plain) => {
@@ -109,8 +113,10 @@ impl Divide {
                 Whose::Unknown => None,
             },
         };
-        let (block, len) = (stretch.block(frame.capture, block), frame.bytes.len() as u32);
-        let one = One { frame: Frame { bytes: &[], ..*frame }, wanted, place, block, at: at as u32, len };
+        let block = stretch.block(frame.capture, block);
+        let &Frame { capture: _, iface, number, at, wire_len, link, bytes } = frame;
+        let (from, len, place) = (from as u32, bytes.len() as u32, place as u16);
+        let one = One { number, at, iface, wire_len, link, from, len, block, place, wanted };
         match whose {
             Some(shard) => {
                 if let Some(share) = stretch.shares.get_mut(shard % self.followers) {
@@ -189,35 +195,41 @@ impl Stretch {
     pub(super) fn share(&self, follower: usize) -> impl Iterator<Item = (usize, Frame<'_>, bool)> {
         let ones = self.shares.get(follower).into_iter().flatten();
         ones.map(|one| {
-            let block = self.blocks.get(one.block as usize).map(|block| &**block).unwrap_or_default();
-            let octets = block.get(one.at as usize..).unwrap_or_default();
-            let bytes = octets.get(..one.len as usize).unwrap_or_default();
-            (one.place as usize, Frame { bytes, ..one.frame }, one.wanted)
+            let &One { number, at, iface, wire_len, link, from, len, block, place, wanted } = one;
+            let (capture, octets) = self
+                .blocks
+                .get(usize::from(block))
+                .map_or((0, &[][..]), |(capture, block)| (*capture, &**block));
+            let bytes =
+                octets.get(from as usize..).and_then(|rest| rest.get(..len as usize)).unwrap_or_default();
+            (usize::from(place), Frame { capture, iface, number, at, wire_len, link, bytes }, wanted)
         })
     }
 
     /// The number of a block, which is shared from now on.
     #[inline(always)]
-    fn block(&mut self, capture: u32, block: &Arc<[u8]>) -> u32 {
+    fn block(&mut self, capture: u32, block: &Arc<[u8]>) -> u16 {
         if let Some(&last) = self.last.get(capture as usize)
-            && self.blocks.get(last).is_some_and(|known| Arc::ptr_eq(known, block))
+            && self.blocks.get(usize::from(last)).is_some_and(|(_, known)| Arc::ptr_eq(known, block))
         {
-            return last as u32;
+            return last;
         }
-        self.add_block(capture as usize, block)
+        self.add_block(capture, block)
     }
 
     #[cold]
-    fn add_block(&mut self, capture: usize, block: &Arc<[u8]>) -> u32 {
-        if self.last.len() <= capture {
-            self.last.resize(capture + 1, usize::MAX);
+    fn add_block(&mut self, capture: u32, block: &Arc<[u8]>) -> u16 {
+        let place = capture as usize;
+        if self.last.len() <= place {
+            self.last.resize(place + 1, u16::MAX);
         }
-        let number = self.blocks.len();
-        if let Some(last) = self.last.get_mut(capture) {
+        // Each has at least a frame, of which there are fewer.
+        let number = self.blocks.len() as u16;
+        if let Some(last) = self.last.get_mut(place) {
             *last = number;
         }
-        self.blocks.push(Arc::clone(block));
-        number as u32
+        self.blocks.push((capture, Arc::clone(block)));
+        number
     }
 }
 

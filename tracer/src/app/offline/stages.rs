@@ -16,7 +16,7 @@ const WAITING: usize = 2;
 /// Stretches that can be on their way: those that wait, and those that are being filled, followed and judged.
 const STRETCHES: usize = Turns::WAITING + WAITING + 3;
 /// Lists of events that wait to be written at most.
-const LISTS: usize = 4;
+const LISTS: usize = 2;
 
 /// What a follower told of a stretch.
 type Followed = (Arc<Stretch>, Batch);
