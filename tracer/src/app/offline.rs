@@ -6,7 +6,7 @@ use super::output::{Output, config, judge, stop_flag};
 use super::{Failure, say, servers};
 use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
-use crate::event::{Event, Frame, Summary};
+use crate::event::{Event, Frame, Place, Summary};
 use crate::pipeline::Pipeline;
 use crate::source::{FileSource, Filter, FilterError, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -127,7 +127,7 @@ impl Input {
 
     /// The same with where the frame's octets are, which stay there while that is shared.
     #[inline(always)]
-    fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, (&Arc<[u8]>, usize))> {
+    fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, Place<'_>)> {
         loop {
             match self.source.advance() {
                 Ok(true) => break,

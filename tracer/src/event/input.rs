@@ -1,6 +1,7 @@
 //! What comes into the core from outside.
 use crate::base::Timestamp;
 use crate::wire::LinkType;
+use std::sync::Arc;
 
 /// A captured frame, borrowed from its source.
 #[derive(Clone, Copy, Debug)]
@@ -20,3 +21,6 @@ pub struct Frame<'a> {
     /// What was captured.
     pub bytes: &'a [u8],
 }
+
+/// Where the octets of a frame begin: a block that stays as it is while it is shared, and the place in it.
+pub type Place<'a> = (&'a Arc<[u8]>, usize);

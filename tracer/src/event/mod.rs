@@ -22,7 +22,7 @@ pub use facts::{
     Vantage, WsClose, ZeroWindow,
 };
 pub use host::{Coverage, DropFact, Host, HostEnd, HostFacts, Repeats};
-pub use input::Frame;
+pub use input::{Frame, Place};
 pub use notice::{Event, Notice, NoticeCode};
 pub use rare::{Rare, Usual};
 pub use selection::Selection;

@@ -5,7 +5,7 @@ use super::clocks::Clocks;
 use super::follow::{shard, shard_v4, shards};
 use super::room::ROUND;
 use crate::base::{PortSet, Timestamp};
-use crate::event::{Frame, Notice};
+use crate::event::{Frame, Notice, Place};
 use crate::wire::{Decoder, Glance, LinkType};
 use std::sync::Arc;
 
@@ -79,13 +79,13 @@ impl Divide {
         stretch.shares.resize_with(self.followers, Vec::new);
     }
 
-    /// One more frame, whose octets begin at `at` of `block`. `wanted`: the user's filter lets it pass; ICMP errors pass always.
+    /// One more frame, and where its octets are. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     #[inline(always)]
     pub fn add_frame(
         &mut self,
         frame: &Frame<'_>,
         wanted: bool,
-        (block, from): (&Arc<[u8]>, usize),
+        (block, from): Place<'_>,
         stretch: &mut Stretch,
     ) {
         self.ordinal += 1;

@@ -1,5 +1,6 @@
 //! Large reads into a block, from which records are borrowed. Who wants to keep one shares it: then the next is another.
 use super::ahead::Ahead;
+use crate::event::Place;
 use std::io::{self, Read};
 use std::iter;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl Blocks {
 
     /// The block in which the next octet is, and where in it.
     #[inline(always)]
-    pub const fn place(&self) -> (&Arc<[u8]>, usize) {
+    pub const fn place(&self) -> Place<'_> {
         (&self.block, self.start)
     }
 

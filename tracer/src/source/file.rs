@@ -6,7 +6,7 @@ use super::packing::{self, Packing};
 use super::pcap_format::Pcap;
 use super::pcapng::Pcapng;
 use crate::base::Timestamp;
-use crate::event::Frame;
+use crate::event::{Frame, Place};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -169,9 +169,9 @@ impl FileSource {
         })
     }
 
-    /// Where the octets of that frame begin, in a block that stays as it is while it is shared.
+    /// Where the octets of that frame are.
     #[inline(always)]
-    pub(super) fn place(&self) -> Option<(&Arc<[u8]>, usize)> {
+    pub(super) fn place(&self) -> Option<Place<'_>> {
         let (block, at) = self.blocks.place();
         Some((block, at + self.current?.skip))
     }

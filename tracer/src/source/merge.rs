@@ -1,10 +1,9 @@
 //! Several captures as one stream, ordered by time.
 use super::{FileSource, SourceError};
 use crate::base::Timestamp;
-use crate::event::Frame;
+use crate::event::{Frame, Place};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 /// Merges captures by time. Frames of the same time come in the order of the files; the order within a file is kept
 /// even where its times go back. A damaged file ends, the others go on.
@@ -79,10 +78,10 @@ impl MergedSource {
         self.sources.get(self.reading?)?.frame()
     }
 
-    /// Where the octets of that frame begin, in a block that stays as it is while it is shared.
+    /// Where the octets of that frame are.
     #[inline(always)]
     #[must_use]
-    pub fn place(&self) -> Option<(&Arc<[u8]>, usize)> {
+    pub fn place(&self) -> Option<Place<'_>> {
         self.sources.get(self.reading?)?.place()
     }
 
