@@ -187,10 +187,10 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{PortSet, Seq, Span};
+    use crate::base::{PortSet, Span};
     use crate::event::FrameRef;
+    use crate::track::embryo::tests::syn;
     use crate::track::{Limits, TrackConfig};
-    use crate::wire::Flags;
     use std::collections::BTreeMap;
 
     /// A SYN, and what a tracker tells of it and of its end.
@@ -204,20 +204,9 @@ mod tests {
         let (ports, iface_names) = (PortSet::default(), BTreeMap::from([((1, 7), "eth0".into())]));
         let mut tracker =
             Tracker::new(TrackConfig { ports, limits, max_connections: 100, shards: 1, iface_names });
-        let segment = Segment {
-            src: Endpoint { addr: client, port: 50_000 },
-            dst: Endpoint { addr: if client.is_v4() { Addr::v4([10, 0, 0, 5]) } else { client }, port: 4222 },
-            ttl: 63,
-            ip_id: client.is_v4().then_some(77),
-            seq: Seq(u32::MAX),
-            ack: Seq(0),
-            flags: Flags(0xc2),
-            window: 64_240,
-            options,
-            payload: &[],
-            payload_len: 0,
-            tunnel: false,
-        };
+        let server = if client.is_v4() { Addr::v4([10, 0, 0, 5]) } else { client };
+        let ends = [(client, 50_000), (server, 4222)].map(|(addr, port)| Endpoint { addr, port });
+        let segment = syn(ends[0], ends[1], u32::MAX, options);
         let at = Timestamp(1_795_348_994_000_000_001);
         let seen = Seen { mark: Mark { at, frame: FrameRef::new(1, 3) }, place: (1, 7) };
         let (mut out, key) = (Vec::new(), FlowKey::new(segment.src, segment.dst));

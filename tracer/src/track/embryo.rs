@@ -431,14 +431,15 @@ impl Embryos {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn end(addr: Addr, port: u16) -> Endpoint {
         Endpoint { addr, port }
     }
 
-    fn syn(client: Endpoint, server: Endpoint, seq: u32, options: &[u8]) -> Segment<'_> {
+    /// A SYN as Linux sends it.
+    pub fn syn(client: Endpoint, server: Endpoint, seq: u32, options: &[u8]) -> Segment<'_> {
         Segment {
             src: client,
             dst: server,
