@@ -121,13 +121,6 @@ impl Input {
     /// The next frame, and whether the filter lets it pass; `None` at the end or where the plan says stop.
     #[inline(always)]
     fn next(&mut self) -> Option<(Frame<'_>, bool)> {
-        let (frame, wanted, _) = self.next_in_place()?;
-        Some((frame, wanted))
-    }
-
-    /// The same with where the frame's octets are, which stay there while that is shared.
-    #[inline(always)]
-    fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, Place<'_>)> {
         loop {
             match self.source.advance() {
                 Ok(true) => break,
@@ -145,7 +138,14 @@ impl Input {
         }
         let wanted = self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
         self.read.frames += 1;
-        Some((frame, wanted, self.source.place()?))
+        Some((frame, wanted))
+    }
+
+    /// The same with where the frame's octets are, which stay there while that is shared.
+    #[inline(always)]
+    fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, Place<'_>)> {
+        let (_, wanted) = self.next()?;
+        Some((self.source.frame()?, wanted, self.source.place()?))
     }
 
     /// Now and then a look at signals; shows how far it has come.
