@@ -194,7 +194,7 @@ fn forgotten(case: &Case<'_>, silence: &Silence) -> f64 {
         return 0.1;
     }
     let pings = &case.facts.nats.pings[silence.side];
-    let regular = pings.interval.is_some_and(|i| pings.sent >= 3 && i.0 * 10 >= gap.0 * 9);
+    let regular = pings.interval.is_some_and(|i| pings.sent >= 3 && i.0.saturating_mul(10) >= gap.0.saturating_mul(9));
     let back = around.accepted.is_some() || around.pair_answers_same_port;
     let mut confidence: f64 = match case.close.kind {
         Kind::Rst => {

@@ -193,8 +193,8 @@ impl Stretch {
 
     /// The frames of a follower, with their places among all, and whether the filter lets them pass.
     pub(super) fn share(&self, follower: usize) -> impl Iterator<Item = (usize, Frame<'_>, bool)> {
-        let ones = self.shares.get(follower).into_iter().flatten();
-        ones.map(|one| {
+        let ones = self.shares.get(follower).map_or(&[][..], Vec::as_slice);
+        ones.iter().map(|one| {
             let &One { number, at, iface, wire_len, link, from, len, block, place, wanted } = one;
             let (capture, octets) = self
                 .blocks

@@ -209,8 +209,8 @@ impl End {
     pub fn repeat(&mut self, mark: Mark) {
         let waiting = &mut *self.waiting;
         let gap = waiting.last_repeat.map_or(Span::ZERO, |last| mark.at - last.at);
-        let (now, before) = (gap.0 * 10, waiting.repeat_gap.0);
-        if before > 0 && now > before * 16 && now < before * 26 {
+        let (now, before) = (gap.0.saturating_mul(10), waiting.repeat_gap.0);
+        if before > 0 && now > before.saturating_mul(16) && now < before.saturating_mul(26) {
             waiting.doublings = waiting.doublings.saturating_add(1);
         }
         waiting.repeat_gap = gap;
@@ -373,4 +373,20 @@ pub enum Acked {
     Nothing,
     /// Progress, and perhaps a round-trip time.
     New(Option<Span>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_double_whatever_the_clock_says() {
+        let doublings = |times: &[i64]| {
+            let mut end = End::default();
+            times.iter().for_each(|&at| end.repeat(Mark { at: Timestamp(at), ..Mark::default() }));
+            end.waiting.doublings
+        };
+        assert_eq!(doublings(&[0, 200_000_000, 600_000_000, 1_400_000_000]), 2);
+        assert_eq!(doublings(&[i64::MIN, i64::MAX, 0, i64::MAX]), 0);
+    }
 }
