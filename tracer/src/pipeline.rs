@@ -16,6 +16,7 @@ mod judging;
 mod neighbourhood;
 mod room;
 mod server_word;
+mod sharding;
 mod storm;
 mod waiting;
 mod whole;

@@ -2,9 +2,9 @@
 //! frame lies costs less than that every follower reads all frames, and what is nobody's, most of a busy host, goes no further.
 use super::Config;
 use super::clocks::Clocks;
-use super::follow::{shard, shard_v4, shards};
-use super::room::ROUND;
-use crate::base::{PortSet, Timestamp};
+use super::room::{self, ROUND};
+use super::sharding::Sharding;
+use crate::base::Timestamp;
 use crate::event::{Frame, Notice, Place};
 use crate::wire::{Decoder, Glance, LinkType};
 use std::sync::Arc;
@@ -16,8 +16,7 @@ pub struct Divide {
     ordinal: u64,
     /// The latest time of the input so far.
     now: Timestamp,
-    ports: PortSet,
-    shards: usize,
+    sharding: Sharding,
     followers: usize,
 }
 
@@ -67,8 +66,7 @@ impl Divide {
             clocks: Clocks::default(),
             ordinal: 0,
             now: Timestamp(i64::MIN),
-            ports: config.ports.clone(),
-            shards: shards(config),
+            sharding: Sharding::new(config),
             followers,
         }
     }
@@ -98,32 +96,25 @@ impl Divide {
             stretch.notices.push((place as u32, notice));
         }
         let whose = match Glance::at(frame.link, frame.bytes) {
-            Glance::Plain(plain) => {
-                let [src, dst] = plain.ports();
-                if !wanted || !self.follows([src, dst]) {
-                    return;
-                }
-                Some(shard_v4(plain.addrs(), [src, dst], self.shards))
-            }
-            Glance::Other => return,
-            Glance::Unknown => match self.look_into(frame.link, frame.bytes) {
-                Whose::Nobodys => return,
-                Whose::Shard(_) if !wanted => return,
-                Whose::Shard(shard) => Some(shard),
-                Whose::Unknown => None,
-            },
+            Glance::Plain(plain) => self.sharding.of_plain(&plain).map_or(Whose::Nobodys, Whose::Shard),
+            Glance::Other => Whose::Nobodys,
+            Glance::Unknown => self.look_into(frame.link, frame.bytes),
         };
+        if matches!(whose, Whose::Nobodys) || !wanted && matches!(whose, Whose::Shard(_)) {
+            return;
+        }
         let block = stretch.block(frame.capture, block);
         let &Frame { capture: _, iface, number, at, wire_len, link, bytes } = frame;
         let (from, len, place) = (from as u32, bytes.len() as u32, place as u16);
         let one = One { number, at, iface, wire_len, link, from, len, block, place, wanted };
         match whose {
-            Some(shard) => {
+            Whose::Nobodys => {}
+            Whose::Shard(shard) => {
                 if let Some(share) = stretch.shares.get_mut(shard % self.followers) {
                     share.push(one);
                 }
             }
-            None => stretch.shares.iter_mut().for_each(|share| share.push(one)),
+            Whose::Unknown => stretch.shares.iter_mut().for_each(|share| share.push(one)),
         }
     }
 
@@ -132,16 +123,8 @@ impl Divide {
     fn look_into(&self, link: LinkType, bytes: &[u8]) -> Whose {
         match Decoder::plain_segment(link, bytes) {
             None => Whose::Unknown,
-            Some(seg) if self.follows([seg.src.port, seg.dst.port]) => {
-                Whose::Shard(shard(seg.src, seg.dst, self.shards))
-            }
-            Some(_) => Whose::Nobodys,
+            Some(seg) => self.sharding.of_segment(&seg).map_or(Whose::Nobodys, Whose::Shard),
         }
-    }
-
-    #[inline(always)]
-    fn follows(&self, [src, dst]: [u16; 2]) -> bool {
-        self.ports.contains(dst) || self.ports.contains(src)
     }
 }
 
@@ -154,8 +137,8 @@ enum Whose {
 }
 
 impl Stretch {
-    /// When so many octets of its frames were captured it is full before a round ends. Measured: a stretch of large segments is over so soon that
-    /// with half of that a seventh is lost on handing over.
+    /// When so many octets of its frames were captured it is full before a round ends. Measured: a stretch of large segments is
+    /// over so soon that with half of that a seventh is lost on handing over.
     const OCTETS: usize = 2 << 20;
     /// So few frames that are left of a round are no stretch of their own, if they are not very large.
     const FEW: u64 = ROUND / 4;
@@ -169,15 +152,10 @@ impl Stretch {
             || self.captured >= Self::OCTETS && (left >= Self::FEW || self.captured >= 2 * Self::OCTETS)
     }
 
-    /// Whether a round begins with it: the number of those before.
-    pub(super) fn begins_round(&self) -> Option<u64> {
-        self.before.is_multiple_of(ROUND).then_some(self.before / ROUND)
-    }
-
     /// Whether a round ends with it.
     #[inline(always)]
     pub(super) const fn ends_round(&self) -> bool {
-        !self.nows.is_empty() && (self.before + self.nows.len() as u64).is_multiple_of(ROUND)
+        !self.nows.is_empty() && room::round_begins(self.before + self.nows.len() as u64).is_some()
     }
 
     /// Empties it, all room is kept but that of the blocks.

@@ -1,27 +1,19 @@
 //! Frames are decoded and connections followed, each by the tracker of its shard. Of several followers each has shards of its own.
-//! How many shards there are hangs on nothing but the settings, so that any number of followers tells the same.
 use super::Config;
 use super::batch::{Batch, Told};
-use super::clocks::Clocks;
 use super::divide::Stretch;
-use super::room::{self, Held, Holds, LAG, Leave, ROUND};
-use crate::base::{Endpoint, PortSet, Span, Timestamp};
-use crate::event::{Frame, FrameRef, Mark, Notice, Rooms};
+use super::room::{self, Held, Holds, LAG, Leave};
+use super::sharding::{SHARDS, Sharding};
+use crate::base::{Span, Timestamp};
+use crate::event::{Frame, FrameRef, Mark, Rooms};
 use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-/// Shards of a large table, a power of two.
-pub(super) const SHARDS: usize = 8;
-/// A smaller table has one, whose bound holds at every frame. Those of many together may be above it by what a few stretches of
-/// frames begin ([`room`]).
-const LARGE: usize = 1 << 17;
-
 /// Frames in, what the connections of some shards tell out.
 pub struct Follow {
     decoder: Decoder,
-    clocks: Clocks,
     /// Counts all frames from 1.
     ordinal: u64,
     /// The latest time of the input so far.
@@ -39,7 +31,7 @@ pub struct Follow {
 
 /// The connections that are followed.
 struct Shards {
-    ports: PortSet,
+    sharding: Sharding,
     headers_only: bool,
     /// A place for each shard; empty where another follows it.
     trackers: Vec<Option<Tracker>>,
@@ -55,16 +47,16 @@ impl Follow {
     /// batches that [`super::Judge`] takes.
     #[must_use]
     pub fn all(config: &Config, most: usize) -> Vec<Self> {
-        let followers = most.clamp(1, shards(config));
+        let followers = most.clamp(1, Sharding::new(config).shards());
         (0..followers).map(|place| Self::share(config, place, followers)).collect()
     }
 
     fn share(config: &Config, place: usize, followers: usize) -> Self {
-        let shards = shards(config);
-        let one = |shard: usize| (shard % followers == place).then(|| tracker(config));
+        let sharding = Sharding::new(config);
+        let shards = sharding.shards();
+        let one = |shard: usize| (shard % followers == place).then(|| tracker(config, shards));
         Self {
             decoder: Decoder::new(),
-            clocks: Clocks::default(),
             ordinal: 0,
             now: Timestamp(i64::MIN),
             tick: Timestamp(i64::MIN),
@@ -72,7 +64,7 @@ impl Follow {
             most: (shards > 1).then_some(config.max_connections),
             leaving: VecDeque::new(),
             shards: Shards {
-                ports: config.ports.clone(),
+                sharding,
                 headers_only: config.headers_only,
                 trackers: (0..shards).map(one).collect(),
             },
@@ -87,14 +79,14 @@ impl Follow {
         if !rooms.is_empty() {
             self.take_rooms(rooms);
         }
-        self.leaving.extend(leave.take());
+        if let Some(leave) = leave.take() {
+            self.decided(leave);
+        }
         let mut telling = |frame: usize, turn: usize, count: usize| {
             told.push(Told { frame: frame as u32, turn: turn as u32, count: count as u32 });
         };
-        if stretch.begins_round().is_some_and(|before| before >= LAG as u64)
-            && let Some(leave) = self.leaving.pop_front()
-        {
-            self.let_go(leave, tracked, &mut |turn, count| telling(0, turn, count));
+        if let Some(before) = room::round_begins(stretch.before) {
+            self.begin_round(before, tracked, &mut |turn, count| telling(0, turn, count));
         }
         let mut passed = 0;
         for (place, frame, wanted) in stretch.share(self.place) {
@@ -134,30 +126,15 @@ impl Follow {
         self.now = last;
     }
 
-    /// One frame. What it makes trackers tell is added to `tracked`; `told` hears how much of it in which turn: first those of
-    /// the shards, which let go whom there is no room for, then those whose timers have run out, then that of the frame. `noticed` hears of what is to be noticed at once.
+    /// One frame, for one who follows all shards. What it makes trackers tell is added to `tracked`.
     #[inline(always)]
-    pub(super) fn handle_frame(
-        &mut self,
-        frame: &Frame<'_>,
-        wanted: bool,
-        tracked: &mut Vec<Tracked>,
-        mut told: impl FnMut(usize, usize),
-        noticed: impl FnOnce(Notice),
-    ) {
+    pub(super) fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
         self.ordinal += 1;
         self.now = self.now.max(frame.at);
         if self.now >= self.tick {
-            self.run_timers(tracked, &mut told);
+            self.run_timers(tracked, &mut |_, _| {});
         }
-        if let Some(notice) = self.clocks.note(frame) {
-            noticed(notice);
-        }
-        let before = tracked.len();
         self.handle_own(frame, wanted, tracked);
-        if tracked.len() > before {
-            told(self.shards.trackers.len(), tracked.len() - before);
-        }
     }
 
     /// A frame, if it is of a shard that is followed here.
@@ -185,13 +162,28 @@ impl Follow {
         holds
     }
 
-    /// So many leave each of its shards, for want of room.
-    pub(super) fn let_go(
+    /// Who must go, when it is their turn.
+    pub(super) fn decided(&mut self, leave: Leave) {
+        self.leaving.push_back(leave);
+    }
+
+    /// A round begins, of which there were `before`: those go who had to as an earlier one ended.
+    #[cold]
+    pub(super) fn begin_round(
         &mut self,
-        leave: Leave,
+        before: u64,
         tracked: &mut Vec<Tracked>,
         told: &mut impl FnMut(usize, usize),
     ) {
+        if before >= LAG as u64
+            && let Some(leave) = self.leaving.pop_front()
+        {
+            self.let_go(leave, tracked, told);
+        }
+    }
+
+    /// So many leave each of its shards, for want of room.
+    fn let_go(&mut self, leave: Leave, tracked: &mut Vec<Tracked>, told: &mut impl FnMut(usize, usize)) {
         let mark = Mark { at: self.now, ..Mark::default() };
         for (shard, (tracker, number)) in self.shards.trackers.iter_mut().zip(leave).enumerate() {
             let Some(tracker) = tracker.as_mut().filter(|_| number > 0) else { continue };
@@ -204,7 +196,7 @@ impl Follow {
     /// Whether a round begins, for one who follows all shards: the number of those before.
     #[inline]
     pub(super) fn round_begins(&self) -> Option<u64> {
-        (self.ordinal.is_multiple_of(ROUND) && self.most.is_some()).then_some(self.ordinal / ROUND)
+        room::round_begins(self.ordinal).filter(|_| self.most.is_some())
     }
 
     /// A plain frame of a shard that is followed here.
@@ -316,11 +308,7 @@ impl Shards {
     /// The shard of a plain frame's segment, if that and its port are followed here.
     #[inline(always)]
     fn of_plain(&self, plain: &Plain<'_>) -> Option<usize> {
-        let [src, dst] = plain.ports();
-        if !self.ports.contains(dst) && !self.ports.contains(src) {
-            return None;
-        }
-        let shard = shard_v4(plain.addrs(), [src, dst], self.trackers.len());
+        let shard = self.sharding.of_plain(plain)?;
         self.trackers.get(shard)?.is_some().then_some(shard)
     }
 
@@ -333,8 +321,7 @@ impl Shards {
         clock: (Timestamp, u64),
         tracked: &mut Vec<Tracked>,
     ) {
-        if self.ports.contains(seg.dst.port) || self.ports.contains(seg.src.port) {
-            let shard = shard(seg.src, seg.dst, self.trackers.len());
+        if let Some(shard) = self.sharding.of_segment(&seg) {
             self.give(shard, seg, frame, clock, tracked);
         }
     }
@@ -366,7 +353,7 @@ impl Shards {
         now: Timestamp,
         tracked: &mut Vec<Tracked>,
     ) {
-        let shard = shard(icmp.src, icmp.dst, self.trackers.len());
+        let shard = self.sharding.between(icmp.src, icmp.dst);
         if let Some(Some(tracker)) = self.trackers.get_mut(shard) {
             tracker.advance(now, tracked);
             tracker.handle_icmp(icmp, seen(frame).mark, tracked);
@@ -381,42 +368,8 @@ const fn seen(frame: &Frame<'_>) -> Seen {
     Seen { mark, place: (frame.capture, frame.iface) }
 }
 
-/// Shards of a table of this size. A live trace has one.
-pub(super) const fn shards(config: &Config) -> usize {
-    if config.offline && config.max_connections >= LARGE { SHARDS } else { 1 }
-}
-
-/// Whose connection this is, by both ends in either order. `shards` is a power of two.
-#[inline]
-pub(super) fn shard(a: Endpoint, b: Endpoint, shards: usize) -> usize {
-    let mixed = |end: Endpoint| {
-        let whole = u128::from_be_bytes(end.addr.0);
-        mix((whole as u64) ^ (whole >> 64) as u64, end.port)
-    };
-    place(mixed(a), mixed(b), shards)
-}
-
-/// The same of IPv4 addresses and their ports.
-#[inline(always)]
-pub(super) fn shard_v4(addrs: [u32; 2], ports: [u16; 2], shards: usize) -> usize {
-    let mixed = |n: usize| mix(0xffff_0000_0000 | u64::from(addrs[n]), ports[n]);
-    place(mixed(0), mixed(1), shards)
-}
-
-const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-
-#[inline(always)]
-const fn mix(addr: u64, port: u16) -> u64 {
-    addr.wrapping_mul(ODD) ^ port as u64
-}
-
-#[inline(always)]
-const fn place(a: u64, b: u64, shards: usize) -> usize {
-    (a.wrapping_add(b).wrapping_mul(ODD) >> 32) as usize & (shards - 1)
-}
-
 /// The tracker of one shard, with the limits that the settings call for.
-fn tracker(config: &Config) -> Tracker {
+fn tracker(config: &Config, shards: usize) -> Tracker {
     let limits = Limits {
         idle_timeout: config.idle_timeout,
         window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
@@ -427,27 +380,7 @@ fn tracker(config: &Config) -> Tracker {
         ports: config.ports.clone(),
         limits,
         max_connections: config.max_connections,
-        shards: shards(config),
+        shards,
         iface_names: BTreeMap::new(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::Addr;
-
-    #[test]
-    fn both_directions_have_one_shard_and_many_connections_have_all() {
-        let mut seen = [0; SHARDS];
-        for port in 10_000..11_000 {
-            let client = Endpoint { addr: Addr::v4([10, 0, 0, 7]), port };
-            let server = Endpoint { addr: Addr::v4([10, 0, 0, 1]), port: 4222 };
-            let shard = shard(client, server, SHARDS);
-            assert_eq!(shard, super::shard(server, client, SHARDS));
-            assert_eq!(shard, shard_v4([0x0a00_0007, 0x0a00_0001], [port, 4222], SHARDS));
-            seen[shard] += 1;
-        }
-        assert!(seen.iter().all(|n| (80..170).contains(n)), "{seen:?}");
-    }
 }

@@ -1,7 +1,7 @@
 //! The bound of a table that shards divide: it holds for all of them together, however unevenly they fill, and the same for any
 //! number of followers. A follower can't know what the others hold at this frame. So all is counted where a round of frames ends, and
 //! who must go goes as another begins: so much later that no follower ever waits for the answer.
-use super::follow::SHARDS;
+use super::sharding::SHARDS;
 use std::collections::VecDeque;
 
 /// Frames of a round.
@@ -10,6 +10,12 @@ pub(super) const ROUND: u64 = 4096;
 /// After the end of so many rounds what was decided is carried out. Of each stretch of frames, of which a round has one or more, so
 /// many batches are under way: the one that is being filled, two that wait, one that is judged.
 pub(super) const LAG: usize = 4;
+
+/// Whether a round begins after so many frames: the number of rounds before it.
+#[inline]
+pub(super) const fn round_begins(frames: u64) -> Option<u64> {
+    if frames.is_multiple_of(ROUND) { Some(frames / ROUND) } else { None }
+}
 
 /// What a shard holds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

@@ -1,23 +1,21 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
-use super::room::{LAG, Leave};
+use super::clocks::Clocks;
 use super::{Config, Follow, Judge};
 use crate::base::Timestamp;
 use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
-use std::collections::VecDeque;
 
 /// Places for facts to come are divided among the trackers when there are so many.
 const ROOMS: usize = 64;
 
 /// The core from frames to events.
 pub struct Pipeline {
+    clocks: Clocks,
     /// A live trace has one shard, whose tracker takes what the kernel says of any connection.
     follow: Follow,
     tracked: Vec<Tracked>,
     judge: Judge,
-    /// Who must go as the next rounds begin.
-    leave: VecDeque<Leave>,
 }
 
 impl Pipeline {
@@ -30,7 +28,7 @@ impl Pipeline {
     /// The stages before this last one, which has seen no frame.
     #[must_use]
     pub fn with(config: &Config, judge: Judge) -> Self {
-        Self { follow: Follow::whole(config), tracked: Vec::new(), judge, leave: VecDeque::new() }
+        Self { clocks: Clocks::default(), follow: Follow::whole(config), tracked: Vec::new(), judge }
     }
 
     /// The last stage: for what servers say, and what is shown.
@@ -48,24 +46,23 @@ impl Pipeline {
         if let Some(before) = self.follow.round_begins() {
             self.keep_bound(before);
         }
-        let Self { follow, tracked, judge, .. } = self;
+        let Self { clocks, follow, tracked, judge } = self;
+        if let Some(notice) = clocks.note(frame) {
+            emit(Event::Notice(notice));
+        }
         judge.note_frame(frame);
-        follow.handle_frame(frame, wanted, tracked, |_, _| {}, |notice| emit(Event::Notice(notice)));
+        follow.handle_frame(frame, wanted, tracked);
         self.pass_on(emit);
     }
 
     /// A round begins, of which there were `before`: as with batches those go now who had to as an earlier one ended.
     #[cold]
     fn keep_bound(&mut self, before: u64) {
-        let Self { follow, tracked, judge, leave } = self;
+        let Self { follow, tracked, judge, .. } = self;
         if before > 0 {
-            leave.push_back(judge.room.decide(follow.holds()));
+            follow.decided(judge.room.decide(follow.holds()));
         }
-        if leave.len() >= LAG
-            && let Some(leave) = leave.pop_front()
-        {
-            follow.let_go(leave, tracked, &mut |_, _| {});
-        }
+        follow.begin_round(before, tracked, &mut |_, _| {});
     }
 
     /// Frames the capture lost.

@@ -1,8 +1,8 @@
 //! The tracker's attempts that are one SYN: kept small ([`super::embryo`]), a connection only once more happens to them.
 use super::connection::{Connection, Seen};
 use super::embryo::Syn;
-use super::{ConnId, Ending, FirstSegment, FlowKey, Tracked, Tracker};
-use crate::base::{Addr, Endpoint, Side, Timestamp};
+use super::{ConnId, Ending, FirstSegment, FlowKey, Tracked, Tracker, vantage};
+use crate::base::{Endpoint, Side, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
 use crate::nats::Hellos;
 use crate::wire::Segment;
@@ -47,8 +47,7 @@ impl GivenUp {
     /// Both ends are on one host: that alone shows where it was seen.
     #[must_use]
     pub fn is_within_a_host(&self) -> bool {
-        let (client, server): (Addr, Addr) = (self.syn.client.addr, self.syn.server.addr);
-        client == server || client.is_loopback()
+        vantage::is_one_host(self.syn.client.addr, self.syn.server.addr)
     }
 
     /// What the neighbours are told of it.
@@ -187,7 +186,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{PortSet, Span};
+    use crate::base::{Addr, PortSet, Span};
     use crate::event::FrameRef;
     use crate::track::embryo::tests::syn;
     use crate::track::{Limits, TrackConfig};

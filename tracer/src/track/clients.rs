@@ -84,12 +84,9 @@ impl Clients {
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 let Some((addr, no)) = self.ways.lost.remove(id) else { return };
                 let Some(host) = self.hosts.get_mut(&addr) else { return };
-                let ways = &mut self.ways;
-                host.change(no, |chain| {
-                    let before = chain.size();
+                host.change(no, &mut self.ways, |chain, _| {
                     chain.losses.retain(|l| l.id != *id);
                     chain.open = chain.open.saturating_sub(1);
-                    ways.shrunk(before - chain.size());
                 });
             }
             _ => {}
@@ -118,13 +115,12 @@ impl Clients {
         let alone = own.is_some() || host.waiting.len() == 1;
         let no = own.or_else(|| host.waiting.front().map(|&(_, no)| no));
         if let Some(no) = no {
-            host.change(no, |chain| {
+            host.change(no, &mut self.ways, |chain, ways| {
                 if let Some(loss) = chain.losses.first().filter(|_| chain.attempts.is_empty()) {
                     self.herds.note(server, loss.at, at);
                 }
                 if chain.add(Attempt { id, at, server, outcome: Tried::Unknown }) {
-                    self.ways.tried.insert(id, no);
-                    self.ways.grown(1);
+                    ways.tried.insert(id, no);
                 }
             });
         }
@@ -202,19 +198,13 @@ impl Clients {
                 .filter(|(_, c)| c.may_be(who.as_ref(), process))
                 .find(|(_, c)| c.worked.is_none() && c.who == who && c.losses.iter().any(|l| l.at <= at))
                 .map(|(no, _)| *no);
-            let ways = &mut self.ways;
             if let Some(no) = no {
-                host.change(no, |chain| {
-                    let before = chain.size();
-                    chain.attempts.retain(|a| a.id != id);
-                    ways.shrunk(before - chain.size());
-                });
-                ways.tried.remove(&id);
+                host.change(no, &mut self.ways, |chain, _| chain.attempts.retain(|a| a.id != id));
+                self.ways.tried.remove(&id);
             }
             if let Some(no) = better {
-                host.change(no, |chain| {
-                    let added = chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
-                    ways.grown(usize::from(added));
+                host.change(no, &mut self.ways, |chain, _| {
+                    chain.add(Attempt { id, at, server, outcome: Tried::Accepted });
                 });
             }
             no = better;
@@ -223,12 +213,12 @@ impl Clients {
             }
         }
         if let Some(no) = no {
-            host.change(no, |chain| {
+            host.change(no, &mut self.ways, |chain, ways| {
                 chain.who = chain.who.take().or(who);
                 chain.came_to(id, Tried::Accepted);
                 chain.worked.get_or_insert_with(|| Box::new(Worked { id, at, server_id, held: None }));
                 if chain.ids().any(|known| known == id) {
-                    self.ways.tried.insert(id, no);
+                    ways.tried.insert(id, no);
                 }
             });
         }

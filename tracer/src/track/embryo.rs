@@ -234,10 +234,6 @@ fn at<A>(pieces: &VecDeque<Vec<Embryo<A>>>, (piece, nth): (usize, usize)) -> Opt
 }
 
 impl<A: Octets> Queue<A> {
-    fn get(&self, place: u32) -> Option<&Embryo<A>> {
-        at(&self.pieces, spot(place, self.first))
-    }
-
     fn push(&mut self, embryo: Embryo<A>) {
         if self.pieces.back().is_none_or(|piece| piece.len() >= PIECE) {
             self.pieces.push_back(Vec::with_capacity(PIECE));
@@ -275,6 +271,11 @@ impl<A: Octets> Queue<A> {
         let (pieces, first) = (&self.pieces, self.first);
         let same = |place: u32| at(pieces, spot(place, first)).is_some_and(|e| e.key() == key);
         let place = self.index.take(hash, same)?;
+        self.leave(place)
+    }
+
+    /// The attempt at this place, which the index has no more, is gone.
+    fn leave(&mut self, place: u32) -> Option<Embryo<A>> {
         let (piece, nth) = spot(place, self.first);
         let embryo = self.pieces.get_mut(piece)?.get_mut(nth)?;
         let taken = *embryo;
@@ -299,18 +300,15 @@ impl<A: Octets> Queue<A> {
     }
 
     fn oldest(&self) -> Option<&Embryo<A>> {
-        self.get(self.first.wrapping_add(self.passed as u32))
+        self.pieces.front()?.get(self.passed)
     }
 
     /// Takes the oldest out.
     fn pop(&mut self) -> Option<Embryo<A>> {
-        let place = self.first.wrapping_add(self.passed as u32) as usize % PLACES_MAX;
-        let embryo = self.pieces.front_mut()?.get_mut(self.passed)?;
-        let taken = *embryo;
-        embryo.bits |= GONE;
-        self.index.take(self.hasher.hash_one(taken.key()), |known| known as usize == place);
-        self.pass();
-        Some(taken)
+        let hash = self.hasher.hash_one(self.oldest()?.key());
+        let place = self.first.wrapping_add(self.passed as u32);
+        self.index.take(hash, |known| known as usize == place as usize % PLACES_MAX);
+        self.leave(place)
     }
 }
 
@@ -402,31 +400,26 @@ impl Embryos {
             return None;
         }
         let patience = ONE_SYN.min(limits.idle_timeout);
-        self.look_at = super::tick(self.oldest()? + patience);
+        let (_, at) = self.oldest()?;
+        self.look_at = super::tick(self.epoch + Span(whole(at) as i64) + patience);
         if self.look_at <= now.0 { self.take_first() } else { None }
     }
 
     /// Takes out the oldest attempt: its time has run out, or room is needed.
     pub fn take_first(&mut self) -> Option<Syn> {
-        let v4 = self.v4.oldest().map(|e| whole(e.id));
-        let v6 = self.v6.oldest().map(|e| whole(e.id));
-        let is_v4 = match (v4, v6) {
-            (Some(v4), Some(v6)) => v4 < v6,
-            (v4, _) => v4.is_some(),
-        };
-        if is_v4 {
-            self.v4.pop().map(|e| e.syn(&self.places, self.epoch))
-        } else {
-            self.v6.pop().map(|e| e.syn(&self.places, self.epoch))
+        match self.oldest()? {
+            (true, _) => self.v4.pop().map(|e| e.syn(&self.places, self.epoch)),
+            (false, _) => self.v6.pop().map(|e| e.syn(&self.places, self.epoch)),
         }
     }
 
-    /// When the oldest came.
-    fn oldest(&self) -> Option<Timestamp> {
-        let v4 = self.v4.oldest().map(|e| (whole(e.id), e.at));
-        let v6 = self.v6.oldest().map(|e| (whole(e.id), e.at));
-        let (_, at) = [v4, v6].into_iter().flatten().min_by_key(|e| e.0)?;
-        Some(self.epoch + Span(whole(at) as i64))
+    /// Whether the oldest is of IPv4, and when it came.
+    fn oldest(&self) -> Option<(bool, [u16; 3])> {
+        match (self.v4.oldest(), self.v6.oldest()) {
+            (Some(v4), Some(v6)) if whole(v6.id) < whole(v4.id) => Some((false, v6.at)),
+            (Some(v4), _) => Some((true, v4.at)),
+            (None, v6) => v6.map(|v6| (false, v6.at)),
+        }
     }
 }
 

@@ -7,6 +7,12 @@ const fn unrouted(ttl: u8) -> bool {
     matches!(ttl, 64 | 128 | 255)
 }
 
+/// Both ends are on one host, as their addresses alone show.
+#[must_use]
+pub fn is_one_host(client: Addr, server: Addr) -> bool {
+    client == server || client.is_loopback()
+}
+
 /// TTLs first; where both ends are one hop away, the split of the handshake's round trip.
 #[must_use]
 pub fn find(
@@ -16,7 +22,7 @@ pub fn find(
     syn_to_synack: Option<Span>,
     synack_to_ack: Option<Span>,
 ) -> Vantage {
-    if client == server || client.is_loopback() {
+    if is_one_host(client, server) {
         return Vantage::Both;
     }
     match (tcp.client.ttl.map(unrouted), tcp.server.ttl.map(unrouted)) {

@@ -61,15 +61,16 @@ impl Host {
         self.chains.get_mut(place).map(|(_, chain)| &mut **chain)
     }
 
-    pub fn chain_place(&self, no: u64) -> Option<usize> {
+    fn chain_place(&self, no: u64) -> Option<usize> {
         self.chains.binary_search_by_key(&no, |(no, _)| *no).ok()
     }
 
-    /// Changes a chain; since when it waits, if it does, is kept right.
-    pub fn change(&mut self, no: u64, how: impl FnOnce(&mut Chain)) {
+    /// Changes a chain; since when it waits, if it does, and how much is in all chains are kept right.
+    pub fn change(&mut self, no: u64, ways: &mut Ways, how: impl FnOnce(&mut Chain, &mut Ways)) {
         let Some(chain) = self.chain_mut(no) else { return };
-        let before = chain.waits_since();
-        how(chain);
+        let (before, size) = (chain.waits_since(), chain.size());
+        how(chain, ways);
+        ways.size = (ways.size + chain.size()).saturating_sub(size);
         let after = chain.waits_since();
         if before != after {
             self.waits_no_more(no, before);
@@ -77,14 +78,14 @@ impl Host {
         }
     }
 
-    pub fn waits(&mut self, no: u64, since: Option<Timestamp>) {
+    fn waits(&mut self, no: u64, since: Option<Timestamp>) {
         let Some(since) = since else { return };
         if let Err(place) = self.waiting.binary_search(&(since, no)) {
             self.waiting.insert(place, (since, no));
         }
     }
 
-    pub fn waits_no_more(&mut self, no: u64, since: Option<Timestamp>) {
+    fn waits_no_more(&mut self, no: u64, since: Option<Timestamp>) {
         let Some(since) = since else { return };
         if let Ok(place) = self.waiting.binary_search(&(since, no)) {
             self.waiting.remove(place);
@@ -98,12 +99,12 @@ impl Host {
     }
 
     /// One more chain, whose number is higher than those before.
-    pub fn push(&mut self, no: u64, chain: Box<Chain>) {
+    fn push(&mut self, no: u64, chain: Box<Chain>) {
         self.waits(no, chain.waits_since());
         self.chains.push_back((no, chain));
     }
 
-    pub fn remove(&mut self, no: u64) -> Option<Box<Chain>> {
+    fn remove(&mut self, no: u64) -> Option<Box<Chain>> {
         let (_, chain) = self.chains.remove(self.chain_place(no)?)?;
         self.waits_no_more(no, chain.waits_since());
         Some(chain)
@@ -118,7 +119,7 @@ impl Host {
         self.recent.get_mut(place)
     }
 
-    pub fn place(&self, id: ConnId) -> Option<usize> {
+    fn place(&self, id: ConnId) -> Option<usize> {
         self.recent.binary_search_by_key(&id, |r| r.id).ok()
     }
 
@@ -140,7 +141,7 @@ impl Host {
     /// An attempt of a chain failed: one more loss of it.
     pub fn failed(&mut self, ending: &Ending, mut loss: Loss, no: u64, ways: &mut Ways) {
         let addr = ending.client.addr;
-        self.change(no, |chain| {
+        self.change(no, ways, |chain, ways| {
             chain.came_to(ending.id, tried(ending));
             let own =
                 chain.attempts.iter().position(|a| a.id == ending.id).map_or(chain.attempts.len(), |i| i + 1);
@@ -149,7 +150,6 @@ impl Host {
             if chain.losses.len() < ATTEMPTS_MAX {
                 chain.losses.push(loss);
                 chain.open += 1;
-                ways.grown(1);
                 ways.lost.insert(ending.id, (addr, no));
             }
         });
@@ -228,16 +228,6 @@ impl Ways {
         for id in chain.ids() {
             self.tried.insert(id, no);
         }
-    }
-
-    /// So much more is in a chain.
-    pub const fn grown(&mut self, by: usize) {
-        self.size += by;
-    }
-
-    /// So much less is.
-    pub const fn shrunk(&mut self, by: usize) {
-        self.size = self.size.saturating_sub(by);
     }
 
     /// Nothing leads to a chain any more.
