@@ -7,6 +7,7 @@
 mod batch;
 mod clocks;
 pub mod compare;
+mod counts;
 mod digest;
 mod divide;
 mod flows;
@@ -37,10 +38,9 @@ use crate::nats::server_log::LogLine;
 use crate::track::clients::mark_announced;
 use crate::track::{Clients, ConnId, Latencies, Legs, Neighbours, Tracked, Tracker};
 use batch::Merged;
-use ecow::EcoString;
+use counts::Counts;
 use flows::Flows;
 use folding::Folding;
-use hashbrown::HashMap;
 use room::{Holds, Room};
 use server_word::ServerWord;
 use std::collections::VecDeque;
@@ -52,6 +52,9 @@ const WAITING_MAX: usize = 16 * 1024;
 
 /// Places for facts to come that are kept.
 const ROOMS_MAX: usize = 8 * 1024;
+
+/// Of them so many for closes that were written down, before others are for the trackers.
+const SPARE_MAX: usize = 512;
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -98,8 +101,6 @@ struct Lost {
     announced: Vec<String>,
 }
 
-/// Clients whose closes are counted.
-const CLIENTS_MAX: usize = 10_000;
 /// Questions to the rule sets that wait to be taken away.
 const QUESTIONS_MAX: usize = 256;
 /// A close waits so long for the answer.
@@ -133,6 +134,8 @@ pub struct Judge {
     room: Room,
     /// Memory of facts that are not needed any more: it goes back to the trackers.
     rooms: Rooms,
+    /// The same of those that were judged: it is for the next that are.
+    spare: Rooms,
     flows: Flows,
     next_flow: u64,
     now: Timestamp,
@@ -140,8 +143,7 @@ pub struct Judge {
     /// Nothing is to be done before, unless the tracker tells something.
     next_look: Timestamp,
     summary: Summary,
-    /// By address and name.
-    closes_by_client: HashMap<(Addr, EcoString), u64, foldhash::fast::RandomState>,
+    counts: Counts,
     storms: Storms,
     folding: Folding,
     lost: VecDeque<Lost>,
@@ -182,13 +184,14 @@ impl Judge {
             latencies: Latencies::default(),
             waiting: Waiting::default(),
             rooms: Vec::new(),
+            spare: Vec::new(),
             flows: Flows::default(),
             next_flow: 1,
             now: Timestamp(i64::MIN),
             next_prune: Timestamp(i64::MIN),
             next_look: Timestamp(i64::MIN),
             summary: Summary::default(),
-            closes_by_client: HashMap::default(),
+            counts: Counts::default(),
             storms: Storms::default(),
         }
     }
@@ -227,6 +230,7 @@ impl Judge {
             self.pass(now);
         }
         drop(told);
+        batches.iter_mut().for_each(Batch::forget);
         if stretch.ends_round() {
             self.keep_bound(batches);
         }
@@ -330,7 +334,7 @@ impl Judge {
         let mut summary = self.summary.clone();
         summary.at = if self.now.0 == i64::MIN { Timestamp(0) } else { self.now };
         summary.open = open;
-        summary.clients = busiest(self.closes_by_client.iter());
+        self.counts.tell(&mut summary);
         summary
     }
 
@@ -348,8 +352,8 @@ impl Judge {
         });
         self.summary.open = left.open;
         self.waiting.input_is_over();
-        self.digest(left.tracked.into_iter(), emit);
-        while let Some(facts) = self.waiting.pop(&mut self.rooms) {
+        self.digest(left.tracked.iter_mut(), emit);
+        while let Some(facts) = self.next_close() {
             self.judge(facts, true, tracker, emit);
         }
         // Whoever is back but could not be told of yet is told of now.
@@ -399,7 +403,7 @@ impl Judge {
                 }
                 break;
             }
-            if let Some(facts) = self.waiting.pop(&mut self.rooms) {
+            if let Some(facts) = self.next_close() {
                 self.judge(facts, false, tracker, emit);
             }
         }
@@ -450,6 +454,12 @@ impl Judge {
         self.lost = lost;
     }
 
+    /// Takes out the close that waits longest.
+    fn next_close(&mut self) -> Option<Box<Facts>> {
+        let places = if self.spare.is_empty() { &mut self.rooms } else { &mut self.spare };
+        self.waiting.pop(places)
+    }
+
     /// Nothing that can still come changes this verdict.
     fn outcome_known(&self, close: &Brief) -> bool {
         if close.by != EndedBy::Goodbye {
@@ -460,16 +470,6 @@ impl Judge {
             .came_back(id, client)
             .is_some_and(|new| new.settled && (new.held.is_some() || self.now - new.since >= RESUBSCRIBED))
     }
-}
-
-/// The ten with most closes, most first.
-fn busiest<'a>(closes: impl Iterator<Item = (&'a (Addr, EcoString), &'a u64)>) -> Vec<(String, u64)> {
-    let label =
-        |addr: &Addr, name: &str| if name.is_empty() { addr.to_string() } else { format!("{addr} {name}") };
-    let mut clients: Vec<(String, u64)> = closes.map(|((addr, name), n)| (label(addr, name), *n)).collect();
-    clients.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    clients.truncate(10);
-    clients
 }
 
 #[cfg(test)]

@@ -69,8 +69,13 @@ fn step_by_step(
     mut pipeline: Pipeline,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
+    let mut told = Vec::new();
     while let Some((frame, wanted)) = input.next() {
-        pipeline.handle_frame(&frame, wanted, &mut |event| out.take(&event));
+        pipeline.handle_frame(&frame, wanted, &mut |event| told.push(event));
+        if !told.is_empty() {
+            told.iter().for_each(|event| out.take(event));
+            pipeline.judge_mut().reuse(&mut told);
+        }
         if out.is_over() || !input.goes_on() {
             break;
         }

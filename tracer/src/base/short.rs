@@ -21,16 +21,17 @@ pub trait Octets {
                 self.put(&[b'0' + (n / 10_000) as u8, a, b, c, d]);
             }
             _ => {
-                let mut text = [0; 20];
+                let mut text = [b'0'; 20];
                 let (mut left, mut rest) = (text.len(), n);
-                for place in text.iter_mut().rev() {
-                    *place = b'0' + (rest % 10) as u8;
-                    rest /= 10;
-                    left -= 1;
+                for place in text.as_chunks_mut::<2>().0.iter_mut().rev() {
+                    *place = pair((rest % 100) as u32);
+                    rest /= 100;
+                    left -= 2;
                     if rest == 0 {
                         break;
                     }
                 }
+                left += usize::from(text.get(left) == Some(&b'0'));
                 self.put(text.get(left..).unwrap_or_default());
             }
         }

@@ -3,7 +3,7 @@ use super::room::{Holds, LAG, Leave};
 use crate::event::Rooms;
 use crate::track::Tracked;
 use std::iter::Peekable;
-use std::vec::Drain;
+use std::slice::{Iter, IterMut};
 
 /// What one follower tells of a [`super::Stretch`].
 #[derive(Debug, Default)]
@@ -29,6 +29,12 @@ pub(super) struct Told {
 impl Batch {
     /// Batches of a follower that are under way: each is filled again when it has come back, and no other is filled in its stead.
     pub const UNDER_WAY: usize = LAG;
+
+    /// All of it was taken in.
+    pub(super) fn forget(&mut self) {
+        self.told.clear();
+        self.tracked.clear();
+    }
 }
 
 /// What all followers tell of a stretch, in order.
@@ -39,16 +45,16 @@ pub(super) struct Merged<'a> {
 }
 
 struct One<'a> {
-    told: Peekable<Drain<'a, Told>>,
-    tracked: Drain<'a, Tracked>,
+    told: Peekable<Iter<'a, Told>>,
+    tracked: IterMut<'a, Tracked>,
 }
 
 impl<'a> Merged<'a> {
     /// Of the same stretch, from each follower.
     pub fn of(told: impl Iterator<Item = (&'a mut Vec<Told>, &'a mut Vec<Tracked>)>) -> Self {
         let one = |(told, tracked): (&'a mut Vec<Told>, &'a mut Vec<Tracked>)| One {
-            told: told.drain(..).peekable(),
-            tracked: tracked.drain(..),
+            told: told.iter().peekable(),
+            tracked: tracked.iter_mut(),
         };
         let mut merged = Self { followers: told.map(one).collect(), next: None };
         merged.find();
@@ -61,7 +67,7 @@ impl<'a> Merged<'a> {
     }
 
     /// What is told in the next turn of [`Merged::next_frame`].
-    pub fn take(&mut self) -> impl Iterator<Item = Tracked> {
+    pub fn take(&mut self) -> impl Iterator<Item = &'a mut Tracked> {
         let (count, place) = self.next.map_or((0, 0), |(told, place)| (told.count, place));
         if let Some(one) = self.followers.get_mut(place) {
             one.told.next();
@@ -73,6 +79,6 @@ impl<'a> Merged<'a> {
 
     fn find(&mut self) {
         let heads = self.followers.iter_mut().enumerate();
-        self.next = heads.filter_map(|(place, one)| Some((*one.told.peek()?, place))).min();
+        self.next = heads.filter_map(|(place, one)| Some((**one.told.peek()?, place))).min();
     }
 }

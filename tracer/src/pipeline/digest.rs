@@ -1,34 +1,51 @@
 //! What the trackers told, taken in: by those who watch what spans connections, and as notices.
-use super::{ANSWERED, Judge, QUESTIONS_MAX, ROOMS_MAX, SERVER_ANSWERED};
+use super::counts::Client;
+use super::{ANSWERED, Judge, QUESTIONS_MAX, ROOMS_MAX, SERVER_ANSWERED, SPARE_MAX};
 use crate::base::{Addr, Endpoint, Timestamp};
 use crate::cause::Settings;
 use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
 use crate::nats::Info;
 use crate::track::{ClosedWindow, GivenUp, Restart, Tracked, questions};
-use ecow::EcoString;
 
 impl Judge {
-    /// Takes in what the tracker told, in order.
-    pub(super) fn digest(&mut self, tracked: impl Iterator<Item = Tracked>, emit: &mut impl FnMut(Event)) {
-        self.next_look = Timestamp(i64::MIN);
+    /// Takes in what the tracker told, in order, and takes the facts of what is closed; the rest stays as it is.
+    pub(super) fn digest<'a>(
+        &mut self,
+        tracked: impl Iterator<Item = &'a mut Tracked>,
+        emit: &mut impl FnMut(Event),
+    ) {
         let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked {
-            let restart = self.neighbours.restarted(&item);
-            self.take_in(&item);
-            let notice = match item {
+            // What waits may be another now; whatever else is told is looked at when that is asked for again.
+            if matches!(item, Tracked::Closed(_) | Tracked::GivenUp(_) | Tracked::Resumed { .. }) {
+                self.next_look = Timestamp(i64::MIN);
+            }
+            // Asked before the neighbours know of it.
+            let restart = match item {
+                Tracked::Greeted { .. } => self.neighbours.restarted(item),
+                _ => None,
+            };
+            self.take_in(item);
+            let notice = match *item {
                 Tracked::Opened { id, mark, client, server, syn, .. } => {
                     self.flows.insert(id, self.next_flow);
                     self.next_flow += 1;
                     self.summary.seen += 1;
                     let (neighbours, clients) = (&self.neighbours, &self.clients);
-                    syn.then(|| self.storms.note(mark, client, server, neighbours, clients)).flatten()
+                    let asked = syn && !self.selection.quiet;
+                    asked.then(|| self.storms.note(mark, client, server, neighbours, clients)).flatten()
                 }
-                Tracked::Closed(facts) => {
-                    self.closed(facts);
+                Tracked::Answered { .. } | Tracked::Waited { .. } | Tracked::Ending(_) => None,
+                Tracked::Closed(_) => {
+                    if let Tracked::Closed(facts) = taken(item) {
+                        self.closed(facts);
+                    }
                     None
                 }
-                Tracked::GivenUp(attempt) => {
-                    self.given_up(attempt);
+                Tracked::GivenUp(_) => {
+                    if let Tracked::GivenUp(attempt) = taken(item) {
+                        self.given_up(attempt);
+                    }
                     None
                 }
                 Tracked::Accepted { client, .. } => {
@@ -37,7 +54,8 @@ impl Judge {
                     }
                     None
                 }
-                other => self.notice(other, restart),
+                Tracked::Greeted { .. } if restart.is_none() => None,
+                _ => self.notice(item, restart),
             };
             if let Some(notice) = notice {
                 emit(Event::Notice(notice));
@@ -48,25 +66,30 @@ impl Judge {
             }
         }
         for addr in came_back {
+            self.next_look = Timestamp(i64::MIN);
             self.tell_reconnects(Some(addr), emit);
         }
     }
 
     /// Tells those who watch what spans connections.
+    #[inline(always)]
     fn take_in(&mut self, item: &Tracked) {
         self.legs.note(item, self.next_flow);
         // What a NAT shows a second time is no neighbour and no client of its own.
         if self.legs.echo_of(item.id()).is_none() {
             self.neighbours.note(item);
             self.clients.note(item);
-            self.latencies.note(item);
+            // Whom nobody reads of needs no words about how late others were answered.
+            if !self.selection.quiet {
+                self.latencies.note(item);
+            }
         }
     }
 
     /// An attempt that was one SYN is over. Facts are made of it unless there are so many that it is only counted.
     fn given_up(&mut self, attempt: GivenUp) {
         let (id, client, server) = (attempt.id(), attempt.client().addr, attempt.server());
-        let floods = self.floods(id, (client, EcoString::new()), (server, attempt.at()));
+        let floods = self.floods(id, Client(client, ""), (server, attempt.at()));
         // One that is only counted is remembered by nobody; its client may have wanted to know what came of it.
         if floods {
             self.clients.unanswered(id, client);
@@ -120,9 +143,28 @@ impl Judge {
         }
     }
 
+    /// Events that are told: the memory of their facts is for others. The list is empty then.
+    pub fn reuse(&mut self, told: &mut Vec<Event>) {
+        for event in told.drain(..) {
+            if let Event::Close(report) = event {
+                self.is_judged(report.facts);
+            }
+        }
+    }
+
+    /// Nobody needs these facts any more. Their memory is for the next that are judged, or for others if there is enough.
+    pub(super) fn is_judged(&mut self, facts: Box<Facts>) {
+        if self.spare.len() < SPARE_MAX {
+            self.spare.push(facts);
+        } else {
+            self.keep_room(facts);
+        }
+    }
+
     /// What is worth an event by itself.
-    fn notice(&mut self, item: Tracked, restart: Option<Restart>) -> Option<Notice> {
-        Some(match item {
+    #[inline(never)]
+    fn notice(&mut self, item: &Tracked, restart: Option<Restart>) -> Option<Notice> {
+        Some(match *item {
             Tracked::Evicted { id, mark } => {
                 self.summary.evicted += 1;
                 let (flow, evicted) = (self.flows.remove(id), self.summary.evicted);
@@ -145,8 +187,8 @@ impl Judge {
                 let notice = Notice::new(mark.at, NoticeCode::SlowConsumerBuilding, message);
                 Notice { flow: self.flows.get(id), client: Some(client), server: Some(server), ..notice }
             }
-            Tracked::Greeted { mark, server, info, .. } => {
-                let message = another_server(server, &info, &restart?, mark.at);
+            Tracked::Greeted { mark, server, ref info, .. } => {
+                let message = another_server(server, info, &restart?, mark.at);
                 let notice = Notice::new(mark.at, NoticeCode::ServerRestarted, message);
                 Notice { server: Some(server), ..notice }
             }
@@ -198,6 +240,12 @@ impl Judge {
         ));
         message
     }
+}
+
+/// What was told, of which nothing is left in its place.
+fn taken(item: &mut Tracked) -> Tracked {
+    let id = item.id();
+    std::mem::replace(item, Tracked::Revived { id })
 }
 
 /// Who answers at an endpoint now, who did before, and how long nobody was heard.

@@ -79,7 +79,9 @@ impl Flows {
 
     /// Nothing will be told of it any more. Its number, where it was known.
     pub fn remove(&mut self, id: ConnId) -> Option<u64> {
-        if let Some(flow) = self.others.remove(&id) {
+        if !self.others.is_empty()
+            && let Some(flow) = self.others.remove(&id)
+        {
             return Some(flow);
         }
         let number = self.block(id)?;

@@ -1,11 +1,13 @@
 //! Verdicts, one close after the other.
-use super::{CLIENTS_MAX, Judge, Lost};
-use crate::base::{Addr, Endpoint, PerSide, Span, Timestamp};
+use super::counts::Client;
+use super::{Judge, Lost};
+use crate::base::{Endpoint, PerSide, Span, Timestamp};
 use crate::cause::{self, Case};
-use crate::event::{CloseReport, EndedBy, Event, Facts, Handshake, Joint, Kind, Party, ReconnectOutcome};
+use crate::event::{
+    Around, CloseReport, EndedBy, Event, Facts, Handshake, Joint, Kind, Party, ReconnectOutcome,
+};
 use crate::track::close::decide;
 use crate::track::{ConnId, Tracker};
-use ecow::EcoString;
 
 impl Judge {
     /// One close is judged and told. `tracker`, live, knows of this host's processes.
@@ -20,7 +22,8 @@ impl Judge {
         // A loss is noticed when the counters are looked at, up to a second late.
         facts.capture_loss |=
             self.losses.iter().any(|&at| at >= facts.start.at && at <= facts.ended + Span::millis(1500));
-        let mut around = self.neighbourhood(&mut facts);
+        let mut around = Around::default();
+        self.neighbourhood(&mut facts, &mut around);
         around.process_end = PerSide::from_fn(|side| tracker.and_then(|t| t.process_end(&facts, side)));
         let close = decide(&facts, &around);
         self.far_neighbours(&mut facts, &close, &mut around);
@@ -29,8 +32,12 @@ impl Judge {
         }
         let word = self.server_word.of(&facts, &close);
         around.server_reason.clone_from(&word.reason);
+        // What else is over for good: an attempt that was given up. The rest may speak again.
+        let given_up = facts.ended_by == EndedBy::GaveUp
+            && matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
+        let over = facts.ended_by == EndedBy::Goodbye || input_ended || given_up;
+        let flow = if over { self.flows.remove(id) } else { self.flows.get(id) }.unwrap_or(0);
         let verdict = cause::weigh(&Case::new(&facts, &close, &around, &self.config.settings));
-        let flow = self.flows.get(id).unwrap_or(0);
         let failed =
             matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered | Handshake::Incomplete);
         let known = around.reconnect.as_ref().is_some_and(|r| r.outcome == ReconnectOutcome::Reconnected);
@@ -52,18 +59,12 @@ impl Judge {
                 announced: facts.nats.announced().to_vec(),
             });
         }
-        // What else is over for good: an attempt that was given up. The rest may speak again.
-        let given_up = facts.ended_by == EndedBy::GaveUp
-            && matches!(facts.handshake, Handshake::Refused | Handshake::Unanswered);
-        if facts.ended_by == EndedBy::Goodbye || input_ended || given_up {
-            self.flows.remove(id);
-        }
-        self.count(named(&facts), close.kind, close.side, verdict.code());
+        self.counts.add(named(&facts), close.kind, close.side, verdict.code());
         if failed && !self.folding.lists(facts.server, close.at, close.kind.name(), verdict.code(), emit) {
-            return;
+            return self.is_judged(facts);
         }
         if !self.selection.needs_closes() {
-            return;
+            return self.is_judged(facts);
         }
         let cause = if self.selection.wants(close.kind, close.side, verdict.code()) {
             if verdict.tells_of_a_crowd() {
@@ -94,34 +95,24 @@ impl Judge {
 
     /// One more attempt without an answer, at that server and time; whether there are so many that it is only counted, which it is
     /// then.
-    pub(super) fn floods(&mut self, id: ConnId, client: Client, (server, at): (Endpoint, Timestamp)) -> bool {
+    pub(super) fn floods(
+        &mut self,
+        id: ConnId,
+        client: Client<'_>,
+        (server, at): (Endpoint, Timestamp),
+    ) -> bool {
         let (kind, code) = (Kind::Timeout, cause::UNKNOWN);
         let floods = self.folding.floods(server, at, kind.name(), code);
         if floods {
             self.flows.remove(id);
-            self.count(client, kind, Party::Server, code);
+            self.counts.add(client, kind, Party::Server, code);
         }
         floods
     }
-
-    fn count(&mut self, client: Client, kind: Kind, side: Party, code: &'static str) {
-        let summary = &mut self.summary;
-        summary.closed += 1;
-        *summary.kinds.entry(kind.name()).or_default() += 1;
-        *summary.sides.entry(side.name()).or_default() += 1;
-        *summary.causes.entry(code).or_default() += 1;
-        if self.closes_by_client.len() < CLIENTS_MAX || self.closes_by_client.contains_key(&client) {
-            *self.closes_by_client.entry(client).or_default() += 1;
-        }
-    }
 }
 
-/// Address and name of a client.
-pub(super) type Client = (Addr, EcoString);
-
-fn named(facts: &Facts) -> Client {
-    let name = facts.nats.connect.as_ref().map(|(_, connect)| connect.name.clone());
-    (facts.client.addr, name.unwrap_or_default())
+fn named(facts: &Facts) -> Client<'_> {
+    Client(facts.client.addr, facts.nats.connect.as_ref().map_or("", |(_, connect)| &connect.name))
 }
 
 /// Subscriptions of a connection at its end, where all of them were seen.

@@ -15,22 +15,20 @@ impl Judge {
         echo.map_or((id, client), |(id, client, _)| (id, client.addr))
     }
 
-    /// What happened around a close. The second sight of a connection that a NAT shows twice has that of the first.
-    pub(super) fn neighbourhood(&self, facts: &mut Facts) -> Around {
+    /// Adds what happened around a close. The second sight of a connection that a NAT shows twice has that of the first.
+    pub(super) fn neighbourhood(&self, facts: &mut Facts, around: &mut Around) {
         let id = facts.first_frame;
         let echo = self.legs.echo_of(id);
-        let mut around = Around::default();
         seen_as(facts, echo, |facts| {
-            self.neighbours.around(facts, self.now, &mut around);
+            self.neighbours.around(facts, self.now, around);
             around.reconnect = self.clients.reconnect(facts.first_frame, facts.client.addr, self.now);
-            self.add_client_history(facts, &mut around);
+            self.add_client_history(facts, around);
         });
         if echo.is_some() {
             // Told of the other side of the NAT.
             (around.server_ttl, around.vantage) = (None, None);
         }
         around.other_leg = self.legs.other(id).copied();
-        around
     }
 
     /// How late the server answers others, and who came to it with this client: costly to find, told by few verdicts.

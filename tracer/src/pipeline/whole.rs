@@ -133,7 +133,8 @@ impl Pipeline {
     #[inline]
     fn pass_on(&mut self, emit: &mut impl FnMut(Event)) {
         if !self.tracked.is_empty() {
-            self.judge.digest(self.tracked.drain(..), emit);
+            self.judge.digest(self.tracked.iter_mut(), emit);
+            self.tracked.clear();
             if self.judge.rooms.len() >= ROOMS {
                 self.follow.take_rooms(&mut self.judge.rooms);
             }

@@ -10,7 +10,7 @@ mod host;
 use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Timestamp};
 use crate::event::{Around, EndedBy, Herd, KnownClient, Reconnect, Tried, TriedServer};
-use crate::nats::Info;
+use crate::nats::{Connect, Info};
 use chain::{Attempt, Chain, Loss, Who, Worked};
 use ecow::EcoString;
 use hashbrown::HashMap;
@@ -19,6 +19,7 @@ use herd::Herds;
 use host::{Host, Recent, Ways};
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 /// Hosts, and connections that they remember, before some are forgotten.
 const REMEMBERED_MAX: usize = 32 * 1024;
@@ -64,15 +65,14 @@ pub struct NewConnection {
 
 impl Clients {
     /// One more thing the tracker told.
+    #[inline(always)]
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
             Tracked::Opened { id, mark, client, server, syn: true, process, .. } => {
-                let process = process.and_then(NonZeroU32::new);
-                self.attempt(*id, mark.at, client.addr, *server, process);
+                self.attempt(*id, mark.at, client.addr, *server, process.and_then(NonZeroU32::new));
             }
             Tracked::Accepted { id, client, connect, info, .. } => {
-                let who = connect.clone().map(Who);
-                self.accepted(*id, client.addr, who, server_id(info.as_deref()));
+                self.accepted(*id, client.addr, connect.as_ref(), info.as_deref());
             }
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Holds { id, client, subscriptions } => {
@@ -81,19 +81,24 @@ impl Clients {
             Tracked::Closed(facts) => {
                 self.holds(facts.first_frame, facts.client.addr, facts.nats.held_subscriptions());
             }
-            Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
-                let Some((addr, no)) = self.ways.lost.remove(id) else { return };
-                let Some(host) = self.hosts.get_mut(&addr) else { return };
-                host.change(no, &mut self.ways, |chain, _| {
-                    chain.losses.retain(|l| l.id != *id);
-                    chain.open = chain.open.saturating_sub(1);
-                });
-            }
+            Tracked::Revived { id } | Tracked::Resumed { id, .. } => self.lives_on(*id),
             _ => {}
         }
     }
 
+    /// It was not lost after all.
+    #[cold]
+    fn lives_on(&mut self, id: ConnId) {
+        let Some((addr, no)) = self.ways.lost.remove(&id) else { return };
+        let Some(host) = self.hosts.get_mut(&addr) else { return };
+        host.change(no, &mut self.ways, |chain, _| {
+            chain.losses.retain(|l| l.id != id);
+            chain.open = chain.open.saturating_sub(1);
+        });
+    }
+
     /// A connection's subscriptions matter where it is the one that worked; the first word counts.
+    #[inline(never)]
     fn holds(&mut self, id: ConnId, addr: Addr, subscriptions: Option<u64>) {
         let Some(&no) = self.ways.tried.get(&id) else { return };
         let chain = self.hosts.get_mut(&addr).and_then(|host| host.chain_mut(no));
@@ -102,6 +107,7 @@ impl Clients {
         }
     }
 
+    #[inline(never)]
     fn attempt(
         &mut self,
         id: ConnId,
@@ -184,7 +190,9 @@ impl Clients {
         self.forgotten
     }
 
-    fn accepted(&mut self, id: ConnId, addr: Addr, who: Option<Who>, server_id: Option<EcoString>) {
+    #[inline(never)]
+    fn accepted(&mut self, id: ConnId, addr: Addr, connect: Option<&Arc<Connect>>, info: Option<&Info>) {
+        let (who, server_id) = (connect.cloned().map(Who), server_id(info));
         let Some(host) = self.hosts.get_mut(&addr) else { return };
         let Some(recent) = host.recent_mut(id) else { return };
         recent.accepted = Some((who.clone(), server_id.clone()));
@@ -224,6 +232,7 @@ impl Clients {
         }
     }
 
+    #[inline(never)]
     fn ending(&mut self, ending: &Ending) {
         if matches!(ending.by, EndedBy::Reused) && !ending.syn {
             return;

@@ -24,8 +24,14 @@ pub struct Latencies {
 
 impl Latencies {
     /// One more thing the tracker told.
+    #[inline(always)]
     pub fn note(&mut self, tracked: &Tracked) {
-        let &Tracked::Waited { id, mark, server, answer, took } = tracked else { return };
+        if let &Tracked::Waited { id, mark, server, answer, took } = tracked {
+            self.waited((id, mark.at, took), server, answer);
+        }
+    }
+
+    fn waited(&mut self, waited: (ConnId, Timestamp, Span), server: Endpoint, answer: Answer) {
         if self.servers.len() >= SERVERS_MAX && !self.servers.contains_key(&server) {
             self.servers.clear();
         }
@@ -37,7 +43,7 @@ impl Latencies {
         if list.len() >= KEPT {
             list.pop_front();
         }
-        list.push_back((id, mark.at, took));
+        list.push_back(waited);
     }
 
     /// What the other connections of its server show about this one's end.

@@ -1,6 +1,8 @@
 //! One connection that is captured as two flows: on both sides of a NAT, or of a proxy that dials anew. A NAT rewrites
 //! addresses and little else, so the flow's first segment is known again; a proxy passes the server's INFO on, whose
 //! `client_id` no other connection of that server has. Bounded: what came lately is remembered, and the pairs found.
+mod lately;
+
 use super::tracked::FirstSegment;
 use super::{ConnId, Ending, Tracked};
 use crate::base::{Addr, Endpoint, Seq, Side, Span, Timestamp};
@@ -8,10 +10,12 @@ use crate::event::{EndedBy, Joint, Mark, OtherLeg};
 use crate::nats::Info;
 use ecow::EcoString;
 use hashbrown::HashMap;
+use lately::Lately;
 use std::collections::VecDeque;
+use std::hash::{BuildHasher as _, Hash};
 
-/// First segments and greetings remembered.
-const RECENT_MAX: usize = 4096;
+/// Flows that may still be greeted.
+const YOUNG_MAX: usize = 4096;
 /// A NAT passes a first segment on at once; two captures of it have two clocks.
 const PASSED_ON: Span = Span::secs(10);
 /// Legs remembered.
@@ -31,15 +35,33 @@ struct Flow {
     from: Side,
 }
 
+/// A first segment, whose and in which frame it was.
+#[derive(Debug)]
+struct First {
+    segment: FirstSegment,
+    flow: Flow,
+    mark: Mark,
+}
+
 /// A greeting: whose it was, in which frame, where the server's sequence number was then.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Greeting {
+    server_id: EcoString,
+    client_id: u64,
     flow: Flow,
     mark: Mark,
     next: Seq,
-    client_ip: Option<Addr>,
+    /// The client's address as the server sees it, in its words.
+    client_ip: EcoString,
     /// The client that the proxy's own header names.
     forwarded: Option<String>,
+}
+
+impl Greeting {
+    /// As [`Self::client_ip`] says. Nearly no greeting is asked.
+    fn client_addr(&self) -> Option<Addr> {
+        self.client_ip.parse().ok().map(|ip: std::net::IpAddr| Addr::from(ip))
+    }
 }
 
 /// One of two legs, with what is known of its end.
@@ -55,29 +77,22 @@ struct Leg {
 /// All legs, and those that may turn out to be one.
 #[derive(Debug, Default)]
 pub struct Legs {
-    firsts: Map<FirstSegment, (Flow, Mark)>,
-    first_order: VecDeque<FirstSegment>,
+    firsts: Lately<First>,
     /// The youngest flows in the order of their names, and whether their greeting has not come.
     young: VecDeque<(Flow, bool)>,
-    greetings: Map<(EcoString, u64), Greeting>,
-    greeting_order: VecDeque<(EcoString, u64)>,
+    greetings: Lately<Greeting>,
+    /// Chosen at random, so that nobody can choose what meets in one place.
+    hasher: foldhash::fast::RandomState,
     legs: Map<ConnId, Leg>,
     order: VecDeque<ConnId>,
 }
 
 impl Legs {
     /// One more thing the tracker told. `number`: the flow's number, where it is known.
+    #[inline(always)]
     pub fn note(&mut self, tracked: &Tracked, number: u64) {
         match tracked {
-            &Tracked::Opened { id, mark, client, server, first, .. } => {
-                let Some(first) = first else { return };
-                let flow =
-                    Flow { id, number, client, server, start: mark.at, ttl: first.ttl, from: first.from };
-                self.opened(flow, mark, first);
-            }
-            Tracked::Greeted { id, mark, info, next, forwarded, .. } => {
-                self.greeted(*id, *mark, info, (*next, forwarded.clone()));
-            }
+            Tracked::Opened { .. } | Tracked::Greeted { .. } => self.note_beginning(tracked, number),
             Tracked::Ending(ending) => self.ending(ending),
             Tracked::Revived { id } | Tracked::Resumed { id, .. } => {
                 if let Some(leg) = self.legs.get_mut(id) {
@@ -88,22 +103,34 @@ impl Legs {
         }
     }
 
+    #[inline(never)]
+    fn note_beginning(&mut self, tracked: &Tracked, number: u64) {
+        match tracked {
+            &Tracked::Opened { id, mark, client, server, first: Some(first), .. } => {
+                let (start, ttl, from) = (mark.at, first.ttl, first.from);
+                self.opened(Flow { id, number, client, server, start, ttl, from }, mark, first);
+            }
+            Tracked::Greeted { id, mark, info, next, forwarded, .. } => {
+                self.greeted(*id, *mark, info, (*next, forwarded.as_ref()));
+            }
+            _ => {}
+        }
+    }
+
     fn opened(&mut self, flow: Flow, mark: Mark, first: FirstSegment) {
-        if let Some(&(other, shown)) = self.firsts.get(&first)
-            && (mark.at - shown.at).0.abs() <= PASSED_ON.0
-            && other.ttl != flow.ttl
-            && (other.client, other.server) != (flow.client, flow.server)
-        {
-            // The sender's side of a NAT is where the TTL is higher still.
-            let (near, far) = if other.ttl > flow.ttl { (other, flow) } else { (flow, other) };
-            let (client_leg, server_leg) = if flow.from == Side::Client { (near, far) } else { (far, near) };
-            self.join(Joint::Nat, (client_leg, server_leg), (other.id, shown), (flow.id, mark));
-            return;
-        }
+        // Others are never remembered.
         if first.is_telling() {
-            remember(&mut self.firsts, &mut self.first_order, first, (flow, mark));
+            let hash = self.hash(&first);
+            if let Some(shown) = self.firsts.find(hash, |shown| shown.segment == first)
+                && let Some(legs) = passed_on(shown, flow)
+            {
+                let first = (shown.flow.id, shown.mark);
+                return self.join(Joint::Nat, legs, first, (flow.id, mark));
+            }
+            let one = First { segment: first, flow, mark };
+            self.firsts.remember(hash, one, |other| other.segment == first);
         }
-        if self.young.len() >= RECENT_MAX {
+        if self.young.len() >= YOUNG_MAX {
             self.young.pop_front();
         }
         // Nearly all come in that order.
@@ -122,23 +149,30 @@ impl Legs {
         std::mem::take(is_young).then_some(*flow)
     }
 
-    fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, place: (Seq, Option<String>)) {
+    fn greeted(&mut self, id: ConnId, mark: Mark, info: &Info, place: (Seq, Option<&String>)) {
         let Some(flow) = self.grown(id) else { return };
         if self.legs.contains_key(&id) || info.client_id == 0 || info.server_id.is_empty() {
             return;
         }
-        let client_ip = info.client_ip.parse().ok().map(|ip: std::net::IpAddr| Addr::from(ip));
-        let (next, forwarded) = place;
-        let mine = Greeting { flow, mark, next, client_ip, forwarded };
-        let key = (info.server_id.clone(), info.client_id);
-        if let Some(other) = self.greetings.get(&key)
+        let (next, forwarded) = (place.0, place.1.cloned());
+        let (server_id, client_id) = (info.server_id.clone(), info.client_id);
+        let hash = self.hash(&(server_id.as_str(), client_id));
+        let client_ip = info.client_ip.clone();
+        let mine = Greeting { server_id, client_id, flow, mark, next, client_ip, forwarded };
+        let same = |other: &Greeting| other.client_id == client_id && other.server_id == info.server_id;
+        if let Some(other) = self.greetings.find(hash, same)
             && let Some(legs) = same_connection(other, &mine)
         {
             let joint = if other.next == mine.next { Joint::Nat } else { Joint::Proxy };
             let first = (other.flow.id, other.mark);
             return self.join(joint, legs, first, (id, mark));
         }
-        remember(&mut self.greetings, &mut self.greeting_order, key, mine);
+        self.greetings.remember(hash, mine, same);
+    }
+
+    fn hash(&self, key: &impl Hash) -> u32 {
+        let hash = self.hasher.hash_one(key);
+        (hash ^ hash >> 32) as u32
     }
 
     /// `legs`: the client's and the server's; `first` and `second`: in order of sight, and which frame shows each.
@@ -198,6 +232,18 @@ impl Legs {
     }
 }
 
+/// A NAT passed a first segment on, that was shown before, as the first of this flow: the client's leg and the server's.
+fn passed_on(shown: &First, flow: Flow) -> Option<(Flow, Flow)> {
+    let other = shown.flow;
+    let soon = (flow.start - shown.mark.at).0.abs() <= PASSED_ON.0;
+    if !soon || other.ttl == flow.ttl || (other.client, other.server) == (flow.client, flow.server) {
+        return None;
+    }
+    // The sender's side of a NAT is where the TTL is higher still.
+    let (near, far) = if other.ttl > flow.ttl { (other, flow) } else { (flow, other) };
+    Some(if flow.from == Side::Client { (near, far) } else { (far, near) })
+}
+
 /// Two greetings of one server with one `client_id`: which is the client's leg and which the server's, where they can be
 /// the two legs of one connection. The server saw the client of its own leg.
 fn same_connection(first: &Greeting, second: &Greeting) -> Option<(Flow, Flow)> {
@@ -217,7 +263,7 @@ fn same_connection(first: &Greeting, second: &Greeting) -> Option<(Flow, Flow)> 
     if named(second, &a) {
         return Some((a, b));
     }
-    match (first.client_ip.or(second.client_ip), a.client.addr == b.client.addr) {
+    match (first.client_addr().or_else(|| second.client_addr()), a.client.addr == b.client.addr) {
         (Some(ip), false) if ip == a.client.addr => Some((b, a)),
         (Some(ip), false) if ip == b.client.addr => Some((a, b)),
         (Some(_), false) => None,
@@ -227,22 +273,6 @@ fn same_connection(first: &Greeting, second: &Greeting) -> Option<(Flow, Flow)> 
             let nested = server.mark.at <= client.mark.at && client.mark.at - server.mark.at < Span::secs(2);
             let close = client.flow.server.addr == server.flow.client.addr || first.next == second.next;
             (nested && close).then_some((client.flow, server.flow))
-        }
-    }
-}
-
-/// Remembers an entry; beyond the bound the oldest is forgotten.
-fn remember<K: Clone + Eq + std::hash::Hash, V>(
-    map: &mut Map<K, V>,
-    order: &mut VecDeque<K>,
-    key: K,
-    value: V,
-) {
-    map.insert(key.clone(), value);
-    order.push_back(key);
-    while order.len() > RECENT_MAX {
-        if let Some(old) = order.pop_front() {
-            map.remove(&old);
         }
     }
 }

@@ -70,41 +70,17 @@ const IDLE_LEAST: Span = Span::secs(5);
 
 impl Neighbours {
     /// One more thing the tracker told.
+    #[inline(always)]
     pub fn note(&mut self, tracked: &Tracked) {
         match tracked {
             Tracked::Opened { id, mark, client, server, syn, .. } => {
-                let entry = slot(&mut self.servers, *server);
-                if *syn {
-                    keep(&mut entry.attempts, mark.at, 4096);
-                    keep(slot(&mut entry.by_client, client.addr), mark.at, LIST_MAX);
-                } else {
-                    entry.lives(*id, mark.at);
-                }
+                self.opened((*id, *mark), client.addr, *server, *syn);
             }
             &Tracked::Answered { id, mark, by, client, server, ttl, ended } => {
-                self.answered(id, mark, by, client, server, ttl);
-                let entry = slot(&mut self.servers, server);
-                entry.answers[by] = true;
-                if by == Side::Server {
-                    entry.answered(id, mark.at, ended);
-                }
+                self.answered((id, mark, ended), by, (client, server), ttl);
             }
-            Tracked::Greeted { id, mark, server, info, .. } => {
-                let entry = slot(&mut self.servers, *server);
-                entry.spoke(*id, mark.at);
-                entry.heard = entry.heard.max(Some(mark.at));
-                let same = entry.greeted.back().is_some_and(|last| last.2.server_id == info.server_id);
-                entry.alike = if same { entry.alike.saturating_add(1) } else { 1 };
-                keep(&mut entry.greeted, (*id, *mark, Arc::clone(info)), LIST_MAX);
-            }
-            Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } => {
-                let entry = slot(&mut self.servers, *server);
-                entry.spoke(*id, mark.at);
-                keep_in_order(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX, |a| a.1.at);
-                if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
-                    keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
-                }
-            }
+            Tracked::Greeted { id, mark, server, info, .. } => self.greeted(*id, *mark, *server, info),
+            Tracked::Accepted { .. } => self.accepted(tracked),
             Tracked::LameDuck { mark, server, .. } => {
                 slot(&mut self.servers, *server).lame_duck.get_or_insert(*mark);
             }
@@ -119,18 +95,64 @@ impl Neighbours {
         }
     }
 
-    fn answered(&mut self, id: ConnId, mark: Mark, by: Side, client: Endpoint, server: Endpoint, ttl: u8) {
-        let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
-        slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
-        slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
-        let by = (id, mark.frame.capture());
-        if let Some(known) = self.ttls.get_mut(&me.addr) {
-            known.answered(ttl, by);
-        } else if self.ttls.len() < MAP_MAX {
-            self.ttls.insert(me.addr, HostTtl::new(ttl, by));
+    #[inline(never)]
+    fn opened(&mut self, (id, mark): (ConnId, Mark), client: Addr, server: Endpoint, syn: bool) {
+        let entry = slot(&mut self.servers, server);
+        if syn {
+            keep(&mut entry.attempts, mark.at, 4096);
+            keep(slot(&mut entry.by_client, client), mark.at, LIST_MAX);
+        } else {
+            entry.lives(id, mark.at);
         }
     }
 
+    #[inline(never)]
+    fn greeted(&mut self, id: ConnId, mark: Mark, server: Endpoint, info: &Arc<Info>) {
+        let entry = slot(&mut self.servers, server);
+        entry.spoke(id, mark.at);
+        entry.heard = entry.heard.max(Some(mark.at));
+        let same = entry.greeted.back().is_some_and(|last| last.2.server_id == info.server_id);
+        entry.alike = if same { entry.alike.saturating_add(1) } else { 1 };
+        keep(&mut entry.greeted, (id, mark, Arc::clone(info)), LIST_MAX);
+    }
+
+    #[inline(never)]
+    fn accepted(&mut self, tracked: &Tracked) {
+        let Tracked::Accepted { id, mark, client, server, connect, info, mqtt_id } = tracked else { return };
+        let entry = slot(&mut self.servers, *server);
+        entry.spoke(*id, mark.at);
+        keep_in_order(&mut entry.accepted, (*id, *mark, info.clone(), *client), LIST_MAX, |a| a.1.at);
+        if let Some(identity) = identity(connect.as_deref(), mqtt_id.as_deref()) {
+            keep(&mut entry.identities, (*id, *mark, identity), LIST_MAX);
+        }
+    }
+
+    /// An end answered on a connection, which has `ended` already or not.
+    #[inline(never)]
+    fn answered(
+        &mut self,
+        (id, mark, ended): (ConnId, Mark, bool),
+        by: Side,
+        (client, server): (Endpoint, Endpoint),
+        ttl: u8,
+    ) {
+        let (me, peer) = if by == Side::Client { (client, server) } else { (server, client) };
+        slot(&mut self.pairs, (me.addr, peer.addr)).add(mark, id, server.port);
+        slot(&mut self.hosts, me.addr).add(mark, peer.addr, server.port);
+        let shown = (id, mark.frame.capture());
+        if let Some(known) = self.ttls.get_mut(&me.addr) {
+            known.answered(ttl, shown);
+        } else if self.ttls.len() < MAP_MAX {
+            self.ttls.insert(me.addr, HostTtl::new(ttl, shown));
+        }
+        let entry = slot(&mut self.servers, server);
+        entry.answers[by] = true;
+        if by == Side::Server {
+            entry.answered(id, mark.at, ended);
+        }
+    }
+
+    #[inline(never)]
     fn ending(&mut self, ending: &Ending) {
         let at = ending.mark.at;
         let entry = slot(&mut self.servers, ending.server);
@@ -160,15 +182,18 @@ impl Neighbours {
         }
     }
 
+    #[inline(never)]
     fn closed(&mut self, facts: &Facts) {
         if let Some(idle) = facts.idle_at_end().filter(|&idle| idle >= IDLE_LEAST) {
             let (id, server, client) = (facts.first_frame, facts.server, facts.client.addr);
             keep(&mut self.idle_deaths, IdleDeath { id, server, client, idle, at: facts.ended }, LIST_MAX);
         }
-        if facts.vantage != Vantage::Unknown
-            && (self.vantages.len() < MAP_MAX || self.vantages.contains_key(&facts.server))
-        {
-            self.vantages.insert(facts.server, facts.vantage);
+        if facts.vantage != Vantage::Unknown {
+            if let Some(known) = self.vantages.get_mut(&facts.server) {
+                *known = facts.vantage;
+            } else if self.vantages.len() < MAP_MAX {
+                self.vantages.insert(facts.server, facts.vantage);
+            }
         }
     }
 

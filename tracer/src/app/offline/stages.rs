@@ -126,7 +126,7 @@ fn judge_all(
             continue;
         }
         let mut empty = emptied.try_recv().unwrap_or_default();
-        empty.clear();
+        judge.reuse(&mut empty);
         if told.send(std::mem::replace(&mut events, empty)).is_err() {
             break;
         }

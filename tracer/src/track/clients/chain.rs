@@ -90,7 +90,7 @@ pub(super) fn names(urls: &[String], server: Endpoint) -> bool {
 }
 
 /// The chain.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chain {
     pub who: Option<Who>,
     /// Its process on this host, as the kernel tells.
@@ -108,6 +108,19 @@ pub(super) struct Chain {
 }
 
 impl Chain {
+    /// So much memory of its lists is worth keeping.
+    const SMALL: usize = 8;
+
+    /// Nothing is left in it but its memory, for another one. `None` where that is more than most need.
+    pub fn emptied(mut self: Box<Self>) -> Option<Box<Self>> {
+        let (mut losses, mut attempts) =
+            (std::mem::take(&mut self.losses), std::mem::take(&mut self.attempts));
+        losses.clear();
+        attempts.clear();
+        *self = Self { losses, attempts, ..Self::default() };
+        (self.losses.capacity() <= Self::SMALL && self.attempts.capacity() <= Self::SMALL).then_some(self)
+    }
+
     /// Whether a client that says this of itself, in this process, may be the one of the chain. Another process may be the same
     /// client started anew, if it has a name to be known by.
     pub fn may_be(&self, who: Option<&Who>, process: Option<NonZeroU32>) -> bool {

@@ -13,6 +13,9 @@ const CHAINS_MAX: usize = 256;
 /// Recent connections of a host kept, for ends that show late.
 const RECENT_MAX: usize = 128;
 
+/// Chains that are gone whose memory is kept.
+const SPARE_MAX: usize = 64;
+
 /// A connection of a host that began lately.
 #[derive(Debug)]
 pub(super) struct Recent {
@@ -61,7 +64,12 @@ impl Host {
         self.chains.get_mut(place).map(|(_, chain)| &mut **chain)
     }
 
+    /// Where nearly all are of one host, their numbers follow each other; and none can stand further behind than there.
     fn chain_place(&self, no: u64) -> Option<usize> {
+        let farthest = usize::try_from(no.checked_sub(self.chains.front()?.0)?).unwrap_or(usize::MAX);
+        if self.chains.get(farthest).is_some_and(|chain| chain.0 == no) {
+            return Some(farthest);
+        }
         self.chains.binary_search_by_key(&no, |(no, _)| *no).ok()
     }
 
@@ -80,14 +88,19 @@ impl Host {
 
     fn waits(&mut self, no: u64, since: Option<Timestamp>) {
         let Some(since) = since else { return };
-        if let Err(place) = self.waiting.binary_search(&(since, no)) {
+        if self.waiting.back().is_none_or(|last| *last < (since, no)) {
+            self.waiting.push_back((since, no));
+        } else if let Err(place) = self.waiting.binary_search(&(since, no)) {
             self.waiting.insert(place, (since, no));
         }
     }
 
     fn waits_no_more(&mut self, no: u64, since: Option<Timestamp>) {
         let Some(since) = since else { return };
-        if let Ok(place) = self.waiting.binary_search(&(since, no)) {
+        // Whoever waited longest is the one that is thought to come.
+        if self.waiting.front() == Some(&(since, no)) {
+            self.waiting.pop_front();
+        } else if let Ok(place) = self.waiting.binary_search(&(since, no)) {
             self.waiting.remove(place);
         }
     }
@@ -105,7 +118,10 @@ impl Host {
     }
 
     fn remove(&mut self, no: u64) -> Option<Box<Chain>> {
-        let (_, chain) = self.chains.remove(self.chain_place(no)?)?;
+        let (_, chain) = match self.chain_place(no)? {
+            0 => self.chains.pop_front(),
+            place => self.chains.remove(place),
+        }?;
         self.waits_no_more(no, chain.waits_since());
         Some(chain)
     }
@@ -133,8 +149,12 @@ impl Host {
             // Of the hosts of a flood each comes once.
             self.recent.reserve_exact(1);
         }
-        let place = self.recent.partition_point(|r| r.id <= recent.id);
-        self.recent.insert(place, recent);
+        if self.recent.back().is_none_or(|last| last.id <= recent.id) {
+            self.recent.push_back(recent);
+        } else {
+            let place = self.recent.partition_point(|r| r.id <= recent.id);
+            self.recent.insert(place, recent);
+        }
         more
     }
 
@@ -159,17 +179,13 @@ impl Host {
     pub fn lost(&mut self, ending: &Ending, loss: Loss, no: u64, ways: &mut Ways) {
         let who = ending.connect.clone().map(Who);
         let lost_at = loss.at;
-        let mut chain = Box::new(Chain {
-            version_known: who.is_some(),
-            who,
-            process: ending.process.and_then(NonZeroU32::new),
-            announced: Announced::of(ending).map(Box::new),
-            losses: vec![loss],
-            open: 1,
-            attempts: Vec::new(),
-            uncounted: 0,
-            worked: None,
-        });
+        let mut chain = ways.spare.pop().unwrap_or_default();
+        chain.version_known = who.is_some();
+        chain.who = who;
+        chain.process = ending.process.and_then(NonZeroU32::new);
+        chain.announced = Announced::of(ending).map(Box::new);
+        chain.losses.push(loss);
+        chain.open = 1;
         // The end may show later than the client noticed: what it tried since belongs here.
         let since = self.recent.partition_point(|r| r.at < lost_at);
         for recent in self.recent.range_mut(since..).filter(|r| r.chain.is_none() && r.id != ending.id) {
@@ -203,7 +219,7 @@ impl Host {
     /// Forgets a chain and all that leads to it.
     pub fn drop_chain(&mut self, no: u64, ways: &mut Ways) {
         if let Some(chain) = self.remove(no) {
-            ways.forget(&chain);
+            ways.forget(chain);
         }
     }
 }
@@ -218,6 +234,8 @@ pub(super) struct Ways {
     /// Chains of all hosts, and what is in them ([`Chain::size`]).
     pub chains: usize,
     pub size: usize,
+    /// Memory of chains that are gone, for those to come.
+    spare: Vec<Box<Chain>>,
 }
 
 impl Ways {
@@ -231,7 +249,7 @@ impl Ways {
     }
 
     /// Nothing leads to a chain any more.
-    pub fn forget(&mut self, chain: &Chain) {
+    pub fn forget(&mut self, chain: Box<Chain>) {
         self.chains = self.chains.saturating_sub(1);
         self.size = self.size.saturating_sub(chain.size());
         for loss in &chain.losses {
@@ -239,6 +257,9 @@ impl Ways {
         }
         for id in chain.ids() {
             self.tried.remove(&id);
+        }
+        if self.spare.len() < SPARE_MAX {
+            self.spare.extend(chain.emptied());
         }
     }
 }

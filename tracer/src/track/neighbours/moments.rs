@@ -54,9 +54,14 @@ impl<K: Hash + Eq + Copy> Moments<K> {
 
     fn take(&mut self, key: K, at: Timestamp, id: ConnId) {
         let Some(list) = self.by_key.get_mut(&key) else { return };
-        let from = list.partition_point(|other| other.0 < at);
-        if let Some(place) = list.range(from..).position(|other| other.1 == id) {
-            list.remove(from + place);
+        // The oldest of all is the oldest of its key, too.
+        if list.front() == Some(&(at, id)) {
+            list.pop_front();
+        } else {
+            let from = list.partition_point(|other| other.0 < at);
+            if let Some(place) = list.range(from..).position(|other| other.1 == id) {
+                list.remove(from + place);
+            }
         }
         if list.is_empty() {
             self.by_key.remove(&key);
