@@ -6,7 +6,7 @@ use super::output::{Output, config, judge, stop_flag};
 use super::{Failure, say, servers};
 use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
-use crate::event::{Event, Frame, Place, Summary};
+use crate::event::{Event, Frame, Place, Rooms, Summary};
 use crate::pipeline::Pipeline;
 use crate::source::{FileSource, Filter, FilterError, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
+/// Facts of closes that one frame made known, whose memory is kept for the next.
+const SPENT_MAX: usize = 256;
 
 /// Reads `files` to their end, or to where the plan says stop.
 pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
@@ -69,12 +71,16 @@ fn step_by_step(
     mut pipeline: Pipeline,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let mut told = Vec::new();
+    let mut spent: Rooms = Vec::new();
     while let Some((frame, wanted)) = input.next() {
-        pipeline.handle_frame(&frame, wanted, &mut |event| told.push(event));
-        if !told.is_empty() {
-            told.iter().for_each(|event| out.take(event));
-            pipeline.judge_mut().reuse(&mut told);
+        pipeline.handle_frame(&frame, wanted, &mut |event| {
+            out.take(&event);
+            if spent.len() < SPENT_MAX {
+                spent.extend(event.into_facts());
+            }
+        });
+        if !spent.is_empty() {
+            pipeline.judge_mut().reuse(spent.drain(..));
         }
         if out.is_over() || !input.goes_on() {
             break;

@@ -1,5 +1,5 @@
 //! Events: what leaves the core.
-use super::{CloseReport, Reconnect, Summary};
+use super::{CloseReport, Facts, Reconnect, Summary};
 use crate::base::{Endpoint, Timestamp};
 
 /// What an `event` line tells: its code.
@@ -86,4 +86,15 @@ pub enum Event {
     Notice(Notice),
     /// The counts; last in a run, or every so often.
     Summary(Box<Summary>),
+}
+
+impl Event {
+    /// The facts of a close, for their memory: nobody reads it any more.
+    #[must_use]
+    pub fn into_facts(self) -> Option<Box<Facts>> {
+        match self {
+            Self::Close(report) => Some(report.facts),
+            _ => None,
+        }
+    }
 }

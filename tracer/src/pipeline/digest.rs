@@ -143,13 +143,9 @@ impl Judge {
         }
     }
 
-    /// Events that are told: the memory of their facts is for others. The list is empty then.
-    pub fn reuse(&mut self, told: &mut Vec<Event>) {
-        for event in told.drain(..) {
-            if let Event::Close(report) = event {
-                self.is_judged(report.facts);
-            }
-        }
+    /// Facts of closes that are told: their memory is for others.
+    pub fn reuse(&mut self, told: impl Iterator<Item = Box<Facts>>) {
+        told.for_each(|facts| self.is_judged(facts));
     }
 
     /// Nobody needs these facts any more. Their memory is for the next that are judged, or for others if there is enough.

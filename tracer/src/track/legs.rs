@@ -121,14 +121,16 @@ impl Legs {
         // Others are never remembered.
         if first.is_telling() {
             let hash = self.hash(&first);
-            if let Some(shown) = self.firsts.find(hash, |shown| shown.segment == first)
+            let shown = self.firsts.find(hash, |shown| shown.segment == first);
+            let again = shown.is_some();
+            if let Some(shown) = shown
                 && let Some(legs) = passed_on(shown, flow)
             {
                 let first = (shown.flow.id, shown.mark);
                 return self.join(Joint::Nat, legs, first, (flow.id, mark));
             }
             let one = First { segment: first, flow, mark };
-            self.firsts.remember(hash, one, |other| other.segment == first);
+            self.firsts.remember(hash, one, again, |other| other.segment == first);
         }
         if self.young.len() >= YOUNG_MAX {
             self.young.pop_front();
@@ -160,14 +162,16 @@ impl Legs {
         let client_ip = info.client_ip.clone();
         let mine = Greeting { server_id, client_id, flow, mark, next, client_ip, forwarded };
         let same = |other: &Greeting| other.client_id == client_id && other.server_id == info.server_id;
-        if let Some(other) = self.greetings.find(hash, same)
+        let other = self.greetings.find(hash, same);
+        let again = other.is_some();
+        if let Some(other) = other
             && let Some(legs) = same_connection(other, &mine)
         {
             let joint = if other.next == mine.next { Joint::Nat } else { Joint::Proxy };
             let first = (other.flow.id, other.mark);
             return self.join(joint, legs, first, (id, mark));
         }
-        self.greetings.remember(hash, mine, same);
+        self.greetings.remember(hash, mine, again, same);
     }
 
     fn hash(&self, key: &impl Hash) -> u32 {

@@ -126,7 +126,7 @@ fn judge_all(
             continue;
         }
         let mut empty = emptied.try_recv().unwrap_or_default();
-        judge.reuse(&mut empty);
+        judge.reuse(empty.drain(..).filter_map(Event::into_facts));
         if told.send(std::mem::replace(&mut events, empty)).is_err() {
             break;
         }

@@ -31,13 +31,14 @@ impl<T> Lately<T> {
         self.numbers.find(spread(hash), right).and_then(of).map(|(_, one)| one)
     }
 
-    /// One more; it is found in the stead of an older one that is `the_same`. Beyond the bound the oldest is forgotten.
-    pub fn remember(&mut self, hash: u32, one: T, the_same: impl Fn(&T) -> bool) {
+    /// One more. It is found in the stead of the older one that [`Self::find`] found, where there is one (`again`) that is
+    /// `the_same`. Beyond the bound the oldest is forgotten.
+    pub fn remember(&mut self, hash: u32, one: T, again: bool, the_same: impl Fn(&T) -> bool) {
         let Self { all, left, numbers } = self;
         let number = left.wrapping_add(all.len() as u32);
         let of = |number: &u32| all.get(number.wrapping_sub(*left) as usize);
         let same = |number: &u32| of(number).is_some_and(|(own, one)| *own == hash && the_same(one));
-        match numbers.find_mut(spread(hash), same) {
+        match again.then(|| numbers.find_mut(spread(hash), same)).flatten() {
             Some(older) => *older = number,
             None => {
                 numbers.insert_unique(spread(hash), number, |number| {
@@ -73,7 +74,7 @@ mod tests {
         let hash = |key: u32| key / 3;
         for n in 0..20_000_u32 {
             let key = n / 2;
-            lately.remember(hash(key), (key, n), |other| other.0 == key);
+            lately.remember(hash(key), (key, n), n % 2 == 1, |other| other.0 == key);
             assert_eq!(lately.find(hash(key), |one| one.0 == key), Some(&(key, n)));
         }
         assert!(lately.all.len() == MOST && lately.numbers.len() == MOST / 2);
@@ -88,7 +89,7 @@ mod tests {
     fn numbers_may_begin_anew() {
         let mut lately = Lately { left: u32::MAX - 5_000, ..Lately::default() };
         for n in 0..12_000 {
-            lately.remember(n, n, |other| *other == n);
+            lately.remember(n, n, false, |other| *other == n);
         }
         assert_eq!((0..12_000).filter(|&n| lately.find(n, |one| *one == n).is_some()).count(), MOST);
     }

@@ -51,17 +51,25 @@ const fn sevens(n: u64) -> usize {
     (bits * 9 + 64) / 64
 }
 
+/// The lowest bits of a number of so many octets.
+const LOWEST: [u64; 16] = {
+    let mut bits = [u64::MAX; 16];
+    let mut len = 0;
+    while len < 8 {
+        bits[len] = (1 << (8 * len)) - 1;
+        len += 1;
+    }
+    bits
+};
+
 /// What a mark begins with, and how many octets all takes.
 #[inline]
 fn distances(octets: &[u8; 17]) -> (u64, u64, usize) {
     let [lens, octets @ ..] = octets;
     let (first, second) = (usize::from(lens >> 4), usize::from(lens & 0xf));
-    let word = |from: usize, len: usize| {
-        let octets = octets.get(from..from + 8).and_then(|octets| octets.first_chunk());
-        let all = 1_u64.checked_shl(8 * len as u32).map_or(u64::MAX, |bit| bit - 1);
-        octets.map_or(0, |&octets| u64::from_le_bytes(octets)) & all
-    };
-    (word(0, first), word(first, second), 1 + first + second)
+    let both = u128::from_le_bytes(*octets);
+    let (far, later) = (both as u64 & LOWEST[first], (both >> (8 * first)) as u64 & LOWEST[second]);
+    (far, later, 1 + first + second)
 }
 
 /// Octets that a number takes, none if it is 0.
