@@ -235,6 +235,7 @@ pub(super) struct Ways {
     pub chains: usize,
     pub size: usize,
     /// Memory of chains that are gone, for those to come.
+    #[allow(clippy::vec_box, reason = "it is the boxes that are kept")]
     spare: Vec<Box<Chain>>,
 }
 
