@@ -28,7 +28,7 @@ pub struct Session {
 /// What operations told so far.
 #[derive(Default, Serialize, Deserialize)]
 struct Told {
-    facts: NatsFacts,
+    facts: Box<NatsFacts>,
     risk: Risk,
     drain: Drain,
     weights: Weights,
@@ -78,14 +78,15 @@ impl Session {
 
     /// As new, with such small pieces of memory as the next will need, too.
     pub fn empty(&mut self) {
-        let Told { risk, weights, ping_times, .. } = &mut self.told;
+        let Told { facts, risk, drain, weights, ping_times, pongs, verbose, news } = &mut self.told;
+        **facts = NatsFacts::default();
         risk.empty();
+        *drain = Drain::default();
         weights.empty();
         ping_times.client.clear();
         ping_times.server.clear();
-        let (risk, weights, ping_times) =
-            (std::mem::take(risk), std::mem::take(weights), std::mem::take(ping_times));
-        *self = Self { told: Told { risk, weights, ping_times, ..Told::default() }, ..Self::default() };
+        (*pongs, *verbose, *news) = (None, false, None);
+        self.conversation.empty();
     }
 
     /// News for the tracker since it last looked.
@@ -153,23 +154,27 @@ impl Session {
 
     /// The facts so far, without what TCP has to add.
     #[must_use]
-    pub const fn facts(&self) -> &NatsFacts {
+    pub fn facts(&self) -> &NatsFacts {
         &self.told.facts
     }
 
-    /// The facts at the end. `client_left`: when the client said goodbye, where it was the first to. `last`: they are not asked
-    /// for again.
-    #[must_use]
+    /// The facts at the end, in memory of others. `client_left`: when the client said goodbye, where it was the first to. `last`:
+    /// they are not asked for again, they are taken; the session is to be emptied then.
     pub fn finish(
         &mut self,
+        facts: &mut Box<NatsFacts>,
         client_una: Seq,
         server_una: Seq,
         unacked_bytes: u64,
         client_left: Option<Timestamp>,
         last: bool,
-    ) -> NatsFacts {
+    ) {
         let told = &mut self.told;
-        let mut facts = if last { std::mem::take(&mut told.facts) } else { told.facts.clone() };
+        if last {
+            std::mem::swap(facts, &mut told.facts);
+        } else {
+            facts.clone_from(&told.facts);
+        }
         facts.drained = client_left.is_some_and(|left| told.drain.is_done(left));
         // PONGs that came when the client had left answered nobody.
         if let Some(late) = told.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
@@ -186,7 +191,6 @@ impl Session {
                 facts.unseen[side].lost = lost;
             }
         }
-        facts
     }
 }
 
@@ -588,7 +592,9 @@ mod tests {
             let place = Place { mark: Mark { at, ..Mark::default() }, end: Seq(1), una: Seq(1) };
             session.bytes(*from, line.as_bytes(), place, &mut Hellos::default());
         }
-        session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true)
+        let mut facts = Box::default();
+        session.finish(&mut facts, Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true);
+        *facts
     }
 
     #[test]
@@ -606,7 +612,9 @@ mod tests {
                     session.bytes(side, lines.concat().as_bytes(), place(end), &mut Hellos::default());
                 }
             }
-            format!("{:?}", session.finish(Seq(50), Seq(50), 0, None, true))
+            let mut facts = Box::default();
+            session.finish(&mut facts, Seq(50), Seq(50), 0, None, true);
+            format!("{facts:?}")
         };
         for (side, verb) in
             [(Side::Client, "PUB "), (Side::Server, "MSG _R.1 7 "), (Side::Server, "MSG orders 7 ")]

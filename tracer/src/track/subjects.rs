@@ -19,6 +19,9 @@ pub struct Weights {
     step: u64,
     samples: u32,
     kept: Vec<Weight>,
+    /// Memory for a subject.
+    #[serde(skip)]
+    spare: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,16 +34,16 @@ struct Weight {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { left: 0, step: STEP, samples: 0, kept: Vec::new() }
+        Self { left: 0, step: STEP, samples: 0, kept: Vec::new(), spare: None }
     }
 }
 
 impl Weights {
     /// As new, in the same memory.
     pub fn empty(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.clear();
-        *self = Self { kept, ..Self::default() };
+        self.spare = self.kept.pop().map(|weight| weight.subject).or_else(|| self.spare.take());
+        self.kept.clear();
+        (self.left, self.step, self.samples) = (0, STEP, 0);
     }
 
     /// A delivery of so many octets.
@@ -72,7 +75,11 @@ impl Weights {
         } else if self.kept.len() < SUBJECTS_MAX {
             // Mostly it is the only one.
             self.kept.reserve_exact(1);
-            self.kept.push(Weight { subject: subject.to_vec(), bytes, inherited: 0 });
+            let mut text = self.spare.take().unwrap_or_default();
+            text.clear();
+            text.reserve_exact(subject.len());
+            text.extend_from_slice(subject);
+            self.kept.push(Weight { subject: text, bytes, inherited: 0 });
         } else if let Some(least) = self.kept.iter_mut().min_by_key(|w| w.bytes) {
             // Its place is taken with its weight (Metwally, Agrawal, El Abbadi: space-saving): no heavy one is ever missed.
             least.subject.clear();
