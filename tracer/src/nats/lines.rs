@@ -100,10 +100,13 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
-                    let left = rest.len();
-                    rest = self.messages(session, from, rest, emit);
-                    if rest.len() < left {
-                        continue;
+                    // MSG, PUB, HMSG, HPUB.
+                    if let [b'M' | b'P' | b'H', ..] = rest {
+                        let left = rest.len();
+                        rest = self.messages(session, from, rest, emit);
+                        if rest.len() < left {
+                            continue;
+                        }
                     }
                     let Some((line, after)) = cut(rest) else {
                         return self.hold(from, rest, emit);

@@ -28,7 +28,7 @@ pub struct Session {
 /// What operations told so far.
 #[derive(Default, Serialize, Deserialize)]
 struct Told {
-    facts: Box<NatsFacts>,
+    facts: NatsFacts,
     risk: Risk,
     drain: Drain,
     weights: Weights,
@@ -78,8 +78,13 @@ impl Session {
 
     /// As new, with such small pieces of memory as the next will need, too.
     pub fn empty(&mut self) {
-        let Told { facts, risk, drain, weights, ping_times, pongs, verbose, news } = &mut self.told;
-        **facts = NatsFacts::default();
+        self.told.facts = NatsFacts::default();
+        self.empty_beside_facts();
+    }
+
+    /// The same, where the facts were taken.
+    pub fn empty_beside_facts(&mut self) {
+        let Told { facts: _, risk, drain, weights, ping_times, pongs, verbose, news } = &mut self.told;
         risk.empty();
         *drain = Drain::default();
         weights.empty();
@@ -154,15 +159,15 @@ impl Session {
 
     /// The facts so far, without what TCP has to add.
     #[must_use]
-    pub fn facts(&self) -> &NatsFacts {
+    pub const fn facts(&self) -> &NatsFacts {
         &self.told.facts
     }
 
     /// The facts at the end, in memory of others. `client_left`: when the client said goodbye, where it was the first to. `last`:
-    /// they are not asked for again, they are taken; the session is to be emptied then.
+    /// they are not asked for again, they are taken.
     pub fn finish(
         &mut self,
-        facts: &mut Box<NatsFacts>,
+        facts: &mut NatsFacts,
         client_una: Seq,
         server_una: Seq,
         unacked_bytes: u64,
@@ -170,11 +175,8 @@ impl Session {
         last: bool,
     ) {
         let told = &mut self.told;
-        if last {
-            std::mem::swap(facts, &mut told.facts);
-        } else {
-            facts.clone_from(&told.facts);
-        }
+        let heaviest = std::mem::take(&mut facts.heaviest);
+        *facts = if last { std::mem::take(&mut told.facts) } else { told.facts.clone() };
         facts.drained = client_left.is_some_and(|left| told.drain.is_done(left));
         // PONGs that came when the client had left answered nobody.
         if let Some(late) = told.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
@@ -182,7 +184,7 @@ impl Session {
             facts.pings.client.first_unanswered = Some(late.asked);
         }
         facts.protocol = self.conversation.protocol();
-        facts.heaviest = told.weights.heaviest();
+        facts.heaviest = told.weights.heaviest(heaviest);
         facts.at_risk = told.risk.report(client_una, server_una, unacked_bytes).into();
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
@@ -592,9 +594,9 @@ mod tests {
             let place = Place { mark: Mark { at, ..Mark::default() }, end: Seq(1), una: Seq(1) };
             session.bytes(*from, line.as_bytes(), place, &mut Hellos::default());
         }
-        let mut facts = Box::default();
+        let mut facts = NatsFacts::default();
         session.finish(&mut facts, Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true);
-        *facts
+        facts
     }
 
     #[test]
@@ -612,7 +614,7 @@ mod tests {
                     session.bytes(side, lines.concat().as_bytes(), place(end), &mut Hellos::default());
                 }
             }
-            let mut facts = Box::default();
+            let mut facts = NatsFacts::default();
             session.finish(&mut facts, Seq(50), Seq(50), 0, None, true);
             format!("{facts:?}")
         };

@@ -89,17 +89,25 @@ impl Weights {
         }
     }
 
-    /// Subjects and about how many octets each, most first; only what is certain to be its own is counted.
+    /// Subjects and about how many octets each, most first; only what is certain to be its own is counted. `heavy`: memory for it.
     #[must_use]
-    pub fn heaviest(&self) -> Vec<(String, u64)> {
+    pub fn heaviest(&self, mut heavy: Vec<(String, u64)>) -> Vec<(String, u64)> {
         let own = |w: &Weight| w.bytes - w.inherited;
         let most = self.kept.iter().map(own).max().unwrap_or(0);
-        let mut heavy: Vec<(String, u64)> = self
-            .kept
-            .iter()
-            .filter(|w| own(w) > most / 20)
-            .map(|w| (String::from_utf8_lossy(&w.subject).into_owned(), own(w)))
-            .collect();
+        let mut told = 0;
+        for weight in self.kept.iter().filter(|w| own(w) > most / 20) {
+            if told == heavy.len() {
+                heavy.reserve_exact(1);
+                heavy.push((String::new(), 0));
+            }
+            if let Some((subject, bytes)) = heavy.get_mut(told) {
+                subject.clear();
+                subject.push_str(&String::from_utf8_lossy(&weight.subject));
+                *bytes = own(weight);
+            }
+            told += 1;
+        }
+        heavy.truncate(told);
         heavy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         heavy
     }
@@ -116,7 +124,7 @@ mod tests {
             weights.add(format!("_INBOX.{n}").as_bytes(), 60);
             weights.add(b"orders.big", 900);
         }
-        let heavy = weights.heaviest();
+        let heavy = weights.heaviest(vec![("of another".into(), 7); 9]);
         assert_eq!(heavy.first().map(|h| h.0.as_str()), Some("orders.big"));
         let share = heavy.first().map_or(0.0, |h| h.1 as f64 / (20_000.0 * 900.0));
         assert!((0.8..1.2).contains(&share), "{share}");
@@ -126,7 +134,7 @@ mod tests {
     fn a_single_message_has_its_subject() {
         let mut weights = Weights::default();
         weights.add(b"a", 10);
-        assert_eq!(weights.heaviest().len(), 1);
-        assert!(Weights::default().heaviest().is_empty());
+        assert_eq!(weights.heaviest(Vec::new()).len(), 1);
+        assert!(Weights::default().heaviest(vec![("of another".into(), 7)]).is_empty());
     }
 }

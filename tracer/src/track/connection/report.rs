@@ -134,7 +134,7 @@ impl Connection {
         let mut said = self.said_room.take().unwrap_or_default();
         session.finish(&mut said, client_una, server_una, 0, left, true);
         self.said = Some(said);
-        session.empty();
+        session.empty_beside_facts();
         Some(session)
     }
 
