@@ -100,6 +100,10 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
+                    if let Some((op, after)) = line::heartbeat(rest) {
+                        rest = self.accept_any(op, session, from, after, emit);
+                        continue;
+                    }
                     // MSG, PUB, HMSG, HPUB.
                     if let [b'M' | b'P' | b'H', ..] = rest {
                         let left = rest.len();
