@@ -232,7 +232,7 @@ impl Scene {
 
     /// Nothing of NATS was said.
     pub fn mute(mut self) -> Self {
-        self.facts.nats = Box::default();
+        *self.facts.nats = NatsFacts::default();
         self.facts.tcp.client.bytes = 0;
         self.facts.tcp.server.bytes = 0;
         self

@@ -64,7 +64,7 @@ pub(super) fn quiet_report() -> CloseReport {
     report.flow = 13;
     report.close = Close { detail: None, ..fin(Party::Client) };
     let facts = &mut report.facts;
-    facts.nats = Box::default();
+    *facts.nats = NatsFacts::default();
     facts.rtt = None;
     facts.iface = None;
     facts.tcp = PerSide::default();
