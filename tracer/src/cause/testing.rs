@@ -141,7 +141,7 @@ impl Scene {
             rtt: Some(Rtt { min_us: 180, median_us: 240, max_us: 900 }),
             icmp: Vec::new(),
             vantage: Vantage::Between,
-            nats: session(),
+            nats: Box::new(session()),
             capture_loss: false,
             input_ended: false,
             longest_idle: Span::secs(2),
@@ -232,7 +232,7 @@ impl Scene {
 
     /// Nothing of NATS was said.
     pub fn mute(mut self) -> Self {
-        self.facts.nats = NatsFacts::default();
+        *self.facts.nats = NatsFacts::default();
         self.facts.tcp.client.bytes = 0;
         self.facts.tcp.server.bytes = 0;
         self

@@ -527,8 +527,8 @@ pub struct Facts {
     pub icmp: Vec<IcmpFact>,
     /// Where the capture was taken.
     pub vantage: Vantage,
-    /// NATS.
-    pub nats: NatsFacts,
+    /// NATS; by itself, so that it moves from the session to here without being copied.
+    pub nats: Box<NatsFacts>,
     /// The capture itself lost frames while it lived.
     pub capture_loss: bool,
     /// The capture ended while it was still undecided.
@@ -589,15 +589,36 @@ impl NatsFacts {
 pub type Rooms = Vec<Box<Facts>>;
 
 impl Facts {
-    /// Puts them in this memory, where there is some.
+    /// Nobody's: memory for facts to come.
     #[must_use]
-    pub fn put(self, place: Option<Box<Self>>) -> Box<Self> {
-        match place {
-            Some(mut place) => {
-                *place = self;
-                place
-            }
-            None => Box::new(self),
+    pub fn nobodys() -> Self {
+        Self {
+            first_frame: 0,
+            client: Endpoint::default(),
+            server: Endpoint::default(),
+            roles_certain: false,
+            iface: None,
+            start: Mark::default(),
+            last: Mark::default(),
+            handshake: Handshake::Midstream,
+            established: None,
+            syn_to_synack: None,
+            synack_to_ack: None,
+            tcp: PerSide::default(),
+            rtt: None,
+            icmp: Vec::new(),
+            vantage: Vantage::Unknown,
+            nats: Box::default(),
+            capture_loss: false,
+            input_ended: false,
+            longest_idle: Span::ZERO,
+            lived_through: Span::ZERO,
+            quiet_lived_through: Span::ZERO,
+            first_goodbye: None,
+            ended: Timestamp::default(),
+            ended_by: EndedBy::GaveUp,
+            ignored_resets: 0,
+            host: None,
         }
     }
 

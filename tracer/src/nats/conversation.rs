@@ -71,6 +71,15 @@ impl Conversation {
         }
     }
 
+    /// As new, in the same memory where that is small.
+    pub fn empty(&mut self) {
+        for half in [&mut self.halves.client, &mut self.halves.server] {
+            half.layer = Layer::Opening;
+            half.lines.empty();
+        }
+        self.session = Session::default();
+    }
+
     /// Takes the next bytes of one side's stream.
     #[inline(always)]
     pub fn push(&mut self, from: Side, bytes: &[u8], emit: &mut impl Listener) {

@@ -81,6 +81,9 @@ impl<T: Members, S: Members + Copy> Lines<T, S> {
 impl<T: Members, S: Members + Copy> Known<T, S> {
     /// What a line says that is this one but for values that vary; `None`: it is another.
     fn again(&self, json: &[u8]) -> Option<(Arc<T>, S)> {
+        if *self.json == *json {
+            return Some((Arc::clone(&self.said), self.shape));
+        }
         let (mut old, mut new, mut changed) = (0, 0, None);
         loop {
             let (known, line) = (self.json.get(old..)?, json.get(new..)?);

@@ -39,6 +39,16 @@ pub(super) fn parse<'a>(line: &'a [u8], dialect: impl FnOnce() -> Dialect) -> Re
     }
 }
 
+/// PING and PONG as they are nearly always written, and what is behind them: [`parse`] says the same of their lines.
+#[inline(always)]
+pub(super) fn heartbeat(bytes: &[u8]) -> Option<(Op<'static>, &[u8])> {
+    match bytes {
+        [b'P', b'I', b'N', b'G', b'\r', b'\n', after @ ..] => Some((Op::Ping, after)),
+        [b'P', b'O', b'N', b'G', b'\r', b'\n', after @ ..] => Some((Op::Pong, after)),
+        _ => None,
+    }
+}
+
 /// The two operations that make up nearly all of a stream, as servers and libraries write them: `MSG ` or `PUB ` in capitals, one
 /// space between words, CRLF. `bytes` begin with the first; what follows its line comes back with the operation. Anything else is
 /// `None` and for [`parse`], which says the same of these: a property test holds the two equal. So is what too little follows,
@@ -502,7 +512,7 @@ mod tests {
             Some(b"PUB ") => plain_publish(line).or_else(|| short_message(line)),
             Some(b"HMSG") if line.get(4) == Some(&b' ') => plain_header_msg(line),
             Some(b"HPUB") if line.get(4) == Some(&b' ') => plain_header_publish(line),
-            _ => None,
+            _ => heartbeat(line),
         };
         (short.map(|(op, _)| op), parse(line.get(..end).unwrap_or(line), dialect))
     }
@@ -510,7 +520,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_short_way_says_the_same(
-            words in proptest::collection::vec("(PUB|MSG|HPUB|HMSG|pub|[a-z.\\x01\\r]{1,18}|[0-9]{1,11}|)", 1..7),
+            words in proptest::collection::vec("(PUB|MSG|HPUB|HMSG|PING|PONG|pub|[a-z.\\x01\\r]{1,18}|[0-9]{1,11}|)", 1..7),
             gap in "( |  |\t)", end in "(\r\n|\n|\r\r\n|)", behind in "[a-z \r\n]{0,70}",
         ) {
             let line = [words.join(&gap), end, behind].concat();
@@ -537,6 +547,15 @@ mod tests {
             let (short, long) = both_ways(line.as_bytes());
             prop_assert!(long.is_ok());
             prop_assert_eq!(short, long.ok());
+        }
+    }
+    #[test]
+    fn heartbeats_are_taken_as_they_are_written() {
+        for (line, op) in [("PING\r\nPUB", Op::Ping), ("PONG\r\n", Op::Pong)] {
+            assert_eq!(both_ways(line.as_bytes()), (Some(op), Ok(op)));
+        }
+        for line in ["PING\n", "PONG \r\n", "ping\r\n", "PING"] {
+            assert!(both_ways(line.as_bytes()).0.is_none());
         }
     }
 }

@@ -12,6 +12,9 @@ use std::mem;
 /// Longest line kept: 64 KiB is what links take (16 × max_control_line), and INFO of large clusters is not much longer.
 const MAX_LINE: usize = 72 * 1024;
 
+/// A buffer that is kept for the next line is no longer.
+const SHORT: usize = 256;
+
 /// Valid lines in a row after which a fault is the sender's and not a false step of ours.
 const TRUSTED: u8 = 2;
 
@@ -97,10 +100,17 @@ impl Lines {
         while !rest.is_empty() {
             rest = match self.step {
                 Step::Line if self.held.is_empty() => {
-                    let left = rest.len();
-                    rest = self.messages(session, from, rest, emit);
-                    if rest.len() < left {
+                    if let Some((op, after)) = line::heartbeat(rest) {
+                        rest = self.accept_any(op, session, from, after, emit);
                         continue;
+                    }
+                    // MSG, PUB, HMSG, HPUB.
+                    if let [b'M' | b'P' | b'H', ..] = rest {
+                        let left = rest.len();
+                        rest = self.messages(session, from, rest, emit);
+                        if rest.len() < left {
+                            continue;
+                        }
                     }
                     let Some((line, after)) = cut(rest) else {
                         return self.hold(from, rest, emit);
@@ -279,7 +289,7 @@ impl Lines {
 
     /// A stream whose segments end in lines does so again and again: a short buffer is kept, a long one is not.
     fn give_back(&mut self, mut line: Vec<u8>) {
-        if self.held.capacity() == 0 && line.capacity() <= 256 {
+        if self.held.capacity() == 0 && line.capacity() <= SHORT {
             line.clear();
             self.held = line;
         }
@@ -336,6 +346,13 @@ impl Lines {
         let mut text = shown.unwrap_or_default().to_vec();
         text.extend_from_slice(super::CUT.encode_utf8(&mut [0; 4]).as_bytes());
         emit.op(from, Op::Err { text: &text });
+    }
+
+    /// As new; a short buffer is kept.
+    pub fn empty(&mut self) {
+        let held = if self.held.capacity() > SHORT { Vec::new() } else { mem::take(&mut self.held) };
+        *self = Self { held, ..Self::default() };
+        self.held.clear();
     }
 
     /// Gives up the place; a certain line is sought from here.

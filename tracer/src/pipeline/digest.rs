@@ -100,7 +100,7 @@ impl Judge {
         if floods && !attempt.is_within_a_host() {
             return;
         }
-        let closed = Tracked::Closed(attempt.facts().put(self.rooms.pop()));
+        let closed = Tracked::Closed(attempt.facts(self.rooms.pop()));
         self.take_in(&closed);
         match closed {
             Tracked::Closed(facts) if floods => self.keep_room(facts),

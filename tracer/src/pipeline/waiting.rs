@@ -194,7 +194,7 @@ mod tests {
             rtt: None,
             icmp: Vec::new(),
             vantage: Vantage::Between,
-            nats: NatsFacts { heaviest: vec![("orders.new".into(), id)], ..NatsFacts::default() },
+            nats: Box::new(NatsFacts { heaviest: vec![("orders.new".into(), id)], ..NatsFacts::default() }),
             capture_loss: false,
             input_ended: false,
             longest_idle: Span::ZERO,

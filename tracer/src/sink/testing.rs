@@ -64,7 +64,7 @@ pub(super) fn quiet_report() -> CloseReport {
     report.flow = 13;
     report.close = Close { detail: None, ..fin(Party::Client) };
     let facts = &mut report.facts;
-    facts.nats = NatsFacts::default();
+    *facts.nats = NatsFacts::default();
     facts.rtt = None;
     facts.iface = None;
     facts.tcp = PerSide::default();
@@ -248,7 +248,7 @@ fn facts() -> Facts {
         rtt: Some(Rtt { min_us: 180, median_us: 240, max_us: 9000 }),
         icmp: Vec::new(),
         vantage: Vantage::Server,
-        nats: nats(),
+        nats: Box::new(nats()),
         capture_loss: false,
         input_ended: false,
         longest_idle: Span::ZERO,

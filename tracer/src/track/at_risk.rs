@@ -43,10 +43,9 @@ struct UnderWay {
 impl UnderWay {
     /// As new, in the same memory where that is small.
     fn empty(&mut self) {
-        let mut all = std::mem::take(&mut self.all);
-        all.clear();
-        all.shrink_to(ROOM_MAX);
-        *self = Self { all, ..Self::default() };
+        self.all.clear();
+        self.all.shrink_to(ROOM_MAX);
+        (self.done, self.count, self.una) = (0, 0, Seq::default());
     }
 
     const fn len(&self) -> usize {
@@ -141,7 +140,10 @@ pub struct Risk {
     /// `pubs` at each PING of the client that awaits its PONG.
     pings: VecDeque<u64>,
     requests: HashMap<u64, Request, foldhash::fast::FixedState>,
-    subjects: Vec<Box<[u8]>>,
+    subjects: Vec<Vec<u8>>,
+    /// Memory for one of them.
+    #[serde(skip)]
+    spare: Option<Vec<u8>>,
     /// Of each of `subjects` what tells it from most others; made anew where there are too few.
     #[serde(skip)]
     prints: Vec<u64>,
@@ -165,21 +167,18 @@ struct Request {
 impl Risk {
     /// As new, in the same memory where that is small.
     pub fn empty(&mut self) {
-        let Self { publishes, deliveries, pings, subjects, prints, .. } = self;
-        publishes.empty();
-        deliveries.empty();
-        pings.clear();
-        pings.shrink_to(ROOM_MAX);
-        subjects.clear();
-        prints.clear();
-        *self = Self {
-            publishes: std::mem::take(publishes),
-            deliveries: std::mem::take(deliveries),
-            pings: std::mem::take(pings),
-            subjects: std::mem::take(subjects),
-            prints: std::mem::take(prints),
-            ..Self::default()
-        };
+        self.publishes.empty();
+        self.deliveries.empty();
+        (self.pubs, self.confirmed, self.streams) = (0, 0, 0);
+        (self.asked, self.answered) = (None, None);
+        self.pings.clear();
+        self.pings.shrink_to(ROOM_MAX);
+        if self.requests.capacity() > 0 {
+            self.requests = HashMap::default();
+        }
+        self.spare = self.subjects.pop().or_else(|| self.spare.take());
+        self.subjects.clear();
+        self.prints.clear();
     }
 
     /// A publish whose octets, as far as seen, end at `end`. `una`: what the server acknowledged so far.
@@ -336,7 +335,11 @@ impl Risk {
             // Mostly it is the only one.
             self.subjects.reserve_exact(1);
             self.prints.reserve_exact(1);
-            self.subjects.push(subject.into());
+            let mut text = self.spare.take().unwrap_or_default();
+            text.clear();
+            text.reserve_exact(subject.len());
+            text.extend_from_slice(subject);
+            self.subjects.push(text);
             self.prints.push(own);
             return (self.subjects.len() - 1) as u16;
         }

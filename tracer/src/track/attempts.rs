@@ -4,7 +4,6 @@ use super::embryo::Syn;
 use super::{ConnId, Ending, FirstSegment, FlowKey, Tracked, Tracker, vantage};
 use crate::base::{Endpoint, Side, Timestamp};
 use crate::event::{EndedBy, Facts, Mark};
-use crate::nats::Hellos;
 use crate::wire::Segment;
 use std::sync::Arc;
 
@@ -73,14 +72,16 @@ impl GivenUp {
         }
     }
 
-    /// All that was seen of it.
+    /// All that was seen of it, in this memory, where there is some.
     #[must_use]
-    pub fn facts(self) -> Facts {
+    pub fn facts(self, place: Option<Box<Facts>>) -> Box<Facts> {
         let (seg, seen) = (self.syn.segment(), self.syn.seen);
-        let mut conn = Connection::within(None, &seg, seen, self.syn.id, (Side::Client, true));
-        conn.handle_segment(&seg, seen, Side::Client, &mut Hellos::default());
+        let mut conn = Connection::new(&seg, seen, self.syn.id, Side::Client, true);
+        conn.dials(&seg, seen, &self.syn.options);
         conn.ended = Some((seen.mark.at, EndedBy::GaveUp));
-        conn.facts(false, true, seen.mark.at, self.iface)
+        let mut facts = place.unwrap_or_else(|| Box::new(Facts::nobodys()));
+        conn.facts(&mut facts, false, true, seen.mark.at, self.iface);
+        facts
     }
 }
 
@@ -108,21 +109,18 @@ impl Tracker {
     }
 
     /// The attempt between these ends, if there is one, becomes a connection.
-    pub(super) fn grow(&mut self, key: FlowKey, out: &mut Vec<Tracked>) -> Option<u32> {
+    pub(super) fn grow(&mut self, key: FlowKey) -> Option<u32> {
         let syn = self.embryos.take(key)?;
-        Some(self.replay(&syn, out))
+        Some(self.replay(&syn))
     }
 
     /// A connection of which this SYN was seen.
-    fn replay(&mut self, syn: &Syn, out: &mut Vec<Tracked>) -> u32 {
+    fn replay(&mut self, syn: &Syn) -> u32 {
         let seg = syn.segment();
         let mut conn = self.connection_of(&seg, syn.seen, syn.id, (Side::Client, true));
-        let outcome = conn.handle_segment(&seg, syn.seen, Side::Client, &mut self.hellos);
-        let looked_at = conn.wants_a_look(Side::Client, &outcome, syn.seen.mark.at);
+        conn.dials(&seg, syn.seen, &syn.options);
         let slot = self.insert(conn);
-        if looked_at {
-            self.after(slot, Side::Client, seg.ttl, syn.seen.mark, &outcome, out);
-        }
+        self.plan(slot, syn.over_at(&self.config.limits));
         slot
     }
 
@@ -136,7 +134,7 @@ impl Tracker {
                 self.give_up(syn, out);
                 continue;
             }
-            let slot = self.replay(&syn, out);
+            let slot = self.replay(&syn);
             self.check(slot, now, out);
             // Its end is long past the time that a connection lingers: it is told at once.
             if self.connection(slot).is_some_and(|c| c.first_frame == syn.id && c.check_at <= now) {
@@ -188,7 +186,10 @@ mod tests {
     use super::*;
     use crate::base::{Addr, PortSet, Span};
     use crate::event::FrameRef;
+    use crate::nats::Hellos;
+    use crate::track::embryo::Embryos;
     use crate::track::embryo::tests::syn;
+    use crate::track::rest::written;
     use crate::track::{Limits, TrackConfig};
     use std::collections::BTreeMap;
 
@@ -212,7 +213,7 @@ mod tests {
         let (mut out, key) = (Vec::new(), FlowKey::new(segment.src, segment.dst));
         tracker.handle_segment(&segment, seen, 9, &mut out);
         if replayed {
-            tracker.grow(key, &mut out);
+            tracker.grow(key);
         }
         tracker.advance(at + Span::secs(4), &mut out);
         tracker.advance(at + Span::secs(8), &mut out);
@@ -226,7 +227,7 @@ mod tests {
                 Tracked::GivenUp(attempt) => {
                     assert_eq!(attempt.is_within_a_host(), segment.src.addr == segment.dst.addr);
                     words.push(format!("{:?}", attempt.ending()));
-                    words.push(format!("{:?}", attempt.facts()));
+                    words.push(format!("{:?}", attempt.facts(None)));
                 }
                 Tracked::Ending(ending) => words.push(format!("{ending:?}")),
                 Tracked::Closed(facts) => words.push(format!("{facts:?}")),
@@ -243,6 +244,48 @@ mod tests {
                 let (short, long) = (told(client, options, false), told(client, options, true));
                 assert_eq!(short, long);
                 assert_eq!(short.len(), 3, "{short:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_connection_that_dials_is_as_if_its_syn_came_any_way() {
+        let limits = Limits {
+            idle_timeout: Span::secs(2),
+            window_closed: Span::secs(2),
+            linger_done: Span::secs(1),
+            linger: Span::secs(3),
+            linger_doubtful: Span::secs(30),
+        };
+        let at = Timestamp(1_795_348_994_000_000_001);
+        let seen = Seen { mark: Mark { at, frame: FrameRef::new(1, 3) }, place: (1, 7) };
+        for (client, server) in [([10, 0, 0, 7], 4222), ([10, 0, 0, 5], 50_000)]
+            .map(|(host, port)| (Addr::v4(host), Endpoint { addr: Addr::v4([10, 0, 0, 5]), port }))
+        {
+            let client = Endpoint { addr: client, port: 50_000 };
+            for options in
+                [&[][..], &[2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 3, 3, 7], &[2, 4, 1]]
+            {
+                for idle in [2, 120] {
+                    let limits = Limits { idle_timeout: Span::secs(idle), ..limits };
+                    let segment = syn(client, server, u32::MAX, options);
+                    let mut any = Connection::new(&segment, seen, 9, Side::Client, true);
+                    any.handle_segment(&segment, seen, Side::Client, &mut Hellos::default());
+                    let mut embryos = Embryos::default();
+                    // What dials itself is none.
+                    if !embryos.keep(&segment, seen, 9) {
+                        assert_eq!(client, server);
+                        continue;
+                    }
+                    let Some(kept) = embryos.take(FlowKey::new(client, server)) else {
+                        unreachable!("it was kept");
+                    };
+                    let mut dials = Connection::new(&kept.segment(), seen, 9, Side::Client, true);
+                    dials.dials(&kept.segment(), seen, &kept.options);
+                    assert_eq!(written(&dials), written(&any));
+                    let over = [any.attempt_over_at(&limits), any.dead_at(&limits).map(|dead| dead.0)];
+                    assert_eq!(over.into_iter().flatten().min(), Some(kept.over_at(&limits)));
+                }
             }
         }
     }

@@ -100,6 +100,9 @@ pub struct Connection {
     /// Memory for a session, of a connection that is over.
     #[serde(skip)]
     room: Option<Box<Session>>,
+    /// Memory for what it will have told.
+    #[serde(skip)]
+    said_room: Option<Box<NatsFacts>>,
 }
 
 /// A receive window that stays closed.
@@ -174,6 +177,7 @@ impl Connection {
             session: None,
             said: None,
             room: None,
+            said_room: None,
         }
     }
 
@@ -188,8 +192,9 @@ impl Connection {
     ) -> Box<Self> {
         let new = Self::new(seg, seen, first_frame, from, certain);
         let Some(mut place) = room else { return Box::new(new) };
-        let (room, rtt) = (place.room.take(), std::mem::take(&mut place.rtt));
-        *place = Self { room, rtt, ..new };
+        let (room, said_room, rtt) =
+            (place.room.take(), place.said_room.take(), std::mem::take(&mut place.rtt));
+        *place = Self { room, said_room, rtt, ..new };
         place
     }
 
@@ -206,7 +211,9 @@ impl Connection {
             session.empty();
             self.room = Some(session);
         }
-        self.said = None;
+        if let Some(said) = self.said.take() {
+            self.said_room = Some(said);
+        }
         self.rtt.empty();
         self.icmp = Vec::new();
         for side in Side::BOTH {
@@ -310,6 +317,13 @@ impl Connection {
         let outcome = self.handle_any(seg, seen, from, hellos);
         self.smooth = self.is_smooth();
         outcome
+    }
+
+    /// The SYN that it begins with, if there is nothing else in it: what [`Self::handle_segment`] does with that.
+    pub fn dials(&mut self, seg: &Segment<'_>, seen: Seen, options: &Options) {
+        self.ends.client.twin = Twin::of(seg, seen, options);
+        self.note_frame(seg, seen.mark, Side::Client);
+        self.handle_syn(seg, seen.mark, Side::Client, options);
     }
 
     /// Any segment whatever.

@@ -22,11 +22,6 @@ const ECN: u8 = 0xc0;
 /// A SYN that nobody repeats is given up by its client after so long.
 const ONE_SYN: Span = Span::millis(3500);
 
-/// The option that says nothing (RFC 9293 section 3.1).
-const NOP: u8 = 1;
-/// Octets of the options that are kept, each once.
-const OPTIONS_MAX: usize = 20;
-
 /// What [`Embryo::bits`] says.
 const HAS_MSS: u8 = 1;
 const HAS_SCALE: u8 = 2;
@@ -128,18 +123,14 @@ impl<A: Octets> Embryo<A> {
     }
 
     fn syn(&self, places: &[(u32, u32)], epoch: Timestamp) -> Syn {
-        let (mut options, mut used) = ([NOP; OPTIONS_MAX], 0);
-        let mut put = |bit: u8, bytes: &[u8]| {
-            if self.bits & bit != 0 {
-                options.iter_mut().skip(used).zip(bytes).for_each(|(to, from)| *to = *from);
-                used += bytes.len();
-            }
+        let has = |bit: u8| self.bits & bit != 0;
+        let options = Options {
+            mss: has(HAS_MSS).then_some(self.mss),
+            window_scale: has(HAS_SCALE).then_some(self.scale & !ECN),
+            sack_permitted: has(HAS_SACK),
+            timestamps: has(HAS_TIMES).then_some((self.tsval, 0)),
+            ..Options::NONE
         };
-        let ([a, b], [c, d, e, f]) = (self.mss.to_be_bytes(), self.tsval.to_be_bytes());
-        put(HAS_MSS, &[2, 4, a, b]);
-        put(HAS_SACK, &[4, 2]);
-        put(HAS_TIMES, &[8, 10, c, d, e, f, 0, 0, 0, 0]);
-        put(HAS_SCALE, &[3, 3, self.scale & !ECN]);
         let place = places.get(usize::from(self.place)).copied().unwrap_or_default();
         let frame = FrameRef::new(place.0, whole(self.frame));
         let (client, server) = self.ends();
@@ -174,7 +165,8 @@ pub struct Syn {
     seq: Seq,
     flags: Flags,
     window: u16,
-    options: [u8; OPTIONS_MAX],
+    /// What its options say.
+    pub options: Options,
 }
 
 impl Syn {
@@ -184,9 +176,15 @@ impl Syn {
         self.seq.add(1)
     }
 
-    /// The segment once more.
+    /// When its attempt is over, if nothing else happens.
     #[must_use]
-    pub fn segment(&self) -> Segment<'_> {
+    pub fn over_at(&self, limits: &Limits) -> Timestamp {
+        self.seen.mark.at + patience(limits)
+    }
+
+    /// The segment once more, without the octets of its options.
+    #[must_use]
+    pub const fn segment(&self) -> Segment<'_> {
         Segment {
             src: self.client,
             dst: self.server,
@@ -196,12 +194,17 @@ impl Syn {
             ack: Seq(0),
             flags: self.flags,
             window: self.window,
-            options: &self.options,
+            options: &[],
             payload: &[],
             payload_len: 0,
             tunnel: false,
         }
     }
+}
+
+/// How long an attempt that is one SYN may be unanswered.
+fn patience(limits: &Limits) -> Span {
+    ONE_SYN.min(limits.idle_timeout)
 }
 
 /// The attempts of one address family, oldest first.
@@ -399,9 +402,8 @@ impl Embryos {
         if !self.may_be_due(now) {
             return None;
         }
-        let patience = ONE_SYN.min(limits.idle_timeout);
         let (_, at) = self.oldest()?;
-        self.look_at = super::tick(self.epoch + Span(whole(at) as i64) + patience);
+        self.look_at = super::tick(self.epoch + Span(whole(at) as i64) + patience(limits));
         if self.look_at <= now.0 { self.take_first() } else { None }
     }
 
@@ -479,7 +481,7 @@ pub(super) mod tests {
             assert!(embryos.keep(&segment, seen(3), 1 << 41));
             let back = embryos.take(FlowKey::new(server, client)).unwrap();
             let again = back.segment();
-            assert_eq!(Options::decode(again.options), Options::decode(&OPTIONS));
+            assert_eq!(back.options, Options::decode(&OPTIONS));
             assert_eq!(Segment { options: &OPTIONS, ..again }, segment);
             assert_eq!((back.id, back.seen.mark, back.seen.place), (1 << 41, seen(3).mark, (1, 7)));
             assert!(embryos.len() == 0 && embryos.take(FlowKey::new(server, client)).is_none());

@@ -3,7 +3,7 @@ use super::connection::Connection;
 use super::rest::awake;
 use super::{ConnId, Ending, FlowKey, Tracked, Tracker, frameless, sockets};
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{EndedBy, Mark, Rooms};
+use crate::event::{EndedBy, Facts, Mark, Rooms};
 use std::sync::Arc;
 
 /// Places for facts to come that all trackers keep: about as many as end at a time where many come and go.
@@ -107,7 +107,8 @@ impl Tracker {
             _ => false,
         };
         let stays = silent && !input_ended;
-        let mut facts = conn.facts(input_ended, !stays, now, iface);
+        let mut facts = self.rooms.pop().unwrap_or_else(|| Box::new(Facts::nobodys()));
+        conn.facts(&mut facts, input_ended, !stays, now, iface);
         if let Some(mut host) = self.sockets.facts(facts.client, facts.server, facts.start.at, facts.ended) {
             frameless::disown(&mut host, facts.handshake);
             facts.rtt = facts.rtt.or_else(|| frameless::rtt(&host));
@@ -115,7 +116,7 @@ impl Tracker {
             facts.host = Some(host);
             self.sockets.told(FlowKey::new(facts.client, facts.server), now);
         }
-        out.push(Tracked::Closed(facts.put(self.rooms.pop())));
+        out.push(Tracked::Closed(facts));
         if stays { self.plan(slot, now + Span::secs(300)) } else { self.remove(slot) }
     }
 }

@@ -24,7 +24,9 @@ impl Tracker {
     fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
         let (at, [port, _]) = (seen.mark.at, plain.ports());
         let Some((slot, id)) = self.recent.find(plain) else { return false };
-        let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
+        let Some(conn) =
+            awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id && conn.expects_more())
+        else {
             return false;
         };
         let (Some(from), Some(seg)) = (conn.side_of_port(port), plain.segment()) else { return false };
@@ -53,7 +55,7 @@ impl Tracker {
         }
     }
 
-    /// Any other. Of its connection those that follow may be foreseen.
+    /// Any other. Its connection will be found by the octets of those that follow.
     #[inline(never)]
     fn handle_unforeseen(
         &mut self,
@@ -63,11 +65,22 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) -> bool {
         let Some(seg) = plain.segment() else { return false };
-        if let Some(slot) = self.take_segment(&seg, seen, ordinal, out)
-            && let Some(conn) = self.connection(slot).filter(|conn| conn.expects_more())
+        let known = self.recall(plain);
+        if let Some(slot) = self.take_segment(&seg, known, seen, ordinal, out)
+            && known.is_none()
+            && let Some(id) = self.connection(slot).map(|conn| conn.first_frame)
         {
-            self.recent.note(plain, slot, conn.first_frame);
+            self.recent.note(plain, slot, id);
         }
         true
+    }
+
+    /// The connection that is known by the octets of the frame, and which side sent it.
+    #[inline(always)]
+    fn recall(&self, plain: &Plain<'_>) -> Option<(u32, Side)> {
+        let (slot, id) = self.recent.find(plain)?;
+        let conn = self.connection(slot).filter(|conn| conn.first_frame == id)?;
+        let [port, _] = plain.ports();
+        Some((slot, conn.side_of_port(port)?))
     }
 }

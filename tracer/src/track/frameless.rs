@@ -40,7 +40,7 @@ pub fn facts(flow: &Flow, mut host: Box<HostFacts>, now: Timestamp, idle_timeout
         rtt: rtt(&host),
         icmp: Vec::new(),
         vantage: vantage(&host),
-        nats: NatsFacts { protocol: Protocol::Unknown, ..NatsFacts::default() },
+        nats: Box::new(NatsFacts { protocol: Protocol::Unknown, ..NatsFacts::default() }),
         capture_loss: false,
         input_ended: false,
         longest_idle: Span::ZERO,

@@ -45,7 +45,7 @@ impl Tracker {
             }
             return;
         }
-        if let Some(slot) = self.find(key.low, key.high).map(|f| f.0).or_else(|| self.grow(key, out)) {
+        if let Some(slot) = self.find(key.low, key.high).map(|f| f.0).or_else(|| self.grow(key)) {
             return self.socket_over(slot, key, out);
         }
         let Some(flow) = self.sockets.get(key) else { return };

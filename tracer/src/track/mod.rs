@@ -182,19 +182,21 @@ impl Tracker {
     /// One segment to or from a server's port. `ordinal` counts all frames of the input from 1.
     pub fn handle_segment(&mut self, seg: &Segment<'_>, seen: Seen, ordinal: u64, out: &mut Vec<Tracked>) {
         self.advance(seen.mark.at, out);
-        self.take_segment(seg, seen, ordinal, out);
+        self.take_segment(seg, None, seen, ordinal, out);
     }
 
-    /// A segment, as far as time has come; the slot of its connection.
+    /// A segment, as far as time has come; the slot of its connection. `known`: where that is, and which side sent it, if this has
+    /// been found already.
     #[inline(always)]
     fn take_segment(
         &mut self,
         seg: &Segment<'_>,
+        known: Option<(u32, Side)>,
         seen: Seen,
         ordinal: u64,
         out: &mut Vec<Tracked>,
     ) -> Option<u32> {
-        let (slot, from) = match self.find(seg.src, seg.dst) {
+        let (slot, from) = match known.or_else(|| self.find(seg.src, seg.dst)) {
             Some(found) if !seg.flags.syn() => found,
             found => self.admit(found, seg, seen, ordinal, out)?,
         };
@@ -258,7 +260,7 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) -> Option<(u32, Side)> {
         let key = FlowKey::new(seg.src, seg.dst);
-        let slot = found.map(|f| f.0).or_else(|| self.grow(key, out));
+        let slot = found.map(|f| f.0).or_else(|| self.grow(key));
         let slot = match slot.filter(|&slot| !self.is_over(slot, seg, seen.mark, out)) {
             Some(slot) => slot,
             // "Later repeats of the same segments belong to the close already written."
@@ -290,7 +292,7 @@ impl Tracker {
     pub fn handle_icmp(&mut self, icmp: &IcmpError, mark: Mark, out: &mut Vec<Tracked>) {
         self.advance(mark.at, out);
         let found = self.find(icmp.src, icmp.dst).map(|f| f.0);
-        let Some(slot) = found.or_else(|| self.grow(FlowKey::new(icmp.src, icmp.dst), out)) else { return };
+        let Some(slot) = found.or_else(|| self.grow(FlowKey::new(icmp.src, icmp.dst))) else { return };
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         let about = conn.side_of(icmp.src);
         let fact = IcmpFact { mark, from: icmp.from, kind: icmp.kind, about, count: 1 };

@@ -36,10 +36,12 @@ impl Recent {
         ((place.addrs, place.ports) == ends).then_some((place.slot, place.id))
     }
 
-    /// This direction's connection is in that slot.
+    /// The connection of this direction, and so of the other, is in that slot.
     pub fn note(&mut self, plain: &Plain<'_>, slot: u32, id: u64) {
-        let ends = plain.ends();
-        self.places[place(ends)] = Place { addrs: ends.0, ports: ends.1, slot, id };
+        let (addrs, ports) = plain.ends();
+        for (addrs, ports) in [(addrs, ports), (addrs.rotate_left(32), ports.rotate_left(16))] {
+            self.places[place((addrs, ports))] = Place { addrs, ports, slot, id };
+        }
     }
 }
 
@@ -76,7 +78,7 @@ mod tests {
                 for reply in [false, true] {
                     let frame = frame(client, port, reply);
                     let Glance::Plain(plain) = Glance::at(LinkType::ETHERNET, &frame) else { continue };
-                    assert_eq!(recent.find(&plain), None);
+                    assert_eq!(recent.find(&plain).is_some(), reply, "noted with the other direction");
                     recent.note(&plain, u32::from(client), u64::from(port));
                     assert_eq!(recent.find(&plain), Some((u32::from(client), u64::from(port))));
                 }

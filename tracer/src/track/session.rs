@@ -78,14 +78,20 @@ impl Session {
 
     /// As new, with such small pieces of memory as the next will need, too.
     pub fn empty(&mut self) {
-        let Told { risk, weights, ping_times, .. } = &mut self.told;
+        self.told.facts = NatsFacts::default();
+        self.empty_beside_facts();
+    }
+
+    /// The same, where the facts were taken.
+    pub fn empty_beside_facts(&mut self) {
+        let Told { facts: _, risk, drain, weights, ping_times, pongs, verbose, news } = &mut self.told;
         risk.empty();
+        *drain = Drain::default();
         weights.empty();
         ping_times.client.clear();
         ping_times.server.clear();
-        let (risk, weights, ping_times) =
-            (std::mem::take(risk), std::mem::take(weights), std::mem::take(ping_times));
-        *self = Self { told: Told { risk, weights, ping_times, ..Told::default() }, ..Self::default() };
+        (*pongs, *verbose, *news) = (None, false, None);
+        self.conversation.empty();
     }
 
     /// News for the tracker since it last looked.
@@ -157,19 +163,20 @@ impl Session {
         &self.told.facts
     }
 
-    /// The facts at the end. `client_left`: when the client said goodbye, where it was the first to. `last`: they are not asked
-    /// for again.
-    #[must_use]
+    /// The facts at the end, in memory of others. `client_left`: when the client said goodbye, where it was the first to. `last`:
+    /// they are not asked for again, they are taken.
     pub fn finish(
         &mut self,
+        facts: &mut NatsFacts,
         client_una: Seq,
         server_una: Seq,
         unacked_bytes: u64,
         client_left: Option<Timestamp>,
         last: bool,
-    ) -> NatsFacts {
+    ) {
         let told = &mut self.told;
-        let mut facts = if last { std::mem::take(&mut told.facts) } else { told.facts.clone() };
+        let heaviest = std::mem::take(&mut facts.heaviest);
+        *facts = if last { std::mem::take(&mut told.facts) } else { told.facts.clone() };
         facts.drained = client_left.is_some_and(|left| told.drain.is_done(left));
         // PONGs that came when the client had left answered nobody.
         if let Some(late) = told.pongs.filter(|p| client_left.is_some_and(|left| p.at > left)) {
@@ -177,7 +184,7 @@ impl Session {
             facts.pings.client.first_unanswered = Some(late.asked);
         }
         facts.protocol = self.conversation.protocol();
-        facts.heaviest = told.weights.heaviest();
+        facts.heaviest = told.weights.heaviest(heaviest);
         facts.at_risk = told.risk.report(client_una, server_una, unacked_bytes).into();
         for side in Side::BOTH {
             facts.cut_mid_message[side] = self.conversation.is_mid_message(side);
@@ -186,7 +193,6 @@ impl Session {
                 facts.unseen[side].lost = lost;
             }
         }
-        facts
     }
 }
 
@@ -588,7 +594,9 @@ mod tests {
             let place = Place { mark: Mark { at, ..Mark::default() }, end: Seq(1), una: Seq(1) };
             session.bytes(*from, line.as_bytes(), place, &mut Hellos::default());
         }
-        session.finish(Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true)
+        let mut facts = NatsFacts::default();
+        session.finish(&mut facts, Seq(1), Seq(1), 0, Some(at + Span::millis(1)), true);
+        facts
     }
 
     #[test]
@@ -606,7 +614,9 @@ mod tests {
                     session.bytes(side, lines.concat().as_bytes(), place(end), &mut Hellos::default());
                 }
             }
-            format!("{:?}", session.finish(Seq(50), Seq(50), 0, None, true))
+            let mut facts = NatsFacts::default();
+            session.finish(&mut facts, Seq(50), Seq(50), 0, None, true);
+            format!("{facts:?}")
         };
         for (side, verb) in
             [(Side::Client, "PUB "), (Side::Server, "MSG _R.1 7 "), (Side::Server, "MSG orders 7 ")]

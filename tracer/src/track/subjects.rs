@@ -19,6 +19,9 @@ pub struct Weights {
     step: u64,
     samples: u32,
     kept: Vec<Weight>,
+    /// Memory for a subject.
+    #[serde(skip)]
+    spare: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,16 +34,16 @@ struct Weight {
 
 impl Default for Weights {
     fn default() -> Self {
-        Self { left: 0, step: STEP, samples: 0, kept: Vec::new() }
+        Self { left: 0, step: STEP, samples: 0, kept: Vec::new(), spare: None }
     }
 }
 
 impl Weights {
     /// As new, in the same memory.
     pub fn empty(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        kept.clear();
-        *self = Self { kept, ..Self::default() };
+        self.spare = self.kept.pop().map(|weight| weight.subject).or_else(|| self.spare.take());
+        self.kept.clear();
+        (self.left, self.step, self.samples) = (0, STEP, 0);
     }
 
     /// A delivery of so many octets.
@@ -72,7 +75,11 @@ impl Weights {
         } else if self.kept.len() < SUBJECTS_MAX {
             // Mostly it is the only one.
             self.kept.reserve_exact(1);
-            self.kept.push(Weight { subject: subject.to_vec(), bytes, inherited: 0 });
+            let mut text = self.spare.take().unwrap_or_default();
+            text.clear();
+            text.reserve_exact(subject.len());
+            text.extend_from_slice(subject);
+            self.kept.push(Weight { subject: text, bytes, inherited: 0 });
         } else if let Some(least) = self.kept.iter_mut().min_by_key(|w| w.bytes) {
             // Its place is taken with its weight (Metwally, Agrawal, El Abbadi: space-saving): no heavy one is ever missed.
             least.subject.clear();
@@ -82,17 +89,25 @@ impl Weights {
         }
     }
 
-    /// Subjects and about how many octets each, most first; only what is certain to be its own is counted.
+    /// Subjects and about how many octets each, most first; only what is certain to be its own is counted. `heavy`: memory for it.
     #[must_use]
-    pub fn heaviest(&self) -> Vec<(String, u64)> {
+    pub fn heaviest(&self, mut heavy: Vec<(String, u64)>) -> Vec<(String, u64)> {
         let own = |w: &Weight| w.bytes - w.inherited;
         let most = self.kept.iter().map(own).max().unwrap_or(0);
-        let mut heavy: Vec<(String, u64)> = self
-            .kept
-            .iter()
-            .filter(|w| own(w) > most / 20)
-            .map(|w| (String::from_utf8_lossy(&w.subject).into_owned(), own(w)))
-            .collect();
+        let mut told = 0;
+        for weight in self.kept.iter().filter(|w| own(w) > most / 20) {
+            if told == heavy.len() {
+                heavy.reserve_exact(1);
+                heavy.push((String::new(), 0));
+            }
+            if let Some((subject, bytes)) = heavy.get_mut(told) {
+                subject.clear();
+                subject.push_str(&String::from_utf8_lossy(&weight.subject));
+                *bytes = own(weight);
+            }
+            told += 1;
+        }
+        heavy.truncate(told);
         heavy.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         heavy
     }
@@ -109,7 +124,7 @@ mod tests {
             weights.add(format!("_INBOX.{n}").as_bytes(), 60);
             weights.add(b"orders.big", 900);
         }
-        let heavy = weights.heaviest();
+        let heavy = weights.heaviest(vec![("of another".into(), 7); 9]);
         assert_eq!(heavy.first().map(|h| h.0.as_str()), Some("orders.big"));
         let share = heavy.first().map_or(0.0, |h| h.1 as f64 / (20_000.0 * 900.0));
         assert!((0.8..1.2).contains(&share), "{share}");
@@ -119,7 +134,7 @@ mod tests {
     fn a_single_message_has_its_subject() {
         let mut weights = Weights::default();
         weights.add(b"a", 10);
-        assert_eq!(weights.heaviest().len(), 1);
-        assert!(Weights::default().heaviest().is_empty());
+        assert_eq!(weights.heaviest(Vec::new()).len(), 1);
+        assert!(Weights::default().heaviest(vec![("of another".into(), 7)]).is_empty());
     }
 }

@@ -241,7 +241,9 @@ mod tests {
         if let Some(mut conn) = conn {
             conn.smooth = false;
             told.push(format!("{:?}", crate::track::rest::written(&conn)));
-            told.push(format!("{:?}", conn.facts(true, true, world.at, None)));
+            let mut facts = crate::event::Facts::nobodys();
+            conn.facts(&mut facts, true, true, world.at, None);
+            told.push(format!("{facts:?}"));
         }
         (told, foreseen)
     }

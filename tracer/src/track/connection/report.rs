@@ -1,94 +1,122 @@
 //! What is told of a connection.
 use super::{Connection, Opening};
-use crate::base::{PerSide, Side, Span, Timestamp};
+use crate::base::{Side, Span, Timestamp};
 use crate::event::{EndedBy, Facts, Handshake, Mark, NatsFacts, Owed, ResetFacts, TcpFacts};
 use crate::track::session::Session;
 use crate::track::vantage;
 use std::sync::Arc;
 impl Connection {
-    /// The facts as of now. `last`: nothing is asked of it any more, they are taken.
-    #[must_use]
+    /// The facts as of now, in memory of others. `last`: nothing is asked of it any more, they are taken.
     pub fn facts(
         &mut self,
+        place: &mut Facts,
         input_ended: bool,
         last: bool,
         until: Timestamp,
         iface: Option<Arc<str>>,
-    ) -> Facts {
-        let (ended, ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
-        let tcp = PerSide::from_fn(|side| {
-            self.tcp_facts(side, ended.max(self.last.at).min(until.max(self.last.at)))
-        });
-        let unacked = tcp.client.unacked_bytes + tcp.server.unacked_bytes;
-        let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
-        let left = self.client_left();
-        let mut nats = match (&mut self.session, &mut self.said) {
-            (Some(session), _) => session.finish(client_una, server_una, unacked, left, last),
-            (None, Some(said)) => {
-                let mut facts = if last { std::mem::take(&mut **said) } else { NatsFacts::clone(said) };
-                if facts.at_risk.bytes != unacked {
-                    facts.at_risk.bytes = unacked;
-                }
-                facts
-            }
-            (None, None) => NatsFacts::default(),
-        };
-        for side in Side::BOTH {
-            let end = &self.ends[side];
-            let mut unseen = nats.unseen[side];
-            if let Some(at) = end.stream.awaited_since() {
-                // Acknowledged, and not captured to the end: a PONG may have been in it.
-                let octets = end.stream.awaited();
-                unseen.octets += octets;
-                (unseen.last, unseen.last_octets) =
-                    (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
-                let ping = &mut nats.pings[side.other()];
-                (ping.unanswered, ping.first_unanswered) = (0, None);
-            }
-            unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
-            // Octets before its goodbye that never came by here.
-            let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
-            unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
-            unseen.lost |= unseen.hole;
-            unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
-            if unseen != nats.unseen[side] {
-                nats.unseen[side] = unseen;
-            }
-        }
-        let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
-        Facts {
-            first_frame: self.first_frame,
-            client: self.client,
-            server: self.server,
-            roles_certain: self.roles_certain || nats.info.is_some() || nats.connect.is_some(),
-            iface,
-            start: self.start,
-            last: self.last,
-            handshake: self.handshake(),
-            established: self.established,
-            syn_to_synack: span(self.syn_at, self.synack_at),
-            synack_to_ack: span(self.synack_at, self.established),
-            vantage: vantage::find(
-                &tcp,
-                self.client.addr,
-                self.server.addr,
-                span(self.syn_at, self.synack_at),
-                span(self.synack_at, self.established),
-            ),
-            capture_loss: tcp.client.missing_bytes + tcp.server.missing_bytes > 0,
+    ) {
+        // Each by its name: what is missing here would stay as it was of another connection.
+        let Facts {
+            first_frame,
+            client,
+            server,
+            roles_certain,
+            iface: place_iface,
+            start,
+            last: last_frame,
+            handshake,
+            established,
+            syn_to_synack,
+            synack_to_ack,
             tcp,
-            rtt: self.rtt.report(),
-            icmp: self.icmp.clone(),
+            rtt,
+            icmp,
+            vantage,
             nats,
-            input_ended,
-            longest_idle: self.idle_gap,
-            lived_through: self.lived_through,
-            quiet_lived_through: self.quiet_lived_through,
-            first_goodbye: self.first_goodbye,
+            capture_loss,
+            input_ended: place_input_ended,
+            longest_idle,
+            lived_through,
+            quiet_lived_through,
+            first_goodbye,
             ended,
             ended_by,
-            ignored_resets: self.ignored_resets,
-            host: None,
+            ignored_resets,
+            host,
+        } = place;
+        (*ended, *ended_by) = self.ended.unwrap_or((self.last.at, EndedBy::GaveUp));
+        let at = (*ended).max(self.last.at).min(until.max(self.last.at));
+        for side in Side::BOTH {
+            self.tcp_facts(side, at, &mut tcp[side]);
+        }
+        self.nats_facts(nats, tcp.client.unacked_bytes + tcp.server.unacked_bytes, last);
+        for side in Side::BOTH {
+            self.add_unseen(side, nats);
+        }
+        let span = |from: Option<Timestamp>, to: Option<Timestamp>| Some(to? - from?);
+        *first_frame = self.first_frame;
+        (*client, *server) = (self.client, self.server);
+        *roles_certain = self.roles_certain || nats.info.is_some() || nats.connect.is_some();
+        *place_iface = iface;
+        (*start, *last_frame) = (self.start, self.last);
+        *handshake = self.handshake();
+        *established = self.established;
+        *syn_to_synack = span(self.syn_at, self.synack_at);
+        *synack_to_ack = span(self.synack_at, self.established);
+        *vantage = vantage::find(tcp, self.client.addr, self.server.addr, *syn_to_synack, *synack_to_ack);
+        *capture_loss = tcp.client.missing_bytes + tcp.server.missing_bytes > 0;
+        *rtt = self.rtt.report();
+        icmp.clone_from(&self.icmp);
+        *place_input_ended = input_ended;
+        *longest_idle = self.idle_gap;
+        *lived_through = self.lived_through;
+        *quiet_lived_through = self.quiet_lived_through;
+        *first_goodbye = self.first_goodbye;
+        *ignored_resets = self.ignored_resets;
+        *host = None;
+    }
+
+    /// What the session told, with what TCP has to add of octets that were never acknowledged.
+    fn nats_facts(&mut self, place: &mut Box<NatsFacts>, unacked: u64, last: bool) {
+        let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
+        let left = self.client_left();
+        match (&mut self.session, &mut self.said) {
+            (Some(session), _) => session.finish(place, client_una, server_una, unacked, left, last),
+            (None, Some(said)) => {
+                if last {
+                    std::mem::swap(place, said);
+                } else {
+                    place.clone_from(said);
+                }
+                if place.at_risk.bytes != unacked {
+                    place.at_risk.bytes = unacked;
+                }
+            }
+            (None, None) => **place = NatsFacts::default(),
+        }
+    }
+
+    /// What of `side` nobody could read, as far as its stream shows it.
+    fn add_unseen(&self, side: Side, nats: &mut NatsFacts) {
+        let end = &self.ends[side];
+        let mut unseen = nats.unseen[side];
+        if let Some(at) = end.stream.awaited_since() {
+            // Acknowledged, and not captured to the end: a PONG may have been in it.
+            let octets = end.stream.awaited();
+            unseen.octets += octets;
+            (unseen.last, unseen.last_octets) =
+                (Some(Mark { at, ..self.last }), u32::try_from(octets).unwrap_or(u32::MAX));
+            let ping = &mut nats.pings[side.other()];
+            (ping.unanswered, ping.first_unanswered) = (0, None);
+        }
+        unseen.lost &= unseen.octets > 0 || self.opening == Opening::Midstream;
+        // Octets before its goodbye that never came by here.
+        let skipped = |r: ResetFacts| r.seq_off.is_some_and(|off| (1..1 << 20).contains(&off));
+        unseen.hole = end.stream.has_hole() || end.facts.rst.is_some_and(skipped);
+        unseen.lost |= unseen.hole;
+        unseen.left_after = end.facts.fin.is_none() && end.missed_fin_at.is_some();
+        if unseen != nats.unseen[side] {
+            nats.unseen[side] = unseen;
         }
     }
 
@@ -103,15 +131,19 @@ impl Connection {
         let (client_una, server_una) = (self.acked_until(Side::Client), self.acked_until(Side::Server));
         let left = self.client_left();
         let mut session = self.session.take()?;
-        self.said = Some(Box::new(session.finish(client_una, server_una, 0, left, true)));
-        session.empty();
+        let mut said = self.said_room.take().unwrap_or_default();
+        session.finish(&mut said, client_una, server_una, 0, left, true);
+        self.said = Some(said);
+        session.empty_beside_facts();
         Some(session)
     }
 
-    pub(super) fn tcp_facts(&self, side: Side, at: Timestamp) -> TcpFacts {
+    fn tcp_facts(&self, side: Side, at: Timestamp, facts: &mut TcpFacts) {
         let end = &self.ends[side];
-        let mut facts = end.facts.clone();
-        facts.zero_window = end.zero_window(at);
+        facts.clone_from(&end.facts);
+        if facts.zero_window.since.is_some() {
+            facts.zero_window = end.zero_window(at);
+        }
         facts.missing_bytes = end.stream.missing + end.stream.awaited();
         let mut unacked = end.snd_nxt.diff(self.acked_until(side)).max(0).unsigned_abs();
         if end.started
@@ -125,7 +157,6 @@ impl Connection {
         }
         facts.unacked_bytes = u64::from(unacked);
         facts.unanswered = end.unanswered(self.syn_owed(side)).into();
-        facts
     }
 
     pub(super) fn syn_owed(&self, side: Side) -> Option<Owed> {

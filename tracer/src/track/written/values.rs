@@ -231,6 +231,30 @@ impl Packed for String {
     }
 }
 
+/// As what is in it, in whose memory it stays.
+impl<T: Packed> Packed for Box<T> {
+    fn usual() -> Self {
+        Self::new(T::usual())
+    }
+
+    #[inline]
+    fn is_usual(&self) -> bool {
+        T::is_usual(self)
+    }
+
+    fn pack(&self, to: &mut Packer) {
+        T::pack(self, to);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self::new(T::unpack(from))
+    }
+
+    fn fill(&mut self, from: &mut Unpacker<'_>) {
+        T::fill(self, from);
+    }
+}
+
 impl<T: Packed> Packed for Option<T> {
     #[inline]
     fn usual() -> Self {
