@@ -137,6 +137,32 @@ impl Follow {
         self.handle_own(frame, wanted, tracked);
     }
 
+    /// As [`Follow::handle_frame`], of one that comes in order, while no timer runs out.
+    #[inline(always)]
+    pub(super) fn handle_calm(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
+        debug_assert!(self.now <= frame.at && frame.at < self.tick);
+        self.ordinal += 1;
+        self.now = frame.at;
+        self.handle_own(frame, wanted, tracked);
+    }
+
+    /// The latest time of the input so far.
+    #[inline(always)]
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// No timer runs out before.
+    pub(super) const fn tick(&self) -> Timestamp {
+        self.tick
+    }
+
+    /// Frames so far, and what came between them.
+    #[inline(always)]
+    pub(super) const fn frames(&self) -> u64 {
+        self.ordinal
+    }
+
     /// A frame, if it is of a shard that is followed here.
     #[inline(always)]
     fn handle_own(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
