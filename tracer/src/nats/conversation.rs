@@ -89,6 +89,14 @@ impl Conversation {
         }
     }
 
+    /// Whether that side's next line is sought and not even its beginning was found: a hole changes nothing.
+    #[must_use]
+    #[inline(always)]
+    pub fn knows_nothing(&self, side: Side) -> bool {
+        let half = &self.halves[side];
+        matches!(half.layer, Layer::Plain) && half.lines.knows_nothing()
+    }
+
     /// What the bytes so far tell.
     #[must_use]
     pub fn protocol(&self) -> Protocol {

@@ -121,7 +121,10 @@ impl Session {
             told.drain.spoiled();
         }
         // A PONG may have been in the hole: what is unanswered is no longer known.
-        told.ping_times[from.other()].clear();
+        let pings = &mut told.ping_times[from.other()];
+        if !pings.is_empty() {
+            pings.clear();
+        }
         let facts = &mut told.facts;
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
@@ -129,7 +132,9 @@ impl Session {
         let more = u32::try_from(missing).unwrap_or(u32::MAX);
         unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
-        conversation.gap(from, missing, &mut Reading { told, hellos, place });
+        if !conversation.knows_nothing(from) {
+            conversation.gap(from, missing, &mut Reading { told, hellos, place });
+        }
     }
 
     /// The ends were guessed the wrong way round.
