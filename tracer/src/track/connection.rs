@@ -216,7 +216,9 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn pulse_due(&self, side: Side, now: Timestamp) -> bool {
-        now - self.ends[side].pulse > Span::secs(1)
+        let pulse = self.ends[side].pulse;
+        // Mostly a little later, as two loads and a subtraction tell.
+        now.0.wrapping_sub(pulse.0) as u64 > Span::secs(1).0 as u64 && now - pulse > Span::secs(1)
     }
 
     /// Whether others want to know what a segment of `from` brought, or it calls for a look later.

@@ -202,6 +202,7 @@ impl End {
             && self.facts.zero_window.since.is_none()
             && self.waiting.told().is_none()
             && self.hole_since.is_none()
+            && self.stream.is_started()
             && !self.stream.has_hole()
     }
 

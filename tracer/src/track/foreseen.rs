@@ -7,7 +7,7 @@ use crate::wire::Plain;
 
 impl Tracker {
     /// A plain frame's segment, as [`Tracker::handle_segment`]. `false`: it has none, the frame is to be looked into.
-    #[inline(never)]
+    #[inline(always)]
     pub fn handle_plain(
         &mut self,
         plain: &Plain<'_>,

@@ -31,15 +31,23 @@ impl RoundTrips {
         let place = usize::try_from(self.count).unwrap_or(usize::MAX);
         self.count += 1;
         let bucket = bucket(us);
+        // Mostly there were more than a few.
+        if let Some(samples) = self.buckets.get_mut(bucket) {
+            *samples = samples.saturating_add(1);
+        } else {
+            self.sample_few(place, bucket);
+        }
+    }
+
+    #[inline(never)]
+    fn sample_few(&mut self, place: usize, bucket: usize) {
         if let Some(first) = self.first.get_mut(place) {
             *first = bucket as u8;
             return;
         }
-        if self.buckets.is_empty() {
-            self.buckets.resize(BUCKETS, 0);
-            for first in self.first {
-                self.count_in(usize::from(first));
-            }
+        self.buckets.resize(BUCKETS, 0);
+        for first in self.first {
+            self.count_in(usize::from(first));
         }
         self.count_in(bucket);
     }

@@ -36,8 +36,9 @@ impl Connection {
             && seg.options.len() <= OPTIONS_MAX
             && seg.window > 0
             && seg.seq == end.snd_nxt
+            // Both streams are started and nothing is held of them, where it is smooth.
             && if seg.payload_len > 0 {
-                end.stream.is_next(seg.seq)
+                seg.seq == end.stream.next()
             } else {
                 // A second sighting has the same numbers; of what has octets the first would have been what is next.
                 seg.seq != end.snd_una.sub(1) && (end.twin.seq != seg.seq || end.twin.ack != seg.ack)
@@ -47,7 +48,7 @@ impl Connection {
             && (seg.ack.after(peer.snd_una)
                 || seg.ack == peer.snd_una
                     && peer.inflight.oldest_at().is_none_or(|sent| at - sent <= CROSSING))
-            && !peer.stream.lacks(seg.ack)
+            && !seg.ack.after(peer.stream.next())
     }
 
     /// Takes in a segment that was foreseen; whether its sender answered something, and whether the session has news.
@@ -76,7 +77,11 @@ impl Connection {
         }
         let mut news = false;
         if len > 0 {
-            self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+            // It is no earlier than any frame so far.
+            let quiet = mark.at.0.wrapping_sub(self.payload_at.0) as u64;
+            if quiet > self.quiet_lived_through.0 as u64 {
+                self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+            }
             self.payload_at = mark.at;
             end.facts.last_data = Some(mark);
             end.facts.largest_segment = end.facts.largest_segment.max(len);
