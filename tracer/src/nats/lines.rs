@@ -2,7 +2,6 @@
 use super::line::{self, Dialect};
 use super::listener::Listener;
 use super::op::{Fault, Op};
-use super::recurring::Recurring;
 use super::session::Session;
 use super::{eights, jetstream, s2, status, tls};
 use crate::base::Side;
@@ -41,14 +40,11 @@ pub(super) struct Lines {
     status_room: u32,
     step: Step,
     trust: u8,
-    /// What it says again and again, once it is trusted.
-    #[serde(skip)]
-    recurring: Recurring,
 }
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { held: Vec::new(), payload: 0, status_room: 0, step: Step::Line, trust: TRUSTED, recurring: Recurring::default() }
+        Self { held: Vec::new(), payload: 0, status_room: 0, step: Step::Line, trust: TRUSTED }
     }
 }
 
@@ -64,29 +60,9 @@ impl Lines {
             rest = self.go_through(from, rest, emit);
         }
         if self.step == Step::Line && self.held.is_empty() {
-            if self.recurs(session, from, rest, emit) {
-                return None;
-            }
             rest = self.messages(session, from, rest, emit);
         }
         if rest.is_empty() { None } else { self.push_any(session, from, rest, emit) }
-    }
-
-    /// Whether these octets are the message that came before, with another payload; then it is told.
-    #[inline(always)]
-    fn recurs<F>(&self, session: &Session, from: Side, bytes: &[u8], emit: &mut F) -> bool
-    where
-        F: Listener + ?Sized,
-    {
-        let Some((op, payload)) = self.recurring.read(bytes).filter(|_| !session.is_open()) else {
-            return false;
-        };
-        emit.op(from, op);
-        if jetstream::shows(&op, payload) {
-            emit.op(from, Op::JetStream);
-        }
-        emit.op(from, Op::MessageEnd);
-        true
     }
 
     /// Steps over payload that lies before these octets, and over the CRLF behind it where both are here.
@@ -174,14 +150,18 @@ impl Lines {
         while let Some(verb) = rest.first_chunk() {
             rest = match verb {
                 b"MSG " => match line::plain_msg(rest) {
-                    Some((op, after)) => self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit),
+                    Some((op, after)) => {
+                        self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit)
+                    }
                     None => match self.short_message(session, from, rest, emit) {
                         Some(after) => after,
                         None => return rest,
                     },
                 },
                 b"PUB " => match line::plain_publish(rest) {
-                    Some((op, after)) => self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit),
+                    Some((op, after)) => {
+                        self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit)
+                    }
                     None => match self.short_message(session, from, rest, emit) {
                         Some(after) => after,
                         None => return rest,
@@ -247,8 +227,8 @@ impl Lines {
                 emit.op(from, Op::MessageEnd);
                 let (line, whole) = (bytes.len() - after.len(), bytes.len() - rest.len());
                 if rest.is_empty() {
-                    if alone && self.trust == TRUSTED {
-                        self.recurring.note(&op, bytes, line);
+                    if alone && let Some(known) = emit.hellos() {
+                        known.recurring.note(&op, bytes, line);
                     }
                     return rest;
                 }
@@ -386,6 +366,12 @@ impl Lines {
     /// Whether a certain line is sought.
     pub fn is_lost(&self) -> bool {
         self.step == Step::Lost
+    }
+
+    /// Whether a line begins with the next octet, and what is said is trusted.
+    #[inline(always)]
+    pub fn is_at_line(&self) -> bool {
+        self.step == Step::Line && self.trust == TRUSTED && self.held.is_empty()
     }
 
     /// Whether a certain line is sought and nothing is there that one may begin with.

@@ -74,24 +74,25 @@ impl Pipeline {
             && frame.at < calm.until
             && follow.frames() < calm.frames;
         if !is_calm {
-            return self.handle_due(frame, wanted, emit);
+            // A copy, so that the frame itself need not be in memory.
+            return self.handle_due(&Frame { ..*frame }, wanted, emit);
         }
-        judge.note_frame(frame);
+        judge.note_in_order(frame);
         follow.handle_calm(frame, wanted, tracked);
         if !tracked.is_empty() {
             self.pass_on(emit);
-            self.look_ahead(frame);
+            self.look_ahead((frame.capture, frame.at));
         }
     }
 
     /// How long nothing will be due, as far as is known behind this frame.
-    fn look_ahead(&mut self, frame: &Frame<'_>) {
+    fn look_ahead(&mut self, (capture, at): (u32, Timestamp)) {
         let Self { follow, judge, .. } = self;
-        let in_order = frame.at == follow.now() && frame.at == judge.now;
+        let in_order = at == follow.now() && at == judge.now;
         self.calm = if in_order {
             // A clock that comes to the next tick has not jumped.
             let until = follow.tick().min(judge.next_look);
-            Calm { capture: frame.capture, until, frames: room::next_round(follow.frames()) }
+            Calm { capture, until, frames: room::next_round(follow.frames()) }
         } else {
             Calm::NONE
         };
@@ -119,7 +120,7 @@ impl Pipeline {
         judge.note_frame(frame);
         follow.handle_frame(frame, wanted, tracked);
         self.pass_on(emit);
-        self.look_ahead(frame);
+        self.look_ahead((frame.capture, frame.at));
     }
 
     /// A round begins, of which there were `before`: as with batches those go now who had to as an earlier one ended.

@@ -216,9 +216,7 @@ impl Connection {
     #[must_use]
     #[inline]
     pub fn pulse_due(&self, side: Side, now: Timestamp) -> bool {
-        let pulse = self.ends[side].pulse;
-        // Mostly a little later, as two loads and a subtraction tell.
-        now.0.wrapping_sub(pulse.0) as u64 > Span::secs(1).0 as u64 && now - pulse > Span::secs(1)
+        now - self.ends[side].pulse > Span::secs(1)
     }
 
     /// Whether others want to know what a segment of `from` brought, or it calls for a look later.
@@ -247,6 +245,16 @@ impl Connection {
             (true, false) => Some(Side::Client),
             (false, true) => Some(Side::Server),
             _ => None,
+        }
+    }
+
+    /// The port of a side.
+    #[inline(always)]
+    #[must_use]
+    pub fn port_of(&self, side: Side) -> u16 {
+        match side {
+            Side::Client => self.client.port,
+            Side::Server => self.server.port,
         }
     }
 

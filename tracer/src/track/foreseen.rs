@@ -1,33 +1,28 @@
 //! Segments that were to be expected, found and taken by the octets of their frames: most are.
 use super::rest::awake;
-use super::{Seen, Tracked, Tracker};
+use super::{Found, Recent, Seen, Tracked, Tracker};
 use crate::base::Side;
 use crate::event::Mark;
 use crate::wire::Plain;
 
 impl Tracker {
-    /// A plain frame's segment, as [`Tracker::handle_segment`]. `false`: it has none, the frame is to be looked into.
+    /// A plain frame's segment, if it was to be expected of the connection that was found for it. It is decoded here, where little
+    /// of it is looked at more than once: in registers.
     #[inline(always)]
-    pub fn handle_plain(
+    pub fn take_foreseen(
         &mut self,
         plain: &Plain<'_>,
+        Found { slot, id, from, .. }: Found,
         seen: Seen,
-        ordinal: u64,
         out: &mut Vec<Tracked>,
     ) -> bool {
         self.advance(seen.mark.at, out);
-        self.take_foreseen(plain, seen, out) || self.handle_unforeseen(plain, seen, ordinal, out)
-    }
-
-    /// The segment, if it was to be expected. It is decoded here, where little of it is looked at more than once: in registers.
-    #[inline(always)]
-    fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
         let (at, [port, _]) = (seen.mark.at, plain.ports());
-        let Some((slot, id)) = self.recent.find(plain) else { return false };
         let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
             return false;
         };
-        let (Some(from), Some(seg)) = (conn.side_of_port(port), plain.segment()) else { return false };
+        // The sides may have changed places.
+        let Some(seg) = plain.segment().filter(|_| conn.port_of(from) == port) else { return false };
         if at >= conn.check_at || !conn.foresees(&seg, seen, from) {
             return false;
         }
@@ -53,20 +48,24 @@ impl Tracker {
         }
     }
 
-    /// Any other. Of its connection those that follow may be foreseen.
+    /// Any plain frame's segment, as [`Tracker::handle_segment`]; those that follow it may be foreseen, by what is noted of it.
+    /// `false`: it has none, the frame is to be looked into.
     #[inline(never)]
-    fn handle_unforeseen(
+    pub fn handle_plain(
         &mut self,
         plain: &Plain<'_>,
         seen: Seen,
-        ordinal: u64,
+        (shard, ordinal): (u8, u64),
+        recent: &mut Recent,
         out: &mut Vec<Tracked>,
     ) -> bool {
+        self.advance(seen.mark.at, out);
         let Some(seg) = plain.segment() else { return false };
         if let Some(slot) = self.take_segment(&seg, seen, ordinal, out)
             && let Some(conn) = self.connection(slot).filter(|conn| conn.expects_more())
+            && let Some(from) = conn.side_of_port(seg.src.port)
         {
-            self.recent.note(plain, slot, conn.first_frame);
+            recent.note(plain, Found { shard, from, slot, id: conn.first_frame });
         }
         true
     }

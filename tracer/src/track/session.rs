@@ -108,6 +108,22 @@ impl Session {
         if told.facts.unseen[from].last_octets != 0 {
             told.facts.unseen[from].last_octets = 0;
         }
+        if let Some((op, jetstream)) = conversation.recurs(from, bytes, hellos) {
+            let mut reading = Reading { told, hellos, place };
+            reading.op(from, op);
+            if jetstream {
+                // Another, so that mostly nothing of it need be in memory.
+                Reading { told, hellos, place }.op(from, Op::JetStream);
+            }
+            return;
+        }
+        self.push(from, bytes, place, hellos);
+    }
+
+    /// Those that are not a message like others before.
+    #[inline(never)]
+    fn push(&mut self, from: Side, bytes: &[u8], place: Place, hellos: &mut Hellos) {
+        let Self { conversation, told } = self;
         if conversation.is_mid_message(from) {
             told.risk.goes_on(from, place.end);
         }
@@ -341,7 +357,9 @@ impl Reading<'_> {
             return;
         }
         self.told.facts.msgs += 1;
-        self.told.facts.largest_msg = self.told.facts.largest_msg.max(total);
+        if total > self.told.facts.largest_msg {
+            self.told.facts.largest_msg = total;
+        }
         self.told.weights.add(subject, total);
         self.told.risk.deliver(subject, self.place.end, self.place.una);
         self.accepted();
@@ -366,7 +384,9 @@ impl Reading<'_> {
         if facts.largest_pub.is_none_or(|(most, _)| total > most) {
             facts.largest_pub = Some((total, self.place.mark));
         }
-        facts.longest_control_line = facts.longest_control_line.max(line);
+        if line > facts.longest_control_line {
+            facts.longest_control_line = line;
+        }
         facts.headers_used |= header > 0;
         if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
             facts.headers_unannounced = true;

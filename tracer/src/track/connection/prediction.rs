@@ -84,7 +84,9 @@ impl Connection {
             }
             self.payload_at = mark.at;
             end.facts.last_data = Some(mark);
-            end.facts.largest_segment = end.facts.largest_segment.max(len);
+            if len > end.facts.largest_segment {
+                end.facts.largest_segment = len;
+            }
             end.facts.bytes += u64::from(len);
             end.sent_next(len, mark);
             end.stream.pass(len);
