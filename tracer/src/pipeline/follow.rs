@@ -180,7 +180,7 @@ impl Follow {
                 }
             }
             Glance::Other => {}
-            Glance::Unknown => self.handle_any(frame, wanted, tracked),
+            Glance::Unknown => self.handle_any(&Frame { ..*frame }, wanted, tracked),
         }
     }
 

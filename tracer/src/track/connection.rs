@@ -5,6 +5,8 @@ mod goodbye;
 mod prediction;
 mod report;
 
+pub use prediction::Expected;
+
 use super::endpoint::{Acked, End, Sent, Twin};
 use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};

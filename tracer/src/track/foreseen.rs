@@ -1,4 +1,5 @@
 //! Segments that were to be expected, found and taken by the octets of their frames: most are.
+use super::connection::Expected;
 use super::rest::awake;
 use super::{Found, Recent, Seen, Tracked, Tracker};
 use crate::base::Side;
@@ -6,8 +7,7 @@ use crate::event::Mark;
 use crate::wire::Plain;
 
 impl Tracker {
-    /// A plain frame's segment, if it was to be expected of the connection that was found for it. It is decoded here, where little
-    /// of it is looked at more than once: in registers.
+    /// A plain frame's segment, if it was to be expected of the connection that was found for it.
     #[inline(always)]
     pub fn take_foreseen(
         &mut self,
@@ -17,18 +17,15 @@ impl Tracker {
         out: &mut Vec<Tracked>,
     ) -> bool {
         self.advance(seen.mark.at, out);
-        let (at, [port, _]) = (seen.mark.at, plain.ports());
         let Some(conn) = awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id) else {
             return false;
         };
-        // The sides may have changed places.
-        let Some(seg) = plain.segment().filter(|_| conn.port_of(from) == port) else { return false };
-        if at >= conn.check_at || !conn.foresees(&seg, seen, from) {
-            return false;
-        }
-        let brought = conn.take_foreseen(&seg, seen, from, &mut self.hellos);
-        if conn.foreseen_wants_a_look(from, brought, at) {
-            self.after_foreseen(slot, (from, seg.ttl), seen.mark, brought, out);
+        match conn.expect(plain.bytes(), from, seen.mark, seen.place, &mut self.hellos) {
+            Expected::No => return false,
+            Expected::Quiet => {}
+            Expected::Telling { answered, news } => {
+                self.after_foreseen(slot, (from, plain.ttl()), seen.mark, (answered, news), out);
+            }
         }
         true
     }

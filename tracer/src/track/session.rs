@@ -108,21 +108,19 @@ impl Session {
         if told.facts.unseen[from].last_octets != 0 {
             told.facts.unseen[from].last_octets = 0;
         }
-        if let Some((op, jetstream)) = conversation.recurs(from, bytes, hellos) {
-            let mut reading = Reading { told, hellos, place };
-            reading.op(from, op);
-            if jetstream {
-                // Another, so that mostly nothing of it need be in memory.
-                Reading { told, hellos, place }.op(from, Op::JetStream);
-            }
-            return;
+        let Some((op, jetstream)) = conversation.recurs(from, bytes, hellos) else {
+            return self.push(from, bytes, place.mark, (place.end, place.una), hellos);
+        };
+        Reading { told, hellos, place }.op(from, op);
+        if jetstream {
+            told.jetstream(from);
         }
-        self.push(from, bytes, place, hellos);
     }
 
-    /// Those that are not a message like others before.
+    /// Those that are not a message like others before. Its place in parts, which are in registers.
     #[inline(never)]
-    fn push(&mut self, from: Side, bytes: &[u8], place: Place, hellos: &mut Hellos) {
+    fn push(&mut self, from: Side, bytes: &[u8], mark: Mark, (end, una): (Seq, Seq), hellos: &mut Hellos) {
+        let place = Place { mark, end, una };
         let Self { conversation, told } = self;
         if conversation.is_mid_message(from) {
             told.risk.goes_on(from, place.end);
@@ -211,6 +209,17 @@ impl Session {
     }
 }
 
+impl Told {
+    /// What that side said last shows that it is JetStream's.
+    #[inline(never)]
+    fn jetstream(&mut self, side: Side) {
+        match side {
+            Side::Client => self.risk.is_jetstream(),
+            Side::Server => self.risk.pub_ack(),
+        }
+    }
+}
+
 /// The server's last PONGs, those that came in one flight.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Pongs {
@@ -294,10 +303,7 @@ impl Reading<'_> {
                     self.told.facts.server_shutdown_status = Some(self.place.mark);
                 }
             }
-            Op::JetStream => match side {
-                Side::Client => self.told.risk.is_jetstream(),
-                Side::Server => self.told.risk.pub_ack(),
-            },
+            Op::JetStream => self.told.jetstream(side),
             Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
                 self.told.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));

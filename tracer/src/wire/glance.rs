@@ -91,7 +91,28 @@ impl<'a> Plain<'a> {
     #[inline(always)]
     #[must_use]
     pub fn segment(&self) -> Option<Segment<'a>> {
-        let (head, rest) = self.bytes.get(IP_AT..)?.split_first_chunk::<20>()?;
+        Self::segment_in(self.bytes)
+    }
+
+    /// Its octets.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The same of the octets of a plain frame.
+    #[inline(always)]
+    #[must_use]
+    pub fn segment_in(bytes: &'a [u8]) -> Option<Segment<'a>> {
+        let (head, rest) = bytes.get(IP_AT..)?.split_first_chunk::<20>()?;
         fast::behind_v4(head, rest)
+    }
+
+    /// Time to live.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ttl(&self) -> u8 {
+        self.head[22]
     }
 }
