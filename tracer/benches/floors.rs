@@ -104,6 +104,7 @@ fn track(c: &mut Criterion) {
                     limits: Limits {
                         idle_timeout: Span::secs(120),
                         window_closed: Span::secs(3),
+                        linger_done: Span::secs(1),
                         linger: Span::secs(3),
                         linger_doubtful: Span::secs(30),
                     },

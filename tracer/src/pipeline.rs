@@ -47,11 +47,10 @@ use std::collections::VecDeque;
 use storm::Storms;
 use waiting::{Brief, Waiting};
 
-/// Closes that wait for what follows them at most; beyond it the oldest are judged early.
-const WAITING_MAX: usize = 16 * 1024;
-
-/// Places for facts to come that are kept.
-const ROOMS_MAX: usize = 8 * 1024;
+/// Places for facts to come that are kept: about as many as end at a time where many come and go.
+const ROOMS_MAX: usize = 1024;
+/// Of them so many stay here, for what was written down; the trackers get the rest.
+const ROOMS_OWN: usize = 64;
 
 /// What the pipeline is told.
 #[derive(Clone, Debug)]
@@ -230,9 +229,9 @@ impl Judge {
         if stretch.ends_round() {
             self.keep_bound(batches);
         }
-        let each = self.rooms.len() / batches.len().max(1);
+        let each = self.rooms.len().saturating_sub(ROOMS_OWN) / batches.len().max(1);
         for batch in batches {
-            batch.rooms.extend(self.rooms.drain(self.rooms.len() - each..));
+            batch.give_back(self.rooms.drain(self.rooms.len() - each..));
         }
     }
 
@@ -396,7 +395,7 @@ impl Judge {
     fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
         while let Some((since, first)) = self.waiting.first() {
             let waited = self.now - since;
-            let due = waited >= self.config.settle || self.waiting.len() > WAITING_MAX;
+            let due = waited >= self.config.settle || self.waiting.is_full();
             let asked = (first.id, self.now);
             let again = self.asked.0 != asked.0 || self.now - self.asked.1 > ASK_AGAIN;
             let early =

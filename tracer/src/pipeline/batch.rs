@@ -1,6 +1,6 @@
 //! What followers tell of a stretch of the input. A batch that comes back is filled again, so that a frame costs no allocation.
 use super::room::{Holds, LAG, Leave};
-use crate::event::Rooms;
+use crate::event::{Facts, Rooms};
 use crate::track::Tracked;
 use std::iter::Peekable;
 use std::vec::Drain;
@@ -29,6 +29,14 @@ pub(super) struct Told {
 impl Batch {
     /// Batches of a follower that are under way: each is filled again when it has come back, and no other is filled in its stead.
     pub const UNDER_WAY: usize = LAG;
+    /// As much room stays for what is told the next time. Where timers ran out in a flood it was ten times that.
+    const KEPT: usize = 1024;
+
+    /// On its way back: with memory for facts to come, of all the judge has a part, and without the room that few stretches need.
+    pub(super) fn give_back(&mut self, rooms: impl Iterator<Item = Box<Facts>>) {
+        self.tracked.shrink_to(Self::KEPT);
+        self.rooms.extend(rooms);
+    }
 }
 
 /// What all followers tell of a stretch, in order.

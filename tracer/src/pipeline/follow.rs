@@ -415,6 +415,7 @@ fn tracker(config: &Config, shards: usize) -> Tracker {
     let limits = Limits {
         idle_timeout: config.idle_timeout,
         window_closed: Span((config.settings.write_deadline.0 / 4).max(Span::secs(1).0)),
+        linger_done: if config.offline { Span::secs(1) } else { Span(config.settle.0 / 10 * 8) },
         linger: if config.offline { Span::secs(3) } else { Span(config.settle.0 / 10 * 8) },
         linger_doubtful: if config.offline { Span::secs(30) } else { Span(config.settle.0 / 10 * 8) },
     };

@@ -1,6 +1,6 @@
 //! Closes that wait for what follows them, in the order in which they will be judged. Where many do, most are written down.
 use crate::base::{Addr, Timestamp};
-use crate::event::{EndedBy, Facts, Rooms};
+use crate::event::{EndedBy, Facts, Handshake, Rooms};
 use crate::track::{ConnId, Written};
 use std::collections::BTreeMap;
 
@@ -9,10 +9,17 @@ const WHOLE_MAX: usize = 512;
 /// Debug builds write all down: what tests play to them shows whether something is lost.
 const ALL_WRITTEN: bool = cfg!(all(debug_assertions, not(test)));
 
+/// So many wait at most, before the first of them has to leave early.
+const CLOSES_MAX: usize = 16 * 1024;
+/// Of attempts that nobody answered fewer: what follows tells little of them, and a flood leaves thousands a second.
+const ATTEMPTS_MAX: usize = 4 * 1024;
+
 /// Closes by the time since which they wait; of the same time in the order of their first frames.
 #[derive(Default)]
 pub(super) struct Waiting {
     closes: BTreeMap<Turn, One>,
+    /// Those of attempts that nobody answered.
+    attempts: BTreeMap<Turn, One>,
     /// Counts all that ever came: a connection may be told twice.
     came: u64,
     /// How many are not written down.
@@ -74,6 +81,7 @@ impl Waiting {
     ) -> Option<Box<Facts>> {
         self.came += 1;
         let turn = Turn { since, first_frame: facts.first_frame, came: self.came };
+        let is_attempt = facts.handshake == Handshake::Unanswered;
         let many = (ALL_WRITTEN || self.whole >= WHOLE_MAX) && !self.over;
         let written = if many { Written::of(&mut facts, &mut self.room) } else { None };
         let (kept, rest) = match written {
@@ -81,7 +89,8 @@ impl Waiting {
             None => (Kept::Whole(facts), None),
         };
         self.whole += usize::from(rest.is_none());
-        self.closes.insert(turn, One { kept, unasked });
+        let all = if is_attempt { &mut self.attempts } else { &mut self.closes };
+        all.insert(turn, One { kept, unasked });
         rest
     }
 
@@ -90,24 +99,37 @@ impl Waiting {
         self.over = true;
     }
 
-    /// How many wait.
-    pub fn len(&self) -> usize {
-        self.closes.len()
+    /// More wait than may: the next has to leave.
+    pub fn is_full(&self) -> bool {
+        self.closes.len() > CLOSES_MAX || self.attempts.len() > ATTEMPTS_MAX
     }
 
-    /// Since when the one waits that waits longest.
+    /// Those of whom the next to leave is the first: whoever are too many, else whose first waits longest.
+    fn next(&self) -> &BTreeMap<Turn, One> {
+        let turn = |all: &BTreeMap<Turn, One>| all.first_key_value().map(|(turn, _)| *turn);
+        let attempts_first = match (turn(&self.attempts), turn(&self.closes)) {
+            (Some(attempt), Some(close)) => attempt < close,
+            (attempt, _) => attempt.is_some(),
+        };
+        let attempts_are_next =
+            self.attempts.len() > ATTEMPTS_MAX || self.closes.len() <= CLOSES_MAX && attempts_first;
+        if attempts_are_next { &self.attempts } else { &self.closes }
+    }
+
+    /// Since when the next to leave waits.
     pub fn since(&self) -> Option<Timestamp> {
-        self.closes.first_key_value().map(|(turn, _)| turn.since)
+        self.next().first_key_value().map(|(turn, _)| turn.since)
     }
 
-    /// The one that waits longest, and since when.
+    /// The next to leave, and since when it waits.
     pub fn first(&self) -> Option<(Timestamp, Brief)> {
-        self.closes.first_key_value().map(|(turn, one)| (turn.since, one.kept.brief()))
+        self.next().first_key_value().map(|(turn, one)| (turn.since, one.kept.brief()))
     }
 
-    /// Takes out the one that waits longest. `places`: memory for it.
+    /// Takes out the next. `places`: memory for it.
     pub fn pop(&mut self, places: &mut Rooms) -> Option<Box<Facts>> {
-        let (_, one) = self.closes.pop_first()?;
+        let (&turn, _) = self.next().first_key_value()?;
+        let one = self.attempts.remove(&turn).or_else(|| self.closes.remove(&turn))?;
         self.leaves(&one);
         match one.kept {
             Kept::Whole(facts) => Some(facts),
@@ -121,14 +143,16 @@ impl Waiting {
 
     /// Takes out the close of a connection that has not ended after all; whether it was still here.
     pub fn take_back(&mut self, id: ConnId) -> bool {
-        let turn = self.closes.keys().find(|turn| turn.first_frame == id).copied();
-        let one = turn.and_then(|turn| self.closes.remove(&turn));
-        one.inspect(|one| self.leaves(one)).is_some()
+        let taken = [&mut self.closes, &mut self.attempts].into_iter().find_map(|all| {
+            let turn = all.keys().find(|turn| turn.first_frame == id).copied()?;
+            all.remove(&turn)
+        });
+        taken.inspect(|one| self.leaves(one)).is_some()
     }
 
     /// The facts of all that the kernel told of, to add to them: those are never written down.
     pub fn facts_mut(&mut self) -> impl Iterator<Item = &mut Facts> {
-        self.closes.values_mut().filter_map(|one| match &mut one.kept {
+        self.closes.values_mut().chain(self.attempts.values_mut()).filter_map(|one| match &mut one.kept {
             Kept::Whole(facts) => Some(&mut **facts),
             Kept::Written(_) => None,
         })
@@ -136,12 +160,13 @@ impl Waiting {
 
     /// Those that `are_answered`, by when they ended, need not wait for a server any longer.
     pub fn stop_asking(&mut self, are_answered: impl Fn(Timestamp) -> bool) {
-        let all = std::mem::take(&mut self.closes).into_iter();
         let turn = |(turn, one): (Turn, One)| {
             let since = if are_answered(one.kept.brief().ended) { one.unasked } else { turn.since };
             (Turn { since, ..turn }, one)
         };
-        self.closes = all.map(turn).collect();
+        for all in [&mut self.closes, &mut self.attempts] {
+            *all = std::mem::take(all).into_iter().map(turn).collect();
+        }
     }
 }
 
@@ -149,7 +174,7 @@ impl Waiting {
 mod tests {
     use super::*;
     use crate::base::{PerSide, Span};
-    use crate::event::{Handshake, Mark, NatsFacts, Vantage};
+    use crate::event::{Mark, NatsFacts, Vantage};
 
     /// A connection that ended at `ended`, and told nothing.
     fn facts(id: ConnId, ended: i64) -> Box<Facts> {
@@ -195,7 +220,23 @@ mod tests {
         let left: Vec<ConnId> =
             std::iter::from_fn(|| Some(waiting.pop(&mut Vec::new())?.first_frame)).collect();
         assert_eq!(left, [6, 7, 5, 5]);
-        assert_eq!(waiting.len(), 0);
+        assert!(waiting.first().is_none());
+    }
+
+    #[test]
+    fn attempts_leave_early_where_they_are_many_and_closes_stay() {
+        let mut waiting = Waiting::default();
+        for id in 0..10 + ATTEMPTS_MAX as u64 {
+            let mut facts = facts(id, id as i64);
+            facts.handshake = if id < 5 { Handshake::Complete } else { Handshake::Unanswered };
+            waiting.push(facts, Timestamp(id as i64), Timestamp(0));
+        }
+        let mut leave = || waiting.is_full().then(|| waiting.pop(&mut Vec::new())).flatten();
+        let left: Vec<ConnId> = std::iter::from_fn(|| Some(leave()?.first_frame)).collect();
+        assert_eq!(left, [5, 6, 7, 8, 9]);
+        let left: Vec<ConnId> =
+            std::iter::from_fn(|| Some(waiting.pop(&mut Vec::new())?.first_frame)).take(6).collect();
+        assert_eq!(left, [0, 1, 2, 3, 4, 10]);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Limits {
     pub window_closed: Span,
     /// How long a connection is watched after its end was seen.
     pub linger: Span,
+    /// How long where both ends have said goodbye and heard the other's.
+    pub linger_done: Span,
     /// How long where the end is a reset that a stranger may have made.
     pub linger_doubtful: Span,
 }

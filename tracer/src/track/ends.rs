@@ -6,7 +6,7 @@ use crate::base::{Side, Span, Timestamp};
 use crate::event::{EndedBy, Mark, Rooms};
 use std::sync::Arc;
 
-/// Places for facts to come that a tracker keeps: as many as it tells at a time in a flood.
+/// Places for facts to come that all trackers keep: about as many as end at a time where many come and go.
 const ROOMS_MAX: usize = 1024;
 
 impl Tracker {
@@ -27,7 +27,8 @@ impl Tracker {
 
     /// Memory of facts that nobody needs any more, for those to come: a part of it, where there is as much for every `of` trackers.
     pub fn take_rooms(&mut self, rooms: &mut Rooms, of: usize) {
-        let most = (rooms.len() / of.max(1)).min(ROOMS_MAX.saturating_sub(self.rooms.len()));
+        let own = ROOMS_MAX / self.config.shards.max(1);
+        let most = (rooms.len() / of.max(1)).min(own.saturating_sub(self.rooms.len()));
         self.rooms.extend(rooms.drain(rooms.len() - most..));
     }
 
@@ -36,9 +37,13 @@ impl Tracker {
         let Some(conn) = awake(&mut self.slots, slot) else { return };
         conn.noted = true;
         out.push(Tracked::Ending(ending(conn, &self.sockets, mark)));
-        let due = conn.ended.map_or(mark.at, |e| e.0.max(mark.at))
-            + if doubtful(conn) { limits.linger_doubtful } else { limits.linger };
-        self.plan(slot, due);
+        let (at, by) = conn.ended.map_or((mark.at, EndedBy::GaveUp), |(at, by)| (at.max(mark.at), by));
+        let linger = match by {
+            _ if doubtful(conn) => limits.linger_doubtful,
+            EndedBy::Goodbye => limits.linger_done,
+            _ => limits.linger,
+        };
+        self.plan(slot, at + linger);
     }
 
     /// Looks at a connection whose time has come.
@@ -64,8 +69,11 @@ impl Tracker {
                     return self.plan(slot, dead);
                 }
                 conn.ended = Some((dead, EndedBy::Silence(silent, owed)));
-            } else if at + limits.linger > now && by == EndedBy::Goodbye {
-                return self.plan(slot, at + limits.linger);
+            } else if by == EndedBy::Goodbye {
+                let told_at = at + if is_done(conn) { limits.linger_done } else { limits.linger };
+                if told_at > now {
+                    return self.plan(slot, told_at);
+                }
             }
             return self.tell(slot, false, out);
         }
@@ -115,6 +123,11 @@ impl Tracker {
 /// At the end of the input: it has ended, unless its goodbye was never heard.
 pub(super) fn is_over(conn: &Connection) -> bool {
     conn.ended.is_some_and(|(_, by)| by != EndedBy::Goodbye || !goodbye_lost(conn))
+}
+
+/// Each end has said goodbye and has heard the other's: nothing but repeats can follow (RFC 9293, 3.6).
+fn is_done(conn: &Connection) -> bool {
+    Side::BOTH.iter().all(|&side| conn.end(side).facts.fin.is_some() && conn.end(side).facts.fin_answered)
 }
 
 /// A FIN that was repeated without an answer, and no RST beside it: the other end never heard it.

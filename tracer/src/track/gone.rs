@@ -7,8 +7,9 @@ use hashbrown::HashTable;
 use std::collections::VecDeque;
 use std::hash::BuildHasher as _;
 
-/// Connections remembered: a part of those that a table may hold, within bounds.
-const MOST: (usize, usize, usize) = (16, 1024, 64 * 1024);
+/// Connections remembered: a part of those that a table may hold, within bounds. Each leaves a hole in the index as it goes; where more
+/// than seven sixteenths of a power of two live in it, that grows to twice the size instead of closing its holes.
+const MOST: (usize, usize, usize) = (18, 1024, 56 * 1024);
 /// How long: the longest that Linux repeats a segment.
 const MEMORY: Span = Span::secs(1000);
 /// Farther from where its sender was, it is another connection's.

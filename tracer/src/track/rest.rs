@@ -207,6 +207,7 @@ mod tests {
         let limits = Limits {
             idle_timeout: Span::secs(120),
             window_closed: Span::secs(2),
+            linger_done: Span::secs(1),
             linger: Span::secs(3),
             linger_doubtful: Span::secs(30),
         };
