@@ -110,7 +110,6 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// The next frame, if all of it is there.
     #[inline(always)]
-    #[expect(clippy::should_implement_trait, reason = "it ends where reading goes on, not for good")]
     pub fn next(&mut self) -> Option<Frame<'a>> {
         let rest = self.octets.get(*self.start..)?;
         let Record { iface, at, wire_len, link, skip, total, .. } =
