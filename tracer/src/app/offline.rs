@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
-/// Facts of closes that one frame made known, whose memory is kept for the next.
+/// Facts of closes that the frames of a block made known, whose memory is kept for the next.
 const SPENT_MAX: usize = 256;
 
 /// Reads `files` to their end, or to where the plan says stop.
@@ -71,21 +71,7 @@ fn step_by_step(
     mut pipeline: Pipeline,
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let mut spent: Rooms = Vec::new();
-    while let Some((frame, wanted)) = input.next() {
-        pipeline.handle_frame(&frame, wanted, &mut |event| {
-            out.take(&event);
-            if spent.len() < SPENT_MAX {
-                spent.extend(event.into_facts());
-            }
-        });
-        if !spent.is_empty() {
-            pipeline.judge_mut().reuse(spent.drain(..));
-        }
-        if out.is_over() || !input.goes_on() {
-            break;
-        }
-    }
+    give_all(&mut input, &mut pipeline, out);
     out.check()?;
     let read = input.finish();
     let now = pipeline.now();
@@ -94,16 +80,74 @@ fn step_by_step(
     Ok((read, summary))
 }
 
+/// Gives all frames to the pipeline, to where something says stop.
+fn give_all(input: &mut Input, pipeline: &mut Pipeline, out: &mut Output) {
+    let mut spent: Rooms = Vec::new();
+    while !input.is_stopped() {
+        pipeline.reuse(&mut spent);
+        // What is in memory already.
+        let run = input.source.run();
+        let runs = run.is_some();
+        if let Some(mut run) = run {
+            while let Some(frame) = run.next() {
+                let Some(wanted) = input.choice.of(&frame) else { return };
+                input.read.frames += 1;
+                pipeline.handle_frame(&frame, wanted, &mut |event| take(event, &mut spent, out));
+                if out.is_over() {
+                    return;
+                }
+            }
+        }
+        // The first that isn't, or all of what is read in another way.
+        loop {
+            let Some((frame, wanted)) = input.next() else { return };
+            pipeline.handle_due(&frame, wanted, &mut |event| take(event, &mut spent, out));
+            if out.is_over() {
+                return;
+            }
+            if runs || input.read.frames.is_multiple_of(BREATH) {
+                break;
+            }
+        }
+    }
+}
+
+/// An event goes out; what its close was told in can be used again.
+fn take(event: Event, spent: &mut Rooms, out: &mut Output) {
+    out.take(&event);
+    if spent.len() < SPENT_MAX {
+        spent.extend(event.into_facts());
+    }
+}
+
 /// The captures, and what says where to stop.
 struct Input {
     source: MergedSource,
-    filter: Option<Filter>,
-    duration: Option<Span>,
+    choice: Choice,
     stop: Arc<AtomicBool>,
     bar: ProgressBar,
+    read: Read,
+}
+
+/// Which frames are wanted.
+struct Choice {
+    filter: Option<Filter>,
+    duration: Option<Span>,
     /// Time of the first frame.
     began: Option<Timestamp>,
-    read: Read,
+}
+
+impl Choice {
+    /// Whether the filter lets a frame pass; `None` where the plan says stop.
+    #[inline(always)]
+    fn of(&mut self, frame: &Frame<'_>) -> Option<bool> {
+        if let Some(duration) = self.duration
+            && frame.at - *self.began.get_or_insert(frame.at) > duration
+        {
+            return None;
+        }
+        Some(self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes)))
+    }
 }
 
 /// What was read.
@@ -121,10 +165,8 @@ impl Input {
         Self {
             bar: progress(&source),
             source,
-            filter,
-            duration,
+            choice: Choice { filter, duration, began: None },
             stop: stop_flag(),
-            began: None,
             read: Read::default(),
         }
     }
@@ -142,12 +184,7 @@ impl Input {
             }
         }
         let frame = self.source.frame()?;
-        if let Some(duration) = self.duration
-            && frame.at - *self.began.get_or_insert(frame.at) > duration
-        {
-            return None;
-        }
-        let wanted = self.filter.as_mut().is_none_or(|f| f.matches(frame.link, frame.bytes));
+        let wanted = self.choice.of(&frame)?;
         self.read.frames += 1;
         Some((frame, wanted))
     }
@@ -157,12 +194,6 @@ impl Input {
     fn next_in_place(&mut self) -> Option<(Frame<'_>, bool, Place<'_>)> {
         let (_, wanted) = self.next()?;
         Some((self.source.frame()?, wanted, self.source.place()?))
-    }
-
-    /// Now and then a look at signals; shows how far it has come.
-    #[inline]
-    fn goes_on(&self) -> bool {
-        !self.read.frames.is_multiple_of(BREATH) || !self.is_stopped()
     }
 
     /// Shows how far it has come; whether a signal came.
@@ -177,7 +208,7 @@ impl Input {
     fn finish(mut self) -> Read {
         self.bar.finish_and_clear();
         self.read.lost = self.source.sources().iter().map(FileSource::lost_frames).sum();
-        self.read.unusable = self.filter.iter().flat_map(Filter::unusable).cloned().collect();
+        self.read.unusable = self.choice.filter.iter().flat_map(Filter::unusable).cloned().collect();
         self.read
     }
 }

@@ -1,4 +1,5 @@
 //! Both directions of one connection: which layer each is in, and the hand-over between layers.
+use super::hellos::Hellos;
 use super::lines::Lines;
 use super::listener::Listener;
 use super::mqtt::Mqtt;
@@ -8,7 +9,7 @@ use super::s2::S2;
 use super::session::Session;
 use super::tls::Tls;
 use super::ws::{self, Ws};
-use super::{Foreign, Protocol};
+use super::{Foreign, Protocol, jetstream};
 use crate::base::{PerSide, Side};
 use serde::{Deserialize, Serialize};
 use std::mem;
@@ -96,6 +97,26 @@ impl Conversation {
             let half = &mut self.halves[from];
             gap(&mut half.layer, &mut half.lines, from, missing, emit);
         }
+    }
+
+    /// The message that these octets of a side are, if its line was known before: told by no listener, it changes nothing here. And
+    /// whether it shows that it is JetStream's ([`Op::JetStream`]).
+    #[inline(always)]
+    pub fn recurs<'b>(&self, from: Side, bytes: &'b [u8], known: &Hellos) -> Option<(Op<'b>, bool)> {
+        let half = &self.halves[from];
+        if !matches!(half.layer, Layer::Plain) || !half.lines.is_at_line() || self.session.is_open() {
+            return None;
+        }
+        let (op, payload) = known.recurring.read(bytes)?;
+        Some((op, jetstream::shows(&op, payload)))
+    }
+
+    /// Whether that side's next line is sought and not even its beginning was found: a hole changes nothing.
+    #[must_use]
+    #[inline(always)]
+    pub fn knows_nothing(&self, side: Side) -> bool {
+        let half = &self.halves[side];
+        matches!(half.layer, Layer::Plain) && half.lines.knows_nothing()
     }
 
     /// What the bytes so far tell.

@@ -1,7 +1,8 @@
-//! INFO and CONNECT lines that were read before. A server greets all its clients in the same words but for a few values, and
+//! What was read before and may come again: INFO and CONNECT lines, and lines of messages ([`Recurring`]). A server greets all its clients in the same words but for a few values, and
 //! clients of a kind answer in the same: what is known octet by octet is not read again. Bounded.
 use super::hello::{Connect, Info, Members, filled};
 use super::json;
+use super::recurring::Recurring;
 use super::session::{ConnectShape, InfoShape};
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ const LEN_MAX: usize = 4096;
 pub struct Hellos {
     infos: Lines<Info, InfoShape>,
     connects: Lines<Connect, ConnectShape>,
+    pub(super) recurring: Recurring,
 }
 
 impl Hellos {

@@ -160,14 +160,18 @@ impl Lines {
         while let Some(verb) = rest.first_chunk() {
             rest = match verb {
                 b"MSG " => match line::plain_msg(rest) {
-                    Some((op, after)) => self.deliver(op, (rest, after), session, from, emit),
+                    Some((op, after)) => {
+                        self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit)
+                    }
                     None => match self.short_message(session, from, rest, emit) {
                         Some(after) => after,
                         None => return rest,
                     },
                 },
                 b"PUB " => match line::plain_publish(rest) {
-                    Some((op, after)) => self.deliver(op, (rest, after), session, from, emit),
+                    Some((op, after)) => {
+                        self.deliver(op, (rest, after, rest.len() == bytes.len()), session, from, emit)
+                    }
                     None => match self.short_message(session, from, rest, emit) {
                         Some(after) => after,
                         None => return rest,
@@ -203,12 +207,12 @@ impl Lines {
     }
 
     /// As [`Self::accept`], a message of the data path, with those behind it that are like it. `bytes` begin with it, `after` is
-    /// what follows its line.
+    /// what follows its line, `alone`: nothing was before it.
     #[inline(always)]
     fn deliver<'b, F>(
         &mut self,
         op: Op<'_>,
-        (bytes, after): (&'b [u8], &'b [u8]),
+        (bytes, after, alone): (&'b [u8], &'b [u8], bool),
         session: &mut Session,
         from: Side,
         emit: &mut F,
@@ -232,6 +236,12 @@ impl Lines {
             Some([b'\r', b'\n', rest @ ..]) => {
                 emit.op(from, Op::MessageEnd);
                 let (line, whole) = (bytes.len() - after.len(), bytes.len() - rest.len());
+                if rest.is_empty() {
+                    if alone && let Some(known) = emit.hellos() {
+                        known.recurring.note(&op, bytes, line);
+                    }
+                    return rest;
+                }
                 let times = again(bytes.get(..line).unwrap_or_default(), rest, whole);
                 if times > 0 {
                     emit.again(from, op, times);
@@ -373,6 +383,18 @@ impl Lines {
     /// Whether a certain line is sought.
     pub fn is_lost(&self) -> bool {
         self.step == Step::Lost
+    }
+
+    /// Whether a line begins with the next octet, and what is said is trusted.
+    #[inline(always)]
+    pub fn is_at_line(&self) -> bool {
+        self.step == Step::Line && self.trust == TRUSTED && self.held.is_empty()
+    }
+
+    /// Whether a certain line is sought and nothing is there that one may begin with.
+    #[inline(always)]
+    pub fn knows_nothing(&self) -> bool {
+        self.step == Step::Lost && self.held.is_empty()
     }
 
     /// Bytes of the control line that is unfinished.

@@ -16,6 +16,7 @@ mod op;
 mod opening;
 mod protocol;
 mod read;
+mod recurring;
 mod s2;
 pub mod server_log;
 mod session;

@@ -29,6 +29,13 @@ impl Clocks {
         (step < BACK || step > AHEAD).then(|| self.tell(frame, step)).flatten()
     }
 
+    /// Frames of a capture came until then, none of which was noted, and their time never jumped.
+    pub fn catch_up(&mut self, capture: u32, latest: Timestamp) {
+        if let Some(last) = self.last.get_mut(capture as usize) {
+            *last = Some(latest);
+        }
+    }
+
     #[cold]
     fn first(&mut self, frame: &Frame<'_>) -> Option<Notice> {
         let place = frame.capture as usize;

@@ -6,7 +6,7 @@ use super::room::{self, Held, Holds, LAG, Leave};
 use super::sharding::{SHARDS, Sharding};
 use crate::base::{Span, Timestamp};
 use crate::event::{Frame, FrameRef, Mark, Rooms};
-use crate::track::{Limits, Seen, TrackConfig, Tracked, Tracker};
+use crate::track::{Limits, Recent, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -35,6 +35,8 @@ struct Shards {
     headers_only: bool,
     /// A place for each shard; empty where another follows it.
     trackers: Vec<Option<Tracker>>,
+    /// Of all of them.
+    recent: Recent,
 }
 
 impl Follow {
@@ -67,6 +69,7 @@ impl Follow {
                 sharding,
                 headers_only: config.headers_only,
                 trackers: (0..shards).map(one).collect(),
+                recent: Recent::default(),
             },
         }
     }
@@ -137,17 +140,47 @@ impl Follow {
         self.handle_own(frame, wanted, tracked);
     }
 
+    /// As [`Follow::handle_frame`], of one that comes in order, while no timer runs out.
+    #[inline(always)]
+    pub(super) fn handle_calm(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
+        debug_assert!(self.now <= frame.at && frame.at < self.tick);
+        self.ordinal += 1;
+        self.now = frame.at;
+        self.handle_own(frame, wanted, tracked);
+    }
+
+    /// The latest time of the input so far.
+    #[inline(always)]
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// No timer runs out before.
+    pub(super) const fn tick(&self) -> Timestamp {
+        self.tick
+    }
+
+    /// Frames so far, and what came between them.
+    #[inline(always)]
+    pub(super) const fn frames(&self) -> u64 {
+        self.ordinal
+    }
+
     /// A frame, if it is of a shard that is followed here.
     #[inline(always)]
     fn handle_own(&mut self, frame: &Frame<'_>, wanted: bool, tracked: &mut Vec<Tracked>) {
         match Glance::at(frame.link, frame.bytes) {
             Glance::Plain(plain) => {
-                if let Some(shard) = self.shards.of_plain(&plain).filter(|_| wanted) {
-                    self.handle_plain(shard, &plain, frame, tracked);
+                if wanted
+                    && self.shards.sharding.follows(plain.ports())
+                    && !self.take_foreseen(&plain, frame, tracked)
+                {
+                    // Copies, so that neither need be in memory above.
+                    self.handle_plain(&{ plain }, &Frame { ..*frame }, tracked);
                 }
             }
             Glance::Other => {}
-            Glance::Unknown => self.handle_any(frame, wanted, tracked),
+            Glance::Unknown => self.handle_any(&Frame { ..*frame }, wanted, tracked),
         }
     }
 
@@ -199,23 +232,32 @@ impl Follow {
         room::round_begins(self.ordinal).filter(|_| self.most.is_some())
     }
 
-    /// A plain frame of a shard that is followed here.
+    /// A plain frame, if a connection is found that expects it.
     #[inline(always)]
-    fn handle_plain(
-        &mut self,
-        shard: usize,
-        plain: &Plain<'_>,
-        frame: &Frame<'_>,
-        tracked: &mut Vec<Tracked>,
-    ) {
+    fn take_foreseen(&mut self, plain: &Plain<'_>, frame: &Frame<'_>, tracked: &mut Vec<Tracked>) -> bool {
+        let Some(found) = self.shards.recent.find(plain).filter(|_| self.now <= frame.at) else {
+            return false;
+        };
+        let Some(Some(tracker)) = self.shards.trackers.get_mut(usize::from(found.shard)) else {
+            return false;
+        };
+        let plain = if self.shards.headers_only { plain.headers() } else { *plain };
+        tracker.take_foreseen(&plain, found, seen(frame), tracked)
+    }
+
+    /// A plain frame, if it is of a shard that is followed here.
+    #[inline(never)]
+    fn handle_plain(&mut self, plain: &Plain<'_>, frame: &Frame<'_>, tracked: &mut Vec<Tracked>) {
         let Self { shards, ordinal, now, .. } = self;
+        let Some(shard) = shards.of_plain(plain) else { return };
         let Some(Some(tracker)) = shards.trackers.get_mut(shard) else { return };
         // A frame that comes late finds everything as far as time has come.
         if *now > frame.at {
             tracker.advance(*now, tracked);
         }
         let plain = if shards.headers_only { plain.headers() } else { *plain };
-        if !tracker.handle_plain(&plain, seen(frame), *ordinal, tracked) {
+        let place = (shard as u8, *ordinal);
+        if !tracker.handle_plain(&plain, seen(frame), place, &mut shards.recent, tracked) {
             self.handle_any(frame, true, tracked);
         }
     }

@@ -17,6 +17,11 @@ pub(super) const fn round_begins(frames: u64) -> Option<u64> {
     if frames.is_multiple_of(ROUND) { Some(frames / ROUND) } else { None }
 }
 
+/// How many frames there are before the next round, or the one that begins now.
+pub(super) const fn next_round(frames: u64) -> u64 {
+    frames.div_ceil(ROUND).saturating_mul(ROUND)
+}
+
 /// What a shard holds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Held {

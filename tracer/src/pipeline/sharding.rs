@@ -49,8 +49,9 @@ impl Sharding {
         shard(a, b, self.shards)
     }
 
+    /// Whether one of these ports is followed.
     #[inline(always)]
-    fn follows(&self, [src, dst]: [u16; 2]) -> bool {
+    pub fn follows(&self, [src, dst]: [u16; 2]) -> bool {
         self.ports.contains(dst) || self.ports.contains(src)
     }
 }

@@ -1,17 +1,34 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
 use super::clocks::Clocks;
-use super::{Config, Follow, Judge};
+use super::{Config, Follow, Judge, room};
 use crate::base::Timestamp;
-use crate::event::{Event, Frame, Host, Summary};
+use crate::event::{Event, Frame, Host, Rooms, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
 
 /// Places for facts to come are divided among the trackers when there are so many.
 const ROOMS: usize = 64;
 
+/// As long as nothing is due, and no clock jumps: a frame that comes then is only followed.
+#[derive(Clone, Copy)]
+struct Calm {
+    /// Of this capture.
+    capture: u32,
+    /// Before this time.
+    until: Timestamp,
+    /// Before so many frames.
+    frames: u64,
+}
+
+impl Calm {
+    /// Not known of any frame.
+    const NONE: Self = Self { capture: 0, until: Timestamp(i64::MIN), frames: 0 };
+}
+
 /// The core from frames to events.
 pub struct Pipeline {
     clocks: Clocks,
+    calm: Calm,
     /// A live trace has one shard, whose tracker takes what the kernel says of any connection.
     follow: Follow,
     tracked: Vec<Tracked>,
@@ -28,12 +45,24 @@ impl Pipeline {
     /// The stages before this last one, which has seen no frame.
     #[must_use]
     pub fn with(config: &Config, judge: Judge) -> Self {
-        Self { clocks: Clocks::default(), follow: Follow::whole(config), tracked: Vec::new(), judge }
+        Self {
+            clocks: Clocks::default(),
+            calm: Calm::NONE,
+            follow: Follow::whole(config),
+            tracked: Vec::new(),
+            judge,
+        }
     }
 
     /// The last stage: for what servers say, and what is shown.
-    pub const fn judge_mut(&mut self) -> &mut Judge {
+    pub fn judge_mut(&mut self) -> &mut Judge {
+        self.end_calm();
         &mut self.judge
+    }
+
+    /// Memory of facts that nobody needs any more.
+    pub fn reuse(&mut self, spent: &mut Rooms) {
+        self.judge.reuse(spent.drain(..));
     }
 
     /// Names an interface of a capture.
@@ -42,17 +71,61 @@ impl Pipeline {
     }
 
     /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
+    #[inline(always)]
     pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
+        let Self { calm, follow, judge, tracked, .. } = self;
+        let is_calm = frame.capture == calm.capture
+            && frame.at >= follow.now()
+            && frame.at < calm.until
+            && follow.frames() < calm.frames;
+        if !is_calm {
+            // A copy, so that the frame itself need not be in memory.
+            return self.handle_due(&Frame { ..*frame }, wanted, emit);
+        }
+        judge.note_in_order(frame);
+        follow.handle_calm(frame, wanted, tracked);
+        if !tracked.is_empty() {
+            self.pass_on(emit);
+            self.look_ahead((frame.capture, frame.at));
+        }
+    }
+
+    /// How long nothing will be due, as far as is known behind this frame.
+    fn look_ahead(&mut self, (capture, at): (u32, Timestamp)) {
+        let Self { follow, judge, .. } = self;
+        let in_order = at == follow.now() && at == judge.now;
+        self.calm = if in_order {
+            // A clock that comes to the next tick has not jumped.
+            let until = follow.tick().min(judge.next_look);
+            Calm { capture, until, frames: room::next_round(follow.frames()) }
+        } else {
+            Calm::NONE
+        };
+    }
+
+    /// Something comes that is no frame.
+    fn end_calm(&mut self) {
+        if self.calm.frames > 0 {
+            self.clocks.catch_up(self.calm.capture, self.follow.now());
+            self.calm = Calm::NONE;
+        }
+    }
+
+    /// As [`Pipeline::handle_frame`], whatever may be due.
+    #[inline(never)]
+    pub fn handle_due(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
+        self.end_calm();
         if let Some(before) = self.follow.round_begins() {
             self.keep_bound(before);
         }
-        let Self { clocks, follow, tracked, judge } = self;
+        let Self { clocks, follow, tracked, judge, .. } = self;
         if let Some(notice) = clocks.note(frame) {
             emit(Event::Notice(notice));
         }
         judge.note_frame(frame);
         follow.handle_frame(frame, wanted, tracked);
         self.pass_on(emit);
+        self.look_ahead((frame.capture, frame.at));
     }
 
     /// A round begins, of which there were `before`: as with batches those go now who had to as an earlier one ended.
@@ -67,6 +140,7 @@ impl Pipeline {
 
     /// Frames the capture lost.
     pub fn handle_lost(&mut self, frames: u64, at: Timestamp, emit: &mut impl FnMut(Event)) {
+        self.end_calm();
         self.judge.handle_lost(frames, at, emit);
     }
 
@@ -77,6 +151,7 @@ impl Pipeline {
 
     /// One record of this host's kernel.
     pub fn handle_kernel(&mut self, record: &KernelRecord) {
+        self.end_calm();
         let ordinal = self.follow.next_ordinal();
         self.judge.note_kernel(record);
         if let Some(tracker) = self.follow.trackers_mut().next() {
@@ -91,6 +166,7 @@ impl Pipeline {
 
     /// A rule of this host's filters that a packet met.
     pub fn handle_rule(&mut self, rule: &FilterRule) {
+        self.end_calm();
         self.judge.handle_rule(rule);
         self.follow.trackers_mut().for_each(|tracker| tracker.handle_rule(rule.clone()));
     }
@@ -100,6 +176,7 @@ impl Pipeline {
         if now <= self.judge.now() {
             return;
         }
+        self.end_calm();
         self.judge.pass(now);
         self.advance_all();
         self.pass_on(emit);

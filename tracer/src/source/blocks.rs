@@ -58,6 +58,11 @@ impl Blocks {
         Some((self.block.get(self.start..)?.first_chunk()?, self.end - self.start))
     }
 
+    /// What is in memory up to the last octet that is available, and where the first of these is: whoever takes some moves that on.
+    pub fn run(&mut self) -> (&[u8], &mut usize) {
+        (self.block.get(..self.end).unwrap_or_default(), &mut self.start)
+    }
+
     /// Of what is available so many octets behind the first few, which must be there.
     #[inline(always)]
     pub fn part(&self, skip: usize, len: usize) -> &[u8] {

@@ -3,7 +3,7 @@ use super::SourceError;
 use super::blocks::{Blocks, Record};
 use super::error::Flaw;
 use super::packing::{self, Packing};
-use super::pcap_format::Pcap;
+use super::pcap_format::{Pcap, Run};
 use super::pcapng::Pcapng;
 use crate::base::Timestamp;
 use crate::event::{Frame, Place};
@@ -111,6 +111,16 @@ impl FileSource {
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, SourceError> {
         self.advance()?;
         Ok(self.frame())
+    }
+
+    /// The frames behind the one that was gone to, as far as they are in memory; `None`: the format is another.
+    pub(super) fn run(&mut self) -> Option<Run<'_>> {
+        let Format::Pcap(pcap) = self.format else { return None };
+        if let Some(past) = self.current.take() {
+            self.blocks.skip(past.total);
+        }
+        let (octets, start) = self.blocks.run();
+        Some(Run { pcap, capture: self.capture, octets, start, number: &mut self.number })
     }
 
     /// Goes to the next frame, and tells its time.

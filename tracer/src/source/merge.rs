@@ -1,4 +1,5 @@
 //! Several captures as one stream, ordered by time.
+use super::pcap_format::Run;
 use super::{FileSource, SourceError};
 use crate::base::Timestamp;
 use crate::event::{Frame, Place};
@@ -47,6 +48,13 @@ impl MergedSource {
             return Ok(more);
         }
         self.advance_merged()
+    }
+
+    /// The frames behind the one that was gone to, as far as they are in memory, of a single file in the classic format; what comes
+    /// behind them [`MergedSource::advance`] goes to.
+    pub fn run(&mut self) -> Option<Run<'_>> {
+        self.reading = None;
+        self.only()?.run()
     }
 
     fn advance_merged(&mut self) -> Result<bool, SourceError> {

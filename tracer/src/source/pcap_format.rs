@@ -3,10 +3,11 @@
 use super::blocks::{Blocks, COMMON_SNAPLEN, MAX_RECORD, Order, Record};
 use super::error::Flaw;
 use crate::base::Timestamp;
+use crate::event::Frame;
 use crate::wire::LinkType;
 
-/// Where a pcap file is read.
-#[derive(Debug)]
+/// How a pcap file is read.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Pcap {
     order: Order,
     /// Nanoseconds of one unit of the fraction.
@@ -57,6 +58,12 @@ impl Pcap {
     #[inline(always)]
     pub fn in_sight(&self, blocks: &Blocks) -> Option<Record> {
         let (head, available) = blocks.front()?;
+        self.record(head, available)
+    }
+
+    /// The record that begins with these octets, if it is whole in so many.
+    #[inline(always)]
+    fn record(&self, head: &[u8; 16], available: usize) -> Option<Record> {
         let [seconds, fraction, len, wire_len] = self.order.words(head);
         let total = self.record_header + len as usize;
         // What has room for a record has room for its header: that is available, too.
@@ -86,6 +93,31 @@ impl Pcap {
             return Err(cut(blocks));
         }
         Ok(self.in_sight(blocks))
+    }
+}
+
+/// Records that are in memory, one behind the other: nearly all of a file, a block at a time.
+pub struct Run<'a> {
+    pub(super) pcap: Pcap,
+    pub(super) capture: u32,
+    /// What is in memory, of which that before `start` is done with.
+    pub(super) octets: &'a [u8],
+    pub(super) start: &'a mut usize,
+    /// Frames so far.
+    pub(super) number: &'a mut u64,
+}
+
+impl<'a> Run<'a> {
+    /// The next frame, if all of it is there.
+    #[inline(always)]
+    pub fn next(&mut self) -> Option<Frame<'a>> {
+        let rest = self.octets.get(*self.start..)?;
+        let Record { iface, at, wire_len, link, skip, total, .. } =
+            self.pcap.record(rest.first_chunk()?, rest.len())?;
+        let bytes = rest.get(skip..total)?;
+        *self.start += total;
+        *self.number += 1;
+        Some(Frame { capture: self.capture, iface, number: *self.number, at, wire_len, link, bytes })
     }
 }
 

@@ -5,6 +5,8 @@ mod goodbye;
 mod prediction;
 mod report;
 
+pub use prediction::Expected;
+
 use super::endpoint::{Acked, End, Sent, Twin};
 use super::rtt::RoundTrips;
 use super::session::{News, Place, Session};
@@ -254,6 +256,16 @@ impl Connection {
             (true, false) => Some(Side::Client),
             (false, true) => Some(Side::Server),
             _ => None,
+        }
+    }
+
+    /// The port of a side.
+    #[inline(always)]
+    #[must_use]
+    pub fn port_of(&self, side: Side) -> u16 {
+        match side {
+            Side::Client => self.client.port,
+            Side::Server => self.server.port,
         }
     }
 

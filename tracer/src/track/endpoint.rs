@@ -187,7 +187,9 @@ impl End {
         self.snd_nxt = end;
         self.inflight.sent(Flight { end, mark, len, repeated: false });
         let under_way = u64::from(end.diff(self.snd_una).max(0).unsigned_abs());
-        self.facts.max_in_flight = self.facts.max_in_flight.max(under_way);
+        if under_way > self.facts.max_in_flight {
+            self.facts.max_in_flight = under_way;
+        }
     }
 
     /// Nothing is repeated, closed, missing, probed or said goodbye to: the next segment in order changes figures alone.
@@ -202,6 +204,7 @@ impl End {
             && self.facts.zero_window.since.is_none()
             && self.waiting.told().is_none()
             && self.hole_since.is_none()
+            && self.stream.is_started()
             && !self.stream.has_hole()
     }
 

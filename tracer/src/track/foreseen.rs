@@ -1,41 +1,33 @@
 //! Segments that were to be expected, found and taken by the octets of their frames: most are.
+use super::connection::Expected;
 use super::rest::awake;
-use super::{Seen, Tracked, Tracker};
+use super::{Found, Recent, Seen, Tracked, Tracker};
 use crate::base::Side;
 use crate::event::Mark;
 use crate::wire::Plain;
 
 impl Tracker {
-    /// A plain frame's segment, as [`Tracker::handle_segment`]. `false`: it has none, the frame is to be looked into.
-    #[inline(never)]
-    pub fn handle_plain(
+    /// A plain frame's segment, if it was to be expected of the connection that was found for it.
+    #[inline(always)]
+    pub fn take_foreseen(
         &mut self,
         plain: &Plain<'_>,
+        Found { slot, id, from, .. }: Found,
         seen: Seen,
-        ordinal: u64,
         out: &mut Vec<Tracked>,
     ) -> bool {
         self.advance(seen.mark.at, out);
-        self.take_foreseen(plain, seen, out) || self.handle_unforeseen(plain, seen, ordinal, out)
-    }
-
-    /// The segment, if it was to be expected. It is decoded here, where little of it is looked at more than once: in registers.
-    #[inline(always)]
-    fn take_foreseen(&mut self, plain: &Plain<'_>, seen: Seen, out: &mut Vec<Tracked>) -> bool {
-        let (at, [port, _]) = (seen.mark.at, plain.ports());
-        let Some((slot, id)) = self.recent.find(plain) else { return false };
         let Some(conn) =
             awake(&mut self.slots, slot).filter(|conn| conn.first_frame == id && conn.expects_more())
         else {
             return false;
         };
-        let (Some(from), Some(seg)) = (conn.side_of_port(port), plain.segment()) else { return false };
-        if at >= conn.check_at || !conn.foresees(&seg, seen, from) {
-            return false;
-        }
-        let brought = conn.take_foreseen(&seg, seen, from, &mut self.hellos);
-        if conn.foreseen_wants_a_look(from, brought, at) {
-            self.after_foreseen(slot, (from, seg.ttl), seen.mark, brought, out);
+        match conn.expect(plain.bytes(), from, seen.mark, seen.place, &mut self.hellos) {
+            Expected::No => return false,
+            Expected::Quiet => {}
+            Expected::Telling { answered, news } => {
+                self.after_foreseen(slot, (from, plain.ttl()), seen.mark, (answered, news), out);
+            }
         }
         true
     }
@@ -55,32 +47,33 @@ impl Tracker {
         }
     }
 
-    /// Any other. Its connection will be found by the octets of those that follow.
+    /// Any plain frame's segment, as [`Tracker::handle_segment`]; those that follow it may be foreseen, by what is noted of it.
+    /// `false`: it has none, the frame is to be looked into.
     #[inline(never)]
-    fn handle_unforeseen(
+    pub fn handle_plain(
         &mut self,
         plain: &Plain<'_>,
         seen: Seen,
-        ordinal: u64,
+        (shard, ordinal): (u8, u64),
+        recent: &mut Recent,
         out: &mut Vec<Tracked>,
     ) -> bool {
+        self.advance(seen.mark.at, out);
         let Some(seg) = plain.segment() else { return false };
-        let known = self.recall(plain);
-        if let Some(slot) = self.take_segment(&seg, known, seen, ordinal, out)
+        let known = recent.find(plain).filter(|found| found.shard == shard && self.is_there(found));
+        let place = known.map(|found| (found.slot, found.from));
+        if let Some(slot) = self.take_segment(&seg, place, seen, ordinal, out)
             && known.is_none()
-            && let Some(id) = self.connection(slot).map(|conn| conn.first_frame)
+            && let Some(conn) = self.connection(slot)
+            && let Some(from) = conn.side_of_port(seg.src.port)
         {
-            self.recent.note(plain, slot, id);
+            recent.note(plain, Found { shard, from, slot, id: conn.first_frame });
         }
         true
     }
 
-    /// The connection that is known by the octets of the frame, and which side sent it.
-    #[inline(always)]
-    fn recall(&self, plain: &Plain<'_>) -> Option<(u32, Side)> {
-        let (slot, id) = self.recent.find(plain)?;
-        let conn = self.connection(slot).filter(|conn| conn.first_frame == id)?;
-        let [port, _] = plain.ports();
-        Some((slot, conn.side_of_port(port)?))
+    /// Whether that connection is in its slot still.
+    fn is_there(&self, found: &Found) -> bool {
+        self.connection(found.slot).is_some_and(|conn| conn.first_frame == found.id)
     }
 }

@@ -38,22 +38,27 @@ impl Default for InFlight {
 
 impl InFlight {
     /// A segment with new octets was seen.
-    #[inline]
+    #[inline(always)]
     pub fn sent(&mut self, flight: Flight) {
         let used = usize::from(self.used);
         if let Some(slot) = self.ring.get_mut(used) {
             *slot = flight;
             self.used += 1;
         } else {
-            let [_, _, newest_but_one, newest] = &mut self.ring;
-            // Full: the last slot always ends where the sender is; its own time stays that of its first octets.
-            if newest.mark.at - newest_but_one.mark.at > Span::millis(1) {
-                *newest_but_one = *newest;
-                *newest = flight;
-            } else {
-                newest.end = flight.end;
-                newest.len = newest.len.max(flight.len);
-            }
+            self.sent_many(flight.end, flight.mark, flight.len);
+        }
+    }
+
+    /// One more than there is room for: the last slot always ends where the sender is; its own time stays that of its first octets.
+    #[inline]
+    fn sent_many(&mut self, end: Seq, mark: Mark, len: u32) {
+        let [_, _, newest_but_one, newest] = &mut self.ring;
+        if newest.mark.at - newest_but_one.mark.at > Span::millis(1) {
+            *newest_but_one = *newest;
+            *newest = Flight { end, mark, len, repeated: false };
+        } else {
+            newest.end = end;
+            newest.len = newest.len.max(len);
         }
     }
 

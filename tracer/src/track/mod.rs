@@ -52,7 +52,7 @@ use connection::{Connection, Outcome};
 use embryo::Embryos;
 use ends::ending;
 use index::Index;
-use recent::Recent;
+pub use recent::{Found, Recent};
 use rest::{Rest, Slot, awake};
 use session::Session;
 use std::collections::BTreeMap;
@@ -102,7 +102,6 @@ impl FlowKey {
 pub struct Tracker {
     config: TrackConfig,
     index: Index,
-    recent: Recent,
     hellos: Hellos,
     slots: Vec<Slot>,
     rest: Rest,
@@ -156,7 +155,6 @@ impl Tracker {
         Self {
             sockets: sockets::Sockets::new(config.ports.clone(), most),
             index: Index::default(),
-            recent: Recent::default(),
             hellos: Hellos::default(),
             slots: Vec::new(),
             rest: Rest::new(most),
@@ -302,7 +300,7 @@ impl Tracker {
     }
 
     /// Time passes.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&mut self, now: Timestamp, out: &mut Vec<Tracked>) {
         self.now = self.now.max(now);
         let now = self.now;

@@ -54,6 +54,7 @@ impl Slot {
 }
 
 /// The connection of a slot, if it is awake.
+#[inline(always)]
 pub fn awake(slots: &mut [Slot], slot: u32) -> Option<&mut Connection> {
     match slots.get_mut(slot as usize)? {
         Slot::Awake(conn) => Some(conn),

@@ -26,20 +26,32 @@ impl RoundTrips {
     #[inline(always)]
     pub fn sample(&mut self, rtt: Span) {
         let us = rtt.as_micros();
-        self.min_us = if self.count == 0 { us } else { self.min_us.min(us) };
-        self.max_us = self.max_us.max(us);
+        if us < self.min_us || self.count == 0 {
+            self.min_us = us;
+        }
+        if us > self.max_us {
+            self.max_us = us;
+        }
         let place = usize::try_from(self.count).unwrap_or(usize::MAX);
         self.count += 1;
         let bucket = bucket(us);
+        // Mostly there were more than a few.
+        if let Some(samples) = self.buckets.get_mut(bucket) {
+            *samples = samples.saturating_add(1);
+        } else {
+            self.sample_few(place, bucket);
+        }
+    }
+
+    #[inline(never)]
+    fn sample_few(&mut self, place: usize, bucket: usize) {
         if let Some(first) = self.first.get_mut(place) {
             *first = bucket as u8;
             return;
         }
-        if self.buckets.is_empty() {
-            self.buckets.resize(BUCKETS, 0);
-            for first in self.first {
-                self.count_in(usize::from(first));
-            }
+        self.buckets.resize(BUCKETS, 0);
+        for first in self.first {
+            self.count_in(usize::from(first));
         }
         self.count_in(bucket);
     }
@@ -87,14 +99,20 @@ impl RoundTrips {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn bucket(us: u64) -> usize {
-    // Longer ones are all in the last bucket.
-    let us = us.clamp(1, 1 << 32);
-    let octave = us.ilog2();
-    // The highest three bits: 4, 5, 6 or 7.
-    let quarter = (us << 2) >> octave;
-    (octave as usize * 4 + quarter as usize - 4).min(BUCKETS - 1)
+    // Longer ones are all in the last bucket, which begins there.
+    const LONG: u64 = 7 << 21;
+    match us {
+        0 => 0,
+        1..LONG => {
+            let octave = (us as u32 | 1).ilog2();
+            // The highest three bits: 4, 5, 6 or 7.
+            let quarter = (us as u32) << 2 >> octave;
+            (octave * 4 + quarter - 4) as usize
+        }
+        _ => BUCKETS - 1,
+    }
 }
 
 /// The middle of a bucket.

@@ -114,6 +114,20 @@ impl Session {
         if told.facts.unseen[from].last_octets != 0 {
             told.facts.unseen[from].last_octets = 0;
         }
+        let Some((op, jetstream)) = conversation.recurs(from, bytes, hellos) else {
+            return self.push(from, bytes, place.mark, (place.end, place.una), hellos);
+        };
+        Reading { told, hellos, place }.op(from, op);
+        if jetstream {
+            told.jetstream(from);
+        }
+    }
+
+    /// Those that are not a message like others before. Its place in parts, which are in registers.
+    #[inline(never)]
+    fn push(&mut self, from: Side, bytes: &[u8], mark: Mark, (end, una): (Seq, Seq), hellos: &mut Hellos) {
+        let place = Place { mark, end, una };
+        let Self { conversation, told } = self;
         if conversation.is_mid_message(from) {
             told.risk.goes_on(from, place.end);
         }
@@ -127,7 +141,10 @@ impl Session {
             told.drain.spoiled();
         }
         // A PONG may have been in the hole: what is unanswered is no longer known.
-        told.ping_times[from.other()].clear();
+        let pings = &mut told.ping_times[from.other()];
+        if !pings.is_empty() {
+            pings.clear();
+        }
         let facts = &mut told.facts;
         facts.pings[from.other()].unanswered = 0;
         facts.pings[from.other()].first_unanswered = None;
@@ -135,7 +152,9 @@ impl Session {
         let more = u32::try_from(missing).unwrap_or(u32::MAX);
         unseen.last_octets = more;
         (unseen.octets, unseen.last) = (unseen.octets.saturating_add(missing), Some(place.mark));
-        conversation.gap(from, missing, &mut Reading { told, hellos, place });
+        if !conversation.knows_nothing(from) {
+            conversation.gap(from, missing, &mut Reading { told, hellos, place });
+        }
     }
 
     /// The ends were guessed the wrong way round.
@@ -192,6 +211,17 @@ impl Session {
             if facts.unseen[side].lost != lost {
                 facts.unseen[side].lost = lost;
             }
+        }
+    }
+}
+
+impl Told {
+    /// What that side said last shows that it is JetStream's.
+    #[inline(never)]
+    fn jetstream(&mut self, side: Side) {
+        match side {
+            Side::Client => self.risk.is_jetstream(),
+            Side::Server => self.risk.pub_ack(),
         }
     }
 }
@@ -279,10 +309,7 @@ impl Reading<'_> {
                     self.told.facts.server_shutdown_status = Some(self.place.mark);
                 }
             }
-            Op::JetStream => match side {
-                Side::Client => self.told.risk.is_jetstream(),
-                Side::Server => self.told.risk.pub_ack(),
-            },
+            Op::JetStream => self.told.jetstream(side),
             Op::Malformed { line, .. } => {
                 let mark = self.place.mark;
                 self.told.facts.malformed[side].get_or_insert_with(|| (mark, printable(line, 32)));
@@ -342,7 +369,9 @@ impl Reading<'_> {
             return;
         }
         self.told.facts.msgs += 1;
-        self.told.facts.largest_msg = self.told.facts.largest_msg.max(total);
+        if total > self.told.facts.largest_msg {
+            self.told.facts.largest_msg = total;
+        }
         self.told.weights.add(subject, total);
         self.told.risk.deliver(subject, self.place.end, self.place.una);
         self.accepted();
@@ -367,7 +396,9 @@ impl Reading<'_> {
         if facts.largest_pub.is_none_or(|(most, _)| total > most) {
             facts.largest_pub = Some((total, self.place.mark));
         }
-        facts.longest_control_line = facts.longest_control_line.max(line);
+        if line > facts.longest_control_line {
+            facts.longest_control_line = line;
+        }
         facts.headers_used |= header > 0;
         if header > 0 && facts.connect.as_ref().is_some_and(|(_, c)| !c.headers) {
             facts.headers_unannounced = true;

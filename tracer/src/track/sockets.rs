@@ -420,7 +420,7 @@ impl Sockets {
 
     /// Whether a connection is to be looked at by now.
     #[must_use]
-    #[inline]
+    #[inline(always)]
     pub fn is_due(&self, now: Timestamp) -> bool {
         !self.due.is_empty() && self.due.first_key_value().is_some_and(|(&at, _)| at <= now)
     }

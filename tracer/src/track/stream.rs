@@ -107,11 +107,11 @@ impl Stream {
         true
     }
 
-    /// Whether a segment that begins there is the next, and none is held.
+    /// The next octet that has not come, of one that is started.
     #[must_use]
-    #[inline]
-    pub fn is_next(&self, seq: Seq) -> bool {
-        self.started && self.next == seq && self.held.is_none()
+    #[inline(always)]
+    pub const fn next(&self) -> Seq {
+        self.next
     }
 
     /// The segment that is next, of so many octets, is given on by who asked.

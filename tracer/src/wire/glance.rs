@@ -36,7 +36,9 @@ impl<'a> Glance<'a> {
     #[must_use]
     pub fn at(link: LinkType, bytes: &'a [u8]) -> Self {
         let Some(head) = bytes.first_chunk::<HEADERS>() else { return Self::Unknown };
-        let is_v4 = link == LinkType::ETHERNET && [head[12], head[13], head[14]] == [0x08, 0, 0x45];
+        // Type 0x0800, then version 4 and a header of five words, in one load.
+        let kind = u32::from_be_bytes([head[12], head[13], head[14], head[15]]) >> 8;
+        let is_v4 = link == LinkType::ETHERNET && kind == 0x0008_0045;
         if !is_v4 || !fast::is_whole(head[20], head[21]) {
             return Self::Unknown;
         }
@@ -56,7 +58,7 @@ impl<'a> Plain<'a> {
     pub const fn ends(&self) -> (u64, u32) {
         let h = self.head;
         let addrs = u64::from_ne_bytes([h[26], h[27], h[28], h[29], h[30], h[31], h[32], h[33]]);
-        (addrs, u32::from_ne_bytes([h[34], h[35], h[36], h[37]]))
+        (addrs, u32::from_be_bytes([h[34], h[35], h[36], h[37]]))
     }
 
     /// Without what the ends say: as a capture of headers alone has it.
@@ -72,7 +74,9 @@ impl<'a> Plain<'a> {
     #[must_use]
     pub const fn ports(&self) -> [u16; 2] {
         let h = self.head;
-        [u16::from_be_bytes([h[34], h[35]]), u16::from_be_bytes([h[36], h[37]])]
+        // One load for both, which `ends` shares.
+        let both = u32::from_be_bytes([h[34], h[35], h[36], h[37]]);
+        [(both >> 16) as u16, both as u16]
     }
 
     /// IPv4 addresses of source and destination.
@@ -87,7 +91,28 @@ impl<'a> Plain<'a> {
     #[inline(always)]
     #[must_use]
     pub fn segment(&self) -> Option<Segment<'a>> {
-        let (head, rest) = self.bytes.get(IP_AT..)?.split_first_chunk::<20>()?;
+        Self::segment_in(self.bytes)
+    }
+
+    /// Its octets.
+    #[inline(always)]
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The same of the octets of a plain frame.
+    #[inline(always)]
+    #[must_use]
+    pub fn segment_in(bytes: &'a [u8]) -> Option<Segment<'a>> {
+        let (head, rest) = bytes.get(IP_AT..)?.split_first_chunk::<20>()?;
         fast::behind_v4(head, rest)
+    }
+
+    /// Time to live.
+    #[inline(always)]
+    #[must_use]
+    pub const fn ttl(&self) -> u8 {
+        self.head[22]
     }
 }

@@ -2,18 +2,59 @@
 //! segment is the next in order, acknowledges what is under way and says nothing else. Such a segment changes a dozen figures.
 //! Whatever is not foreseen goes the general way, `Connection::handle_any`, which would do the same with these.
 use super::{Connection, Opening, Outcome, Seen};
-use crate::base::{PerSide, Side, Span, Timestamp};
+use crate::base::{PerSide, Side, Span};
+use crate::event::Mark;
 use crate::nats::Hellos;
 use crate::track::endpoint::{CROSSING, End, Twin};
 use crate::track::session::Place;
-use crate::wire::{Flags, Options, Segment};
+use crate::wire::{Flags, Options, Plain, Segment};
 
 /// A silence that is longer may be an idle limit's.
 const SILENCE: Span = Span::secs(10);
 /// More than timestamps (RFC 7323) take: there may be a SACK.
 const OPTIONS_MAX: usize = 12;
 
+/// What became of a segment that may have been expected.
+pub enum Expected {
+    /// It was not, and is not taken in.
+    No,
+    /// All is done.
+    Quiet,
+    /// Others want to know what it brought, or it calls for a look later.
+    Telling {
+        /// Its sender answered something.
+        answered: bool,
+        /// The session has news.
+        news: bool,
+    },
+}
+
 impl Connection {
+    /// Takes in a plain frame's segment, if it comes from that side and was to be expected. Apart from who reads frames, and decoded
+    /// here, where little of it is looked at more than once: so all that is worked on stays in registers.
+    #[inline(never)]
+    pub fn expect(
+        &mut self,
+        plain: &[u8],
+        from: Side,
+        mark: Mark,
+        place: (u32, u32),
+        hellos: &mut Hellos,
+    ) -> Expected {
+        let (Some(seg), seen) = (Plain::segment_in(plain), Seen { mark, place }) else { return Expected::No };
+        // The sides may have changed places since they were noted.
+        if self.port_of(from) != seg.src.port || mark.at >= self.check_at || !self.foresees(&seg, seen, from)
+        {
+            return Expected::No;
+        }
+        let (answered, news) = self.take_foreseen(&seg, seen, from, hellos);
+        if news || self.looks_due(from, answered, mark.at) {
+            Expected::Telling { answered, news }
+        } else {
+            Expected::Quiet
+        }
+    }
+
     /// Whether nothing is going on at either end that an ordinary segment could change: asked behind each segment that went the
     /// general way.
     pub(super) fn is_smooth(&self) -> bool {
@@ -25,7 +66,7 @@ impl Connection {
 
     /// Whether this is the segment that was to be expected.
     #[inline(always)]
-    pub(in crate::track) fn foresees(&self, seg: &Segment<'_>, seen: Seen, from: Side) -> bool {
+    pub(super) fn foresees(&self, seg: &Segment<'_>, seen: Seen, from: Side) -> bool {
         let (end, peer) = (&self.ends[from], &self.ends[from.other()]);
         let at = seen.mark.at;
         // One that goes back is as long as none may be.
@@ -36,8 +77,9 @@ impl Connection {
             && seg.options.len() <= OPTIONS_MAX
             && seg.window > 0
             && seg.seq == end.snd_nxt
+            // Both streams are started and nothing is held of them, where it is smooth.
             && if seg.payload_len > 0 {
-                end.stream.is_next(seg.seq)
+                seg.seq == end.stream.next()
             } else {
                 // A second sighting has the same numbers; of what has octets the first would have been what is next.
                 seg.seq != end.snd_una.sub(1) && (end.twin.seq != seg.seq || end.twin.ack != seg.ack)
@@ -47,12 +89,12 @@ impl Connection {
             && (seg.ack.after(peer.snd_una)
                 || seg.ack == peer.snd_una
                     && peer.inflight.oldest_at().is_none_or(|sent| at - sent <= CROSSING))
-            && !peer.stream.lacks(seg.ack)
+            && !seg.ack.after(peer.stream.next())
     }
 
     /// Takes in a segment that was foreseen; whether its sender answered something, and whether the session has news.
     #[inline(always)]
-    pub(in crate::track) fn take_foreseen(
+    pub(super) fn take_foreseen(
         &mut self,
         seg: &Segment<'_>,
         seen: Seen,
@@ -76,10 +118,16 @@ impl Connection {
         }
         let mut news = false;
         if len > 0 {
-            self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+            // It is no earlier than any frame so far.
+            let quiet = mark.at.0.wrapping_sub(self.payload_at.0) as u64;
+            if quiet > self.quiet_lived_through.0 as u64 {
+                self.quiet_lived_through = self.quiet_lived_through.max(mark.at - self.payload_at);
+            }
             self.payload_at = mark.at;
             end.facts.last_data = Some(mark);
-            end.facts.largest_segment = end.facts.largest_segment.max(len);
+            if len > end.facts.largest_segment {
+                end.facts.largest_segment = len;
+            }
             end.facts.bytes += u64::from(len);
             end.sent_next(len, mark);
             end.stream.pass(len);
@@ -111,18 +159,6 @@ impl Connection {
         }
         outcome
     }
-
-    /// Whether what a foreseen segment of `from` brought has to be told, or calls for a look later: as
-    /// [`Connection::wants_a_look`], of a connection whose windows are open.
-    #[inline(always)]
-    pub(in crate::track) fn foreseen_wants_a_look(
-        &self,
-        from: Side,
-        (answered, news): (bool, bool),
-        now: Timestamp,
-    ) -> bool {
-        news || self.looks_due(from, answered, now)
-    }
 }
 
 /// The end of a side and its peer's.
@@ -137,8 +173,8 @@ fn both(ends: &mut PerSide<End>, side: Side) -> (&mut End, &mut End) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Addr, Endpoint, Seq};
-    use crate::event::{FrameRef, Mark};
+    use crate::base::{Addr, Endpoint, Seq, Timestamp};
+    use crate::event::FrameRef;
     use proptest::prelude::*;
 
     const SAID: [&[u8]; 6] = [
