@@ -192,3 +192,49 @@ fn time_that_jumps() {
     let wild: Vec<i64> = (0..40).map(|n| n % 2 * 5_000).collect();
     assert_eq!(at(&wild).len(), 10);
 }
+
+/// What is known of the one connection that these segments end, captured as Ethernet or without a link layer.
+fn facts_of(steps: &[Step], ethernet: bool) -> String {
+    let mut pipeline = Pipeline::new(Config { max_connections: 100, ..Config::default() });
+    let mut told = String::new();
+    let mut emit = |event| {
+        if let Event::Close(close) = event {
+            told.push_str(&format!("{:?} {:?}", close.close, close.facts));
+        }
+    };
+    for (number, step) in (1..).zip(steps) {
+        let (mut bytes, link) = if ethernet {
+            ([[0; 12].as_slice(), &[8, 0]].concat(), LinkType::ETHERNET)
+        } else {
+            (Vec::new(), LinkType::RAW)
+        };
+        bytes.extend(step.packet());
+        let (at, wire_len) = (Timestamp(0) + Span::millis(step.ms), bytes.len() as u32);
+        let frame = Frame { capture: 0, iface: 0, number, at, wire_len, link, bytes: &bytes };
+        pipeline.handle_frame(&frame, true, &mut emit);
+    }
+    pipeline.finish(&mut emit);
+    told
+}
+
+#[test]
+fn sides_that_turn_out_the_other_way_round_are_so_for_all_that_follows() {
+    // The beginning is missing, and who was taken for the client says INFO.
+    let info = "INFO {\"server_id\":\"N\",\"version\":\"2.12.1\"}\r\n";
+    let connect = "CONNECT {\"lang\":\"go\",\"name\":\"orders\"}\r\n";
+    let (i, c) = (info.len() as u32, connect.len() as u32);
+    let steps = [
+        step(0, 40_000, false, "A", (0, 0)),
+        step(1, 40_000, true, "A", (0, 0)),
+        step(2, 40_000, false, "A", (0, 0)).says(info),
+        step(3, 40_000, true, "A", (0, i)).says(connect),
+        step(4, 40_000, false, "A", (i, c)).says("PING\r\n"),
+        step(5, 40_000, true, "A", (c, i + 6)).says("PONG\r\n"),
+        step(6, 40_000, false, "FA", (i + 6, c + 6)),
+        step(7, 40_000, true, "FA", (c + 6, i + 7)),
+        step(8, 40_000, false, "A", (i + 7, c + 7)),
+    ];
+    let plain = facts_of(&steps, true);
+    assert!(plain.contains("orders") && plain.contains("side: Server"), "{plain}");
+    assert_eq!(plain, facts_of(&steps, false));
+}

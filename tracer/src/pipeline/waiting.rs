@@ -12,7 +12,7 @@ const ALL_WRITTEN: bool = cfg!(all(debug_assertions, not(test)));
 /// So many wait at most, before the first of them has to leave early.
 const CLOSES_MAX: usize = 16 * 1024;
 /// Of attempts that nobody answered fewer: what follows tells little of them, and a flood leaves thousands a second.
-const ATTEMPTS_MAX: usize = 4 * 1024;
+const ATTEMPTS_MAX: usize = 3 * 1024;
 
 /// Closes by the time since which they wait; of the same time in the order of their first frames.
 #[derive(Default)]

@@ -21,8 +21,9 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-/// Hosts, and connections that they remember, before some are forgotten.
-const REMEMBERED_MAX: usize = 32 * 1024;
+/// Hosts, and connections that they remember, before some are forgotten: of a flood half are hosts, and a few thousand more have
+/// chains alone. As many as seven sixteenths of a power of two are, a map of which entries come and go doesn't grow beyond it.
+const REMEMBERED_MAX: usize = 25_000;
 /// Of a host whose client lost a connection so many of the youngest stay.
 const YOUNGEST: usize = 8;
 /// Hosts that are looked at in turn for it.

@@ -60,20 +60,23 @@ impl Tracker {
     ) -> bool {
         self.advance(seen.mark.at, out);
         let Some(seg) = plain.segment() else { return false };
-        let known = recent.find(plain).filter(|found| found.shard == shard && self.is_there(found));
+        let port = seg.src.port;
+        let known = recent.find(plain).filter(|found| found.shard == shard && self.is_there(found, port));
         let place = known.map(|found| (found.slot, found.from));
         if let Some(slot) = self.take_segment(&seg, place, seen, ordinal, out)
             && known.is_none()
             && let Some(conn) = self.connection(slot)
-            && let Some(from) = conn.side_of_port(seg.src.port)
+            && let Some(from) = conn.side_of_port(port)
         {
             recent.note(plain, Found { shard, from, slot, id: conn.first_frame });
         }
         true
     }
 
-    /// Whether that connection is in its slot still.
-    fn is_there(&self, found: &Found) -> bool {
-        self.connection(found.slot).is_some_and(|conn| conn.first_frame == found.id)
+    /// Whether that connection is in its slot still, and that side sends from this port still: of one whose beginning was not seen
+    /// the sides may turn out to be the other way round.
+    fn is_there(&self, found: &Found, port: u16) -> bool {
+        self.connection(found.slot)
+            .is_some_and(|conn| conn.first_frame == found.id && conn.side_of_port(port) == Some(found.from))
     }
 }

@@ -23,7 +23,7 @@ const MEMORY: Span = Span::secs(300);
 /// Entries kept in any list.
 const LIST_MAX: usize = 512;
 /// Servers, pairs and hosts kept.
-const MAP_MAX: usize = 16 * 1024;
+const MAP_MAX: usize = 14_000;
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 

@@ -5,8 +5,9 @@ use crate::track::ConnId;
 use std::collections::VecDeque;
 use std::hash::Hash;
 
-/// Moments that are remembered.
-const MOST: usize = 4096;
+/// Moments that are remembered: seven sixteenths of a power of two at most, as a map of which entries come and go doesn't grow
+/// beyond that.
+const MOST: usize = 3_500;
 
 /// The last moments of all, and those of each key in order of time.
 #[derive(Debug)]
