@@ -1,5 +1,6 @@
 //! `--read`: captures in, events out, in one thread or in stages; what leaves is the same.
 mod stages;
+mod threads;
 mod turns;
 
 use super::output::{Output, config, judge, stop_flag};
@@ -14,8 +15,8 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use threads::Threads;
 
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
@@ -34,16 +35,19 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     let (config, mut judge) = (config(plan), judge(plan));
     servers::read_all(plan, &mut judge)?;
     let mut input = Input::new(source, filter, plan.duration);
-    let cores = threads();
-    if cores > 1 {
+    let mut threads = Threads::new();
+    if threads.most > 1 {
         input.source.unpack_ahead();
     }
     // Where to stop hangs on what the last stage says: no other may be ahead of it. Nor does a frame of a pipe wait for more.
-    let at_once = plan.selection.count.is_some() || input.source.sources().iter().any(|s| s.size().is_none());
-    let (read, mut summary) = if cores == 1 || at_once {
-        step_by_step(input, Pipeline::with(&config, judge), &mut out)?
+    if plan.selection.count.is_some() || input.source.sources().iter().any(|s| s.size().is_none()) {
+        threads = Threads::one();
+    }
+    let mut pipeline = Pipeline::with(&config, judge);
+    let (read, mut summary) = if give_all(&mut input, &mut pipeline, &mut threads, &mut out) {
+        finish(input, pipeline, &mut out)?
     } else {
-        stages::run(input, cores, &config, judge, &mut out)?
+        stages::run(input, pipeline.into_stages(threads.most), &mut out)?
     };
     summary.elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     if read.frames > 0 {
@@ -59,19 +63,8 @@ pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
     }
 }
 
-/// Cores to use. `NATSTRACE_THREADS` says otherwise, for tests.
-fn threads() -> usize {
-    let told = std::env::var("NATSTRACE_THREADS").ok().and_then(|text| text.parse().ok());
-    told.filter(|&n| n > 0).unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
-}
-
-/// Frame by frame, nothing ahead of another.
-fn step_by_step(
-    mut input: Input,
-    mut pipeline: Pipeline,
-    out: &mut Output,
-) -> Result<(Read, Summary), Failure> {
-    give_all(&mut input, &mut pipeline, out);
+/// The input ended in one thread.
+fn finish(input: Input, mut pipeline: Pipeline, out: &mut Output) -> Result<(Read, Summary), Failure> {
     out.check()?;
     let read = input.finish();
     let now = pipeline.now();
@@ -80,36 +73,41 @@ fn step_by_step(
     Ok((read, summary))
 }
 
-/// Gives all frames to the pipeline, to where something says stop.
-fn give_all(input: &mut Input, pipeline: &mut Pipeline, out: &mut Output) {
+/// Gives frames to the pipeline, nothing ahead of another: all, to where something says stop, or (`false`) those before it pays
+/// that several threads go on.
+fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, out: &mut Output) -> bool {
     let mut spent: Rooms = Vec::new();
     while !input.is_stopped() {
         pipeline.reuse(&mut spent);
+        if threads.pay(input.read.frames) {
+            return false;
+        }
         // What is in memory already.
         let run = input.source.run();
         let runs = run.is_some();
         if let Some(mut run) = run {
             while let Some(frame) = run.next() {
-                let Some(wanted) = input.choice.of(&frame) else { return };
+                let Some(wanted) = input.choice.of(&frame) else { return true };
                 input.read.frames += 1;
                 pipeline.handle_frame(&frame, wanted, &mut |event| take(event, &mut spent, out));
                 if out.is_over() {
-                    return;
+                    return true;
                 }
             }
         }
         // The first that isn't, or all of what is read in another way.
         loop {
-            let Some((frame, wanted)) = input.next() else { return };
+            let Some((frame, wanted)) = input.next() else { return true };
             pipeline.handle_due(&frame, wanted, &mut |event| take(event, &mut spent, out));
             if out.is_over() {
-                return;
+                return true;
             }
             if runs || input.read.frames.is_multiple_of(BREATH) {
                 break;
             }
         }
     }
+    true
 }
 
 /// An event goes out; what its close was told in can be used again.

@@ -1,6 +1,6 @@
 //! The first of several threads: whose each frame is, as far as plain headers tell. To find that out once and pass on where the
 //! frame lies costs less than that every follower reads all frames, and what is nobody's, most of a busy host, goes no further.
-use super::Config;
+use super::Follow;
 use super::clocks::Clocks;
 use super::room::{self, ROUND};
 use super::sharding::Sharding;
@@ -59,16 +59,10 @@ struct One {
 }
 
 impl Divide {
-    /// Among so many followers.
-    #[must_use]
-    pub fn among(followers: usize, config: &Config) -> Self {
-        Self {
-            clocks: Clocks::default(),
-            ordinal: 0,
-            now: Timestamp(i64::MIN),
-            sharding: Sharding::new(config),
-            followers,
-        }
+    /// Among so many followers, behind the frames that one saw so far, whose captures had these clocks.
+    pub(super) fn behind(follow: &Follow, clocks: Clocks, followers: usize) -> Self {
+        let sharding = follow.sharding().clone();
+        Self { clocks, ordinal: follow.frames(), now: follow.now(), sharding, followers }
     }
 
     /// Begins a stretch.
@@ -215,6 +209,7 @@ impl Stretch {
 mod tests {
     use super::*;
     use crate::base::Span;
+    use crate::pipeline::{Config, Pipeline};
 
     /// Ethernet, then IPv4 of this protocol between these ports.
     fn v4(protocol: u8, ports: [u16; 2]) -> Vec<u8> {
@@ -233,7 +228,8 @@ mod tests {
         frames.extend((0..10).map(|n| v4(6, [20_000 + n, 443])));
         frames.extend([v4(1, [3 << 8, 0]), v4(17, [53, 53])]);
         let block: Arc<[u8]> = frames.concat().into();
-        let (mut divide, mut stretch) = (Divide::among(3, &config), Stretch::default());
+        let (mut divide, ..) = Pipeline::new(config).into_stages(3);
+        let mut stretch = Stretch::default();
         divide.begin(&mut stretch);
         let mut at = 0;
         for (n, bytes) in (0u64..).zip(&frames) {

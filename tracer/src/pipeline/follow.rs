@@ -42,36 +42,53 @@ struct Shards {
 impl Follow {
     /// One that follows every shard.
     pub(super) fn whole(config: &Config) -> Self {
-        Self::share(config, 0, 1)
-    }
-
-    /// Followers who divide the shards among them, `most` at most: they take what [`super::Divide`] gives them, and make the
-    /// batches that [`super::Judge`] takes.
-    #[must_use]
-    pub fn all(config: &Config, most: usize) -> Vec<Self> {
-        let followers = most.clamp(1, Sharding::new(config).shards());
-        (0..followers).map(|place| Self::share(config, place, followers)).collect()
-    }
-
-    fn share(config: &Config, place: usize, followers: usize) -> Self {
         let sharding = Sharding::new(config);
         let shards = sharding.shards();
-        let one = |shard: usize| (shard % followers == place).then(|| tracker(config, shards));
         Self {
             decoder: Decoder::new(),
             ordinal: 0,
             now: Timestamp(i64::MIN),
             tick: Timestamp(i64::MIN),
-            place,
+            place: 0,
             most: (shards > 1).then_some(config.max_connections),
             leaving: VecDeque::new(),
             shards: Shards {
                 sharding,
                 headers_only: config.headers_only,
-                trackers: (0..shards).map(one).collect(),
+                trackers: (0..shards).map(|_| Some(tracker(config, shards))).collect(),
                 recent: Recent::default(),
             },
         }
+    }
+
+    /// Followers who divide the shards of this one among them, `most` at most, and go on where it is: they take what
+    /// [`super::Divide`] gives them, and make the batches that [`super::Judge`] takes.
+    pub(super) fn shared_out(mut self, most: usize) -> Vec<Self> {
+        let followers = most.clamp(1, self.shards.trackers.len());
+        (0..followers).map(|place| self.share(place, followers)).collect()
+    }
+
+    /// The part of one of so many followers.
+    fn share(&mut self, place: usize, followers: usize) -> Self {
+        let Shards { sharding, headers_only, trackers, recent: _ } = &mut self.shards;
+        let own = |(shard, tracker): (usize, &mut Option<Tracker>)| {
+            if shard % followers == place { tracker.take() } else { None }
+        };
+        let trackers = trackers.iter_mut().enumerate().map(own).collect();
+        let (sharding, headers_only) = (sharding.clone(), *headers_only);
+        Self {
+            // Each sees every frame that only decoding tells something of.
+            decoder: self.decoder.clone(),
+            place,
+            leaving: self.leaving.clone(),
+            shards: Shards { sharding, headers_only, trackers, recent: Recent::default() },
+            ..*self
+        }
+    }
+
+    /// What is followed, and how it is divided.
+    pub(super) const fn sharding(&self) -> &Sharding {
+        &self.shards.sharding
     }
 
     /// Its share of a stretch: what that makes trackers tell is all that is in `batch` then.

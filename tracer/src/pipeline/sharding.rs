@@ -11,6 +11,7 @@ pub(super) const SHARDS: usize = 8;
 const LARGE: usize = 1 << 17;
 
 /// What is followed, and how it is divided.
+#[derive(Clone)]
 pub(super) struct Sharding {
     ports: PortSet,
     /// A power of two.

@@ -1,6 +1,6 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
 use super::clocks::Clocks;
-use super::{Config, Follow, Judge, room};
+use super::{Config, Divide, Follow, Judge, room};
 use crate::base::Timestamp;
 use crate::event::{Event, Frame, Host, Rooms, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
@@ -52,6 +52,20 @@ impl Pipeline {
             tracked: Vec::new(),
             judge,
         }
+    }
+
+    /// The stages for as many threads, with so many followers at most: they go on behind the frames so far, and what they tell is what
+    /// would have been told here.
+    #[must_use]
+    pub fn into_stages(mut self, followers: usize) -> (Divide, Vec<Follow>, Judge) {
+        self.end_calm();
+        // What is decided here as a round begins is decided there as the one before ends.
+        if let Some(before) = self.follow.round_begins() {
+            self.decide(before);
+        }
+        let Self { clocks, follow, judge, .. } = self;
+        let followers = followers.clamp(1, follow.sharding().shards());
+        (Divide::behind(&follow, clocks, followers), follow.shared_out(followers), judge)
     }
 
     /// The last stage: for what servers say, and what is shown.
@@ -131,11 +145,16 @@ impl Pipeline {
     /// A round begins, of which there were `before`: as with batches those go now who had to as an earlier one ended.
     #[cold]
     fn keep_bound(&mut self, before: u64) {
-        let Self { follow, tracked, judge, .. } = self;
+        self.decide(before);
+        self.follow.begin_round(before, &mut self.tracked, &mut |_, _| {});
+    }
+
+    /// Who must go as a later round begins, if one has ended.
+    fn decide(&mut self, before: u64) {
+        let Self { follow, judge, .. } = self;
         if before > 0 {
             follow.decided(judge.room.decide(follow.holds()));
         }
-        follow.begin_round(before, tracked, &mut |_, _| {});
     }
 
     /// Frames the capture lost.

@@ -58,9 +58,9 @@ impl Blocks {
         Some((self.block.get(self.start..)?.first_chunk()?, self.end - self.start))
     }
 
-    /// What is in memory up to the last octet that is available, and where the first of these is: whoever takes some moves that on.
-    pub fn run(&mut self) -> (&[u8], &mut usize) {
-        (self.block.get(..self.end).unwrap_or_default(), &mut self.start)
+    /// The block, how much of it is available, and where the first octet of that is: whoever takes some moves that on.
+    pub const fn run(&mut self) -> (&Arc<[u8]>, usize, &mut usize) {
+        (&self.block, self.end, &mut self.start)
     }
 
     /// Of what is available so many octets behind the first few, which must be there.

@@ -119,8 +119,9 @@ impl FileSource {
         if let Some(past) = self.current.take() {
             self.blocks.skip(past.total);
         }
-        let (octets, start) = self.blocks.run();
-        Some(Run { pcap, capture: self.capture, octets, start, number: &mut self.number })
+        let (block, end, start) = self.blocks.run();
+        let octets = block.get(..end).unwrap_or_default();
+        Some(Run { pcap, capture: self.capture, block, octets, start, number: &mut self.number })
     }
 
     /// Goes to the next frame, and tells its time.

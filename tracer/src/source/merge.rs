@@ -53,8 +53,12 @@ impl MergedSource {
     /// The frames behind the one that was gone to, as far as they are in memory, of a single file in the classic format; what comes
     /// behind them [`MergedSource::advance`] goes to.
     pub fn run(&mut self) -> Option<Run<'_>> {
+        let run = match &mut self.sources[..] {
+            [only] => only.run()?,
+            _ => return None,
+        };
         self.reading = None;
-        self.only()?.run()
+        Some(run)
     }
 
     fn advance_merged(&mut self) -> Result<bool, SourceError> {

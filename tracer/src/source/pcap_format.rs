@@ -3,8 +3,9 @@
 use super::blocks::{Blocks, COMMON_SNAPLEN, MAX_RECORD, Order, Record};
 use super::error::Flaw;
 use crate::base::Timestamp;
-use crate::event::Frame;
+use crate::event::{Frame, Place};
 use crate::wire::LinkType;
+use std::sync::Arc;
 
 /// How a pcap file is read.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +101,9 @@ impl Pcap {
 pub struct Run<'a> {
     pub(super) pcap: Pcap,
     pub(super) capture: u32,
-    /// What is in memory, of which that before `start` is done with.
+    /// Holds the octets, and stays as it is while it is shared.
+    pub(super) block: &'a Arc<[u8]>,
+    /// What is available of it, of which that before `start` is done with.
     pub(super) octets: &'a [u8],
     pub(super) start: &'a mut usize,
     /// Frames so far.
@@ -118,6 +121,13 @@ impl<'a> Run<'a> {
         *self.start += total;
         *self.number += 1;
         Some(Frame { capture: self.capture, iface, number: *self.number, at, wire_len, link, bytes })
+    }
+
+    /// Where the octets of the frame are that [`Run::next`] gave last.
+    #[inline(always)]
+    #[must_use]
+    pub const fn place(&self, last: &Frame<'_>) -> Place<'a> {
+        (self.block, *self.start - last.bytes.len())
     }
 }
 

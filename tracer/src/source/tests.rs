@@ -354,6 +354,25 @@ fn files_are_merged_by_time() {
 }
 
 #[test]
+fn to_ask_for_what_is_in_memory_loses_no_file() {
+    let mut source = merged(&[&[1, 4, 9], &[2, 5]]);
+    let mut times = Vec::new();
+    loop {
+        assert!(source.run().is_none(), "frames of several files don't come from one block");
+        let Some(frame) = source.next().unwrap() else { break };
+        times.push(frame.at.0 / 1_000_000_000);
+    }
+    assert_eq!(times, [1, 2, 4, 5, 9]);
+    let mut source = merged(&[&[1, 4, 9]]);
+    assert!(source.advance().unwrap());
+    let mut run = source.run().unwrap();
+    let frame = run.next().unwrap();
+    let (block, from) = run.place(&frame);
+    assert_eq!((frame.number, block.get(from..=from)), (2, Some(&b"x"[..])));
+    assert_eq!(order(&mut source), [(0, 3, 9)]);
+}
+
+#[test]
 fn a_damaged_file_does_not_stop_the_others() {
     let good = || pcap(Order::Little, 0xa1b2_c3d4, 1, &[(1, 0, b"a"), (5, 0, b"b")]);
     let open = |bytes: Vec<u8>, capture| {

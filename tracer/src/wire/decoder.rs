@@ -5,7 +5,7 @@ use super::{LinkType, Packet, Segment, fast};
 use crate::base::Timestamp;
 
 /// Decodes frames. It remembers nothing but unfinished IP datagrams, for which it takes at most 4 MiB.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Decoder {
     fragments: Fragments,
 }

@@ -42,6 +42,7 @@ pub(super) struct Whole {
     pub depth: u8,
 }
 
+#[derive(Clone)]
 struct Unfinished {
     src: Addr,
     dst: Addr,
@@ -55,7 +56,7 @@ struct Unfinished {
 }
 
 /// Datagrams of which some parts are known, oldest first.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Fragments {
     unfinished: VecDeque<Unfinished>,
     charged: usize,

@@ -1,11 +1,11 @@
-//! The core in several threads: followers, each of which follows its share of the connections; verdicts; writing. Stretches of the input and batches of what
-//! followers tell come back, so memory is what the few on their way hold.
+//! The core in several threads: followers, each of which follows its share of the connections; verdicts; writing. Stretches of the
+//! input and batches of what followers tell come back, so memory is what the few on their way hold.
 use super::super::Failure;
 use super::super::output::Output;
 use super::turns::{Reading, Turn, Turns};
 use super::{Input, Read};
 use crate::event::{Event, Summary};
-use crate::pipeline::{Batch, Config, Divide, Follow, Judge, Left, Stretch};
+use crate::pipeline::{Batch, Divide, Follow, Judge, Left, Stretch};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,17 +21,13 @@ const LISTS: usize = 2;
 /// What a follower told of a stretch.
 type Followed = (Arc<Stretch>, Batch);
 
-/// Reads the input to its end with a follower for each of the `cores`, a thread for verdicts, and this one, which writes. The
-/// system balances them over the cores.
+/// Reads what is left of the input with a thread for each follower, one for verdicts, and this one, which writes. The system
+/// balances them over the cores.
 pub(super) fn run(
     input: Input,
-    cores: usize,
-    config: &Config,
-    judge: Judge,
+    (divide, followers, judge): (Divide, Vec<Follow>, Judge),
     out: &mut Output,
 ) -> Result<(Read, Summary), Failure> {
-    let followers = Follow::all(config, cores);
-    let divide = Divide::among(followers.len(), config);
     let (told, lists) = sync_channel::<Vec<Event>>(LISTS);
     let (written, emptied) = sync_channel(LISTS);
     let (judged, back) = sync_channel(STRETCHES);

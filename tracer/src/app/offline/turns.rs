@@ -115,6 +115,19 @@ impl Reading {
     /// Frames into an empty stretch; `false` if no more will come.
     fn fill(&mut self, stretch: &mut Stretch) -> bool {
         while !stretch.is_full() {
+            // What is in memory already.
+            if let Some(mut run) = self.input.source.run() {
+                while !stretch.is_full() {
+                    let Some(frame) = run.next() else { break };
+                    let Some(wanted) = self.input.choice.of(&frame) else { return false };
+                    self.input.read.frames += 1;
+                    self.divide.add_frame(&frame, wanted, run.place(&frame), stretch);
+                }
+            }
+            if stretch.is_full() {
+                break;
+            }
+            // The first that isn't, or one of what is read in another way.
             let Some((frame, wanted, place)) = self.input.next_in_place() else { return false };
             self.divide.add_frame(&frame, wanted, place, stretch);
         }
