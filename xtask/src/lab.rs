@@ -21,7 +21,8 @@ pub struct Lab {
     /// Faults with natstrace watching live on the hosts, instead of recordings
     #[arg(long)]
     live: bool,
-    /// What natstrace costs a NATS load, in pairs, beside tcpdump; --only names observers (minutes; release build)
+    /// What natstrace costs beside tcpdump: replayed traffic, then a NATS load in pairs; --only takes replay-small, replay-bulk, and
+    /// the load's observers: nobody, tcpdump, tcpdump-64M, packets, headers, both, probes (minutes; release build)
     #[arg(long)]
     measure: bool,
     /// Pairs of runs, for --measure

@@ -24,7 +24,8 @@ struct Options {
     /// Faults with natstrace watching live on the hosts, instead of recordings
     #[arg(long)]
     live: bool,
-    /// What natstrace costs beside tcpdump: replayed traffic (--only replay), a NATS load in pairs
+    /// What natstrace costs beside tcpdump: replayed traffic, then a NATS load in pairs; --only takes replay-small, replay-bulk, and
+    /// the load's observers: nobody, tcpdump, tcpdump-64M, packets, headers, both, probes (minutes; release build)
     #[arg(long)]
     measure: bool,
     /// Pairs of runs, for --measure
