@@ -1,5 +1,6 @@
 //! JSON: one object a line, as the contract says. What isn't known is left out.
 mod compare;
+mod known;
 mod write;
 
 pub use compare::compare_json;
@@ -9,6 +10,7 @@ use crate::base::{Side, community_id};
 use crate::event::{
     Cause, CloseReport, Event, Facts, Family, Joint, NatsFacts, Notice, Protocol, Reconnect, Summary,
 };
+use crate::nats::Info;
 use ecow::EcoString;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -74,8 +76,7 @@ fn close(w: &mut Writer, report: &CloseReport) {
     let facts = &*report.facts;
     w.known(r#""type":"close","#);
     w.time(key!("ts"), report.close.at);
-    w.object(key!("flow"));
-    w.num(key!("id"), report.flow);
+    w.num(key!("flow", "id"), report.flow);
     w.octets(key!("community_id"), &community_id(facts.client, facts.server));
     if let Some(iface) = &facts.iface {
         w.str(key!("iface"), iface);
@@ -95,8 +96,7 @@ fn close(w: &mut Writer, report: &CloseReport) {
     w.time(key!("start"), facts.start.at);
     w.millis(key!("duration_ms"), report.close.at - facts.start.at);
     w.word(key!("handshake"), facts.handshake.name());
-    w.object(key!("close"));
-    w.word(key!("kind"), report.close.kind.name());
+    w.word(key!("close", "kind"), report.close.kind.name());
     w.word(key!("side"), report.close.side.name());
     if let Some(detail) = report.close.detail {
         w.word(key!("detail"), detail);
@@ -114,8 +114,11 @@ fn close(w: &mut Writer, report: &CloseReport) {
 
 fn end(w: &mut Writer, facts: &Facts, side: Side) {
     let nats = &facts.nats;
-    w.object(side.name());
-    w.endpoint(facts.endpoint(side));
+    let key = match side {
+        Side::Client => key!("client", "address"),
+        Side::Server => key!("server", "address"),
+    };
+    w.endpoint_by(key, facts.endpoint(side));
     if !facts.frameless() {
         w.num(key!("bytes"), facts.tcp[side].bytes);
         w.num(key!("packets"), facts.tcp[side].packets);
@@ -124,9 +127,7 @@ fn end(w: &mut Writer, facts: &Facts, side: Side) {
         Side::Client => client(w, nats),
         Side::Server => {
             if let Some((_, info)) = &nats.info {
-                w.str_if(key!("id"), &info.server_id);
-                w.str_if(key!("name"), &info.server_name);
-                w.str_if(key!("version"), &info.version);
+                server(w, info);
             }
         }
     }
@@ -142,6 +143,17 @@ fn end(w: &mut Writer, facts: &Facts, side: Side) {
         }
     }
     w.end();
+}
+
+fn server(w: &mut Writer, info: &Info) {
+    if w.servers.put(info, &mut w.buf) {
+        return;
+    }
+    let from = w.buf.len();
+    w.str_if(key!("id"), &info.server_id);
+    w.str_if(key!("name"), &info.server_name);
+    w.str_if(key!("version"), &info.version);
+    w.servers.keep(info, w.buf.get(from..).unwrap_or_default());
 }
 
 /// A client says who it is in CONNECT; a server that dials (routes, leafs) also in its own INFO.
@@ -165,8 +177,7 @@ fn first<'a>(a: Option<&'a EcoString>, b: Option<&'a EcoString>) -> &'a str {
 
 fn cause(w: &mut Writer, report: &CloseReport) {
     let Cause { code, family, summary, confidence, evidence, fix, also, why_not } = &report.cause;
-    w.object(key!("cause"));
-    w.word(key!("code"), code);
+    w.word(key!("cause", "code"), code);
     w.word(key!("family"), family.name());
     w.text(key!("summary"), summary);
     w.confidence(*confidence);
@@ -225,41 +236,41 @@ fn tcp(w: &mut Writer, facts: &Facts) {
         return w.end();
     }
     if let Some(rtt) = facts.rtt {
-        w.object(key!("rtt_us"));
-        w.num(key!("min"), rtt.min_us);
+        w.num(key!("rtt_us", "min"), rtt.min_us);
         w.num(key!("median"), rtt.median_us);
         w.num(key!("max"), rtt.max_us);
         w.end();
     }
-    both(w, key!("retransmits"), client.retransmits.into(), server.retransmits.into());
-    both(w, key!("unacked_bytes"), client.unacked_bytes, server.unacked_bytes);
-    both(
-        w,
-        key!("zero_window_ms"),
-        whole_millis(client.zero_window.total),
-        whole_millis(server.zero_window.total),
-    );
-    both(w, key!("missing_bytes"), client.missing_bytes, server.missing_bytes);
-    w.end();
-}
-
-/// A figure of each end; mostly there is nothing to tell.
-#[inline(always)]
-fn both(w: &mut Writer, key: impl Key, client: u64, server: u64) {
-    if client | server == 0 {
-        return w.noughts(key);
+    let figures = [
+        (key!("retransmits", "client"), client.retransmits.into(), server.retransmits.into()),
+        (key!("unacked_bytes", "client"), client.unacked_bytes, server.unacked_bytes),
+        (
+            key!("zero_window_ms", "client"),
+            whole_millis(client.zero_window.total),
+            whole_millis(server.zero_window.total),
+        ),
+        (key!("missing_bytes", "client"), client.missing_bytes, server.missing_bytes),
+    ];
+    // Mostly there is nothing to tell.
+    if figures.iter().all(|&(_, client, server)| client | server == 0) {
+        w.known(concat!(
+            r#""retransmits":{"client":0,"server":0},"unacked_bytes":{"client":0,"server":0},"#,
+            r#""zero_window_ms":{"client":0,"server":0},"missing_bytes":{"client":0,"server":0},"#
+        ));
+        return w.end();
     }
-    w.object(key);
-    w.num(key!("client"), client);
-    w.num(key!("server"), server);
+    for (key, client, server) in figures {
+        w.num(key, client);
+        w.num(key!("server"), server);
+        w.end();
+    }
     w.end();
 }
 
 /// Counts are given where operations could be read: not under TLS, not where the protocol isn't known.
 fn nats(w: &mut Writer, nats: &NatsFacts, frameless: bool) {
     let counted = nats.pubs + nats.msgs + nats.subs > 0 || readable(nats);
-    w.object(key!("nats"));
-    w.word(key!("protocol"), nats.protocol.name());
+    w.word(key!("nats", "protocol"), nats.protocol.name());
     if frameless {
         return w.end();
     }
@@ -318,8 +329,7 @@ fn at_risk(w: &mut Writer, report: &CloseReport) {
 }
 
 fn became(w: &mut Writer, reconnect: &Reconnect, with_flow: bool) {
-    w.object(key!("reconnect"));
-    w.num(key!("attempts"), reconnect.attempts.into());
+    w.num(key!("reconnect", "attempts"), reconnect.attempts.into());
     if let Some(interval) = reconnect.interval {
         w.whole_millis(key!("interval_ms"), interval);
     }

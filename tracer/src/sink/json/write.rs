@@ -1,4 +1,5 @@
 //! A JSON writer over a growing buffer: no tree, no allocation a value.
+use super::known::Servers;
 use crate::base::{Endpoint, Octets as _, Span, Timestamp, pair};
 use crate::sink::mask::mask_odd;
 use crate::sink::octets;
@@ -9,6 +10,10 @@ use std::io::Write as _;
 macro_rules! key {
     ($name:literal) => {
         crate::sink::json::write::Joined(concat!("\"", $name, "\":\""))
+    };
+    // An object and its first member: both at once.
+    ($object:literal, $name:literal) => {
+        crate::sink::json::write::Joined(concat!("\"", $object, "\":{\"", $name, "\":\""))
     };
 }
 pub(super) use key;
@@ -61,6 +66,8 @@ pub(super) struct Writer {
     seconds: [Option<(i64, [u8; 19])>; 16],
     /// The last two timestamps and how they were written, the last quote and a comma with it.
     last: [Option<(Timestamp, [u8; 32], usize)>; 2],
+    /// How servers were written.
+    pub(super) servers: Servers,
 }
 
 impl Writer {
@@ -202,13 +209,6 @@ impl Writer {
         self.num(key, whole_millis(span));
     }
 
-    /// A member that is nought for both ends.
-    #[inline(always)]
-    pub(super) fn noughts(&mut self, key: impl Key) {
-        key.put(&mut self.buf);
-        self.known(r#"{"client":0,"server":0},"#);
-    }
-
     /// As [`Timestamp`]'s `Display` writes it.
     #[inline(always)]
     pub(super) fn time(&mut self, key: impl Key, at: Timestamp) {
@@ -272,7 +272,12 @@ impl Writer {
 
     /// `"address":"…","port":…`.
     pub(super) fn endpoint(&mut self, end: Endpoint) {
-        key!("address").quote(&mut self.buf);
+        self.endpoint_by(key!("address"), end);
+    }
+
+    /// The same, its address under that name.
+    pub(super) fn endpoint_by(&mut self, key: impl Key, end: Endpoint) {
+        key.quote(&mut self.buf);
         if !end.addr.put_v4(&mut self.buf) {
             let _ = write!(self.buf, "{}", end.addr); // a Vec takes everything
         }
