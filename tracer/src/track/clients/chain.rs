@@ -55,7 +55,7 @@ pub(super) struct Worked {
     pub held: Option<u64>,
 }
 
-/// Where a server told the client to connect.
+/// Where a server told the client to connect: it names one address at least.
 #[derive(Debug)]
 pub(super) struct Announced {
     pub by: Endpoint,
@@ -67,8 +67,15 @@ pub(super) struct Announced {
 impl Announced {
     /// What a connection that ended tells of it.
     pub fn of(ending: &Ending) -> Option<Self> {
-        let (info, later) = (ending.info.clone(), ending.connect_urls.clone());
-        (info.is_some() || later.is_some()).then_some(Self { by: ending.server, info, later })
+        let names_nobody = match (&ending.connect_urls, &ending.info) {
+            (Some(urls), _) => urls.is_empty(),
+            (None, Some(info)) => info.connect_urls.is_empty(),
+            (None, None) => true,
+        };
+        if names_nobody {
+            return None;
+        }
+        Some(Self { by: ending.server, info: ending.info.clone(), later: ending.connect_urls.clone() })
     }
 
     pub fn names(&self, server: Endpoint) -> bool {
