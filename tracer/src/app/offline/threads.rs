@@ -1,13 +1,14 @@
 //! When several threads pay. To hand a frame over costs about as much as to follow one that was to be expected: where nearly all are,
 //! or are nobody's, a second core makes the work longer. So one thread begins, and looks at what a frame takes it.
-use std::time::{Duration, Instant};
+use nix::time::{ClockId, clock_gettime};
+use std::time::Duration;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
 /// For whom a frame takes longer than this, threads pay. Measured on one core: what was to be expected takes 80 to 110 ns, what is
 /// nobody's 20 to 50, a large segment with many lines 500, and a frame of a short connection with its share of the verdict 650.
 const SLOW: Duration = Duration::from_nanos(200);
-/// Looks in a row that find it so: one alone may be the system's doing.
+/// Looks in a row that find it so: one alone may be a burst.
 const LOOKS: u32 = 2;
 
 /// Threads that may follow, and whether they do.
@@ -20,8 +21,8 @@ pub(super) struct Threads {
 enum Pace {
     /// They do behind so many frames.
     Told { behind: u64 },
-    /// What the last look saw: when, behind how many frames, and how many looks in a row found it slow.
-    Watched { at: Instant, frames: u64, slow: u32 },
+    /// What the last look saw: what this thread had worked, behind how many frames, and how many looks in a row found it slow.
+    Watched { worked: Duration, frames: u64, slow: u32 },
 }
 
 impl Threads {
@@ -39,47 +40,57 @@ impl Threads {
             return Self { most, pace: Pace::Told { behind } };
         }
         let most = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { most, pace: Pace::Watched { at: Instant::now(), frames: 0, slow: 0 } }
+        Self { most, pace: Pace::Watched { worked: worked(), frames: 0, slow: 0 } }
     }
 
     /// Whether others should go on behind so many frames.
     pub fn pay(&mut self, frames: u64) -> bool {
-        if self.most == 1 {
-            return false;
-        }
-        match &mut self.pace {
-            Pace::Told { behind } => frames >= *behind,
-            Pace::Watched { at, frames: before, slow } => {
-                let took = at.elapsed();
+        self.most > 1 && self.pace.is_slow(frames, worked)
+    }
+}
+
+impl Pace {
+    fn is_slow(&mut self, frames: u64, worked: impl FnOnce() -> Duration) -> bool {
+        match self {
+            Self::Told { behind } => frames >= *behind,
+            Self::Watched { worked: before, frames: seen, slow } => {
+                let worked = worked();
+                let took = worked.saturating_sub(*before);
                 if took < LOOK {
                     return false;
                 }
-                let is_slow = took.as_nanos() > SLOW.as_nanos() * u128::from(frames - *before);
+                let is_slow = took.as_nanos() > SLOW.as_nanos() * u128::from(frames.saturating_sub(*seen));
                 *slow = if is_slow { *slow + 1 } else { 0 };
-                (*at, *before) = (Instant::now(), frames);
+                (*before, *seen) = (worked, frames);
                 *slow >= LOOKS
             }
         }
     }
 }
 
+/// What this thread had of a processor so far: to wait for a disk or for others tells nothing of frames. Nothing where the system
+/// doesn't tell.
+fn worked() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// What looks find that come a second apart, when a frame takes so many nanoseconds.
     fn looks(nanos: &[u64]) -> Vec<bool> {
-        let mut threads = Threads { most: 2, pace: Pace::Watched { at: Instant::now(), frames: 0, slow: 0 } };
+        let mut pace = Pace::Watched { worked: Duration::ZERO, frames: 0, slow: 0 };
         let mut frames = 0;
-        let mut looked = Vec::new();
-        for each in nanos {
-            if let Pace::Watched { at, .. } = &mut threads.pace {
-                // A second ago, so that what the test itself takes tells nothing.
-                *at = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
-            }
+        let look = |(second, each): (u64, &u64)| {
             frames += 1_000_000_000 / each;
-            looked.push(threads.pay(frames));
-        }
-        looked
+            assert!(
+                !pace.is_slow(frames, || Duration::from_micros(second * 1_000_000 - 999_000)),
+                "too soon"
+            );
+            pace.is_slow(frames, || Duration::from_secs(second))
+        };
+        (1..).zip(nanos).map(look).collect()
     }
 
     #[test]
@@ -87,8 +98,14 @@ mod tests {
         assert_eq!(looks(&[600, 600]), [false, true]);
         assert_eq!(looks(&[100, 600, 100, 600, 600]), [false, false, false, false, true]);
         assert_eq!(looks(&[40; 9]), [false; 9]);
+    }
+
+    #[test]
+    fn what_was_told_holds() {
         assert!(!Threads::one().pay(1 << 40));
         let mut told = Threads { most: 2, pace: Pace::Told { behind: 7 } };
         assert!(!told.pay(6) && told.pay(7));
+        let before = worked();
+        while worked() == before {}
     }
 }
