@@ -10,6 +10,7 @@ pub mod compare;
 mod counts;
 mod digest;
 mod divide;
+mod emit;
 mod flows;
 mod folding;
 mod follow;
@@ -24,6 +25,7 @@ mod whole;
 
 pub use batch::Batch;
 pub use divide::{Divide, Stretch};
+pub use emit::Emit;
 pub use follow::{Follow, Left};
 pub use whole::Pipeline;
 
@@ -201,7 +203,7 @@ impl Judge {
     }
 
     /// What all followers tell of a stretch, frame by frame.
-    pub fn handle_batches(&mut self, stretch: &Stretch, batches: &mut [Batch], emit: &mut impl FnMut(Event)) {
+    pub fn handle_batches(&mut self, stretch: &Stretch, batches: &mut [Batch], emit: &mut impl Emit) {
         let Stretch { nows, wire, notices, .. } = stretch;
         self.summary.packets += nows.len() as u64;
         self.summary.bytes += *wire;
@@ -217,7 +219,7 @@ impl Judge {
             let Some(&now) = nows.get(at) else { break };
             self.pass(now);
             while let Some((_, notice)) = notices.next_if(|n| n.0 as usize == at) {
-                emit(Event::Notice(notice.clone()));
+                emit.event(Event::Notice(notice.clone()));
             }
             while told.next_frame().is_some_and(|frame| frame as usize == at) {
                 self.digest(told.take(), emit);
@@ -266,7 +268,7 @@ impl Judge {
     }
 
     /// Frames the capture lost.
-    pub fn handle_lost(&mut self, frames: u64, at: Timestamp, emit: &mut impl FnMut(Event)) {
+    pub fn handle_lost(&mut self, frames: u64, at: Timestamp, emit: &mut impl Emit) {
         if frames == 0 {
             return;
         }
@@ -275,7 +277,7 @@ impl Judge {
             self.losses.pop_front();
         }
         self.losses.push_back(at);
-        emit(Event::Notice(Notice::new(
+        emit.event(Event::Notice(Notice::new(
             at,
             NoticeCode::CaptureLoss,
             format!("the capture lost {frames} frames: verdicts from this time are less certain"),
@@ -347,12 +349,7 @@ impl Judge {
 
     /// The input is over, with what the trackers had left: what settles is judged, then the summary is given. `tracker`, live,
     /// knows of this host's processes.
-    pub fn finish(
-        &mut self,
-        mut left: Left,
-        tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
-    ) -> Summary {
+    pub fn finish(&mut self, mut left: Left, tracker: Option<&Tracker>, emit: &mut impl Emit) -> Summary {
         let last = &mut left.tracked;
         last.sort_by_key(|tracked| {
             (matches!(tracked, Tracked::Closed(_) | Tracked::GivenUp(_)), tracked.id())
@@ -378,7 +375,7 @@ impl Judge {
 
     /// Judges what has waited long enough. Closes leave in order of their end. `tracker` knows of this host's processes, live.
     #[inline]
-    fn settle(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
+    fn settle(&mut self, tracker: Option<&Tracker>, emit: &mut impl Emit) {
         if self.now >= self.next_look {
             self.look(tracker, emit);
             self.next_look = self.look_again();
@@ -396,7 +393,7 @@ impl Judge {
     }
 
     #[inline(never)]
-    fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl FnMut(Event)) {
+    fn look(&mut self, tracker: Option<&Tracker>, emit: &mut impl Emit) {
         while let Some((since, first)) = self.waiting.first() {
             let waited = self.now - since;
             let due = waited >= self.config.settle || self.waiting.is_full();
@@ -428,7 +425,7 @@ impl Judge {
     }
 
     /// Live: what became of clients whose close is written already, `addr`'s or all.
-    fn tell_reconnects(&mut self, addr: Option<Addr>, emit: &mut impl FnMut(Event)) {
+    fn tell_reconnects(&mut self, addr: Option<Addr>, emit: &mut impl Emit) {
         let mut lost = std::mem::take(&mut self.lost);
         let full = lost.len().saturating_sub(LOST_MAX);
         let mut place = 0;
@@ -453,7 +450,7 @@ impl Judge {
                 reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
                 mark_announced(&mut reconnect.servers, &one.announced);
                 reconnect.subscriptions = one.held.zip(new.and_then(|n| n.held));
-                emit(Event::Reconnect { at: self.now, after: one.flow, reconnect });
+                emit.event(Event::Reconnect { at: self.now, after: one.flow, reconnect });
             }
             self.clients.settled(one.id, one.client);
             false

@@ -7,7 +7,7 @@ use super::output::{Output, config, judge, stop_flag};
 use super::{Failure, say, servers};
 use crate::base::{Span, Timestamp};
 use crate::cli::Plan;
-use crate::event::{Event, Frame, Place, Rooms, Summary};
+use crate::event::{Event, Frame, Place, Summary};
 use crate::pipeline::Pipeline;
 use crate::source::{FileSource, Filter, FilterError, MergedSource};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,8 +20,6 @@ use threads::Threads;
 
 /// Frames between two looks at signals and the clock.
 const BREATH: u64 = 1 << 14;
-/// Facts of closes that the frames of a block made known, whose memory is kept for the next.
-const SPENT_MAX: usize = 256;
 
 /// Reads `files` to their end, or to where the plan says stop.
 pub fn run(plan: &Plan, files: &[PathBuf]) -> Result<(), Failure> {
@@ -68,17 +66,15 @@ fn finish(input: Input, mut pipeline: Pipeline, out: &mut Output) -> Result<(Rea
     out.check()?;
     let read = input.finish();
     let now = pipeline.now();
-    pipeline.handle_lost(read.lost, now, &mut |event| out.take(&event));
-    let summary = pipeline.finish(&mut |event| out.take(&event));
+    pipeline.handle_lost(read.lost, now, out);
+    let summary = pipeline.finish(out);
     Ok((read, summary))
 }
 
 /// Gives frames to the pipeline, nothing ahead of another: all, to where something says stop, or (`false`) those before it pays
 /// that several threads go on.
 fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, out: &mut Output) -> bool {
-    let mut spent: Rooms = Vec::new();
     while !input.is_stopped() {
-        pipeline.reuse(&mut spent);
         if threads.pay(input.read.frames) {
             return false;
         }
@@ -89,7 +85,7 @@ fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, o
             while let Some(frame) = run.next() {
                 let Some(wanted) = input.choice.of(&frame) else { return true };
                 input.read.frames += 1;
-                pipeline.handle_frame(&frame, wanted, &mut |event| take(event, &mut spent, out));
+                pipeline.handle_frame(&frame, wanted, out);
                 if out.is_over() {
                     return true;
                 }
@@ -98,7 +94,7 @@ fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, o
         // The first that isn't, or all of what is read in another way.
         loop {
             let Some((frame, wanted)) = input.next() else { return true };
-            pipeline.handle_due(&frame, wanted, &mut |event| take(event, &mut spent, out));
+            pipeline.handle_due(&frame, wanted, out);
             if out.is_over() {
                 return true;
             }
@@ -108,14 +104,6 @@ fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, o
         }
     }
     true
-}
-
-/// An event goes out; what its close was told in can be used again.
-fn take(event: Event, spent: &mut Rooms, out: &mut Output) {
-    out.take(&event);
-    if spent.len() < SPENT_MAX {
-        spent.extend(event.into_facts());
-    }
 }
 
 /// The captures, and what says where to stop.

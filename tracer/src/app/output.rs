@@ -2,8 +2,8 @@
 use super::{Failure, say};
 use crate::base::Span;
 use crate::cli::{Capture, Format, Plan, Settle};
-use crate::event::Event;
-use crate::pipeline::{Config, Judge};
+use crate::event::{Event, Facts};
+use crate::pipeline::{Config, Emit, Judge};
 use crate::sink::{Json, Redact, Select, Sink, Text};
 use std::fs::File;
 use std::io::{self, Write};
@@ -43,6 +43,13 @@ impl Output {
     pub fn finish(mut self) -> Result<(), Failure> {
         self.written?;
         Ok(self.sink.finish()?)
+    }
+}
+
+impl Emit for Output {
+    fn event(&mut self, event: Event) -> Option<Box<Facts>> {
+        self.take(&event);
+        event.into_facts()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the trackers told, taken in: by those who watch what spans connections, and as notices.
 use super::counts::Client;
-use super::{ANSWERED, Judge, QUESTIONS_MAX, ROOMS_MAX, SERVER_ANSWERED, SPARE_MAX};
+use super::{ANSWERED, Emit, Judge, QUESTIONS_MAX, ROOMS_MAX, SERVER_ANSWERED, SPARE_MAX};
 use crate::base::{Addr, Endpoint, Timestamp};
 use crate::cause::Settings;
 use crate::event::{Event, Facts, Mark, Notice, NoticeCode};
@@ -12,7 +12,7 @@ impl Judge {
     pub(super) fn digest<'a>(
         &mut self,
         tracked: impl Iterator<Item = &'a mut Tracked>,
-        emit: &mut impl FnMut(Event),
+        emit: &mut impl Emit,
     ) {
         let mut came_back: Vec<Addr> = Vec::new();
         for item in tracked {
@@ -58,11 +58,13 @@ impl Judge {
                 _ => self.notice(item, restart),
             };
             if let Some(notice) = notice {
-                emit(Event::Notice(notice));
+                emit.event(Event::Notice(notice));
             }
             if self.clients.forgotten() > self.clients_forgotten {
                 self.clients_forgotten = self.clients.forgotten();
-                self.clients_notice().into_iter().for_each(|notice| emit(Event::Notice(notice)));
+                self.clients_notice().into_iter().for_each(|notice| {
+                    emit.event(Event::Notice(notice));
+                });
             }
         }
         for addr in came_back {

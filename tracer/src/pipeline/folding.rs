@@ -1,5 +1,6 @@
 //! Failed attempts beyond a thousand a second at one server are counted, not listed: nobody reads them one by one. Of a flood of
 //! SYNs that nobody answers most are not even judged.
+use super::Emit;
 use crate::base::{Endpoint, Timestamp};
 use crate::event::{Event, Notice, NoticeCode};
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ impl Folding {
         at: Timestamp,
         kind: &'static str,
         cause: &'static str,
-        emit: &mut impl FnMut(Event),
+        emit: &mut impl Emit,
     ) -> bool {
         let over = (server, i64::MIN)..(server, number(at));
         while let Some((&key, second)) = self.seconds.range(over.clone()).next() {
@@ -78,7 +79,7 @@ impl Folding {
     }
 
     /// Tells what seconds before `now` folded, and forgets them.
-    pub fn pass(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
+    pub fn pass(&mut self, now: Timestamp, emit: &mut impl Emit) {
         let current = number(now);
         self.seconds.retain(|&(server, number), second| {
             if number < current {
@@ -93,14 +94,14 @@ fn number(at: Timestamp) -> i64 {
     at.0.div_euclid(1_000_000_000)
 }
 
-fn tell(server: Endpoint, second: &Second, emit: &mut impl FnMut(Event)) {
+fn tell(server: Endpoint, second: &Second, emit: &mut impl Emit) {
     let total: u64 = second.folded.values().sum();
     if total == 0 {
         return;
     }
     let counts: Vec<String> =
         second.folded.iter().map(|((kind, cause), n)| format!("{n} {kind} {cause}")).collect();
-    emit(Event::Notice(Notice {
+    emit.event(Event::Notice(Notice {
         server: Some(server),
         ..Notice::new(
             second.last,

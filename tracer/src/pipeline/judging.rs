@@ -1,6 +1,6 @@
 //! Verdicts, one close after the other.
 use super::counts::Client;
-use super::{Judge, Lost};
+use super::{Emit, Judge, Lost};
 use crate::base::{Endpoint, PerSide, Span, Timestamp};
 use crate::cause::{self, Case};
 use crate::event::{
@@ -16,7 +16,7 @@ impl Judge {
         mut facts: Box<Facts>,
         input_ended: bool,
         tracker: Option<&Tracker>,
-        emit: &mut impl FnMut(Event),
+        emit: &mut impl Emit,
     ) {
         let id = facts.first_frame;
         // A loss is noticed when the counters are looked at, up to a second late.
@@ -81,7 +81,10 @@ impl Judge {
             reconnect.flow = reconnect.flow.and_then(|id| self.flows.get(id));
         }
         let (other_leg, known) = (around.other_leg, around.client);
-        emit(Event::Close(Box::new(CloseReport { flow, facts, close, cause, reconnect, other_leg, known })));
+        let report = CloseReport { flow, facts, close, cause, reconnect, other_leg, known };
+        if let Some(facts) = emit.event(Event::Close(Box::new(report))) {
+            self.is_judged(facts);
+        }
     }
 
     /// An attempt that nobody answered, of so many that it is only counted. Nothing tells why there was no answer.

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// So many wait as they are.
 const WHOLE_MAX: usize = 512;
+/// An attempt that nobody answered does so among fewer: there is little to write down, and of a flood nothing else waits.
+const WHOLE_AMONG: usize = 64;
 /// Debug builds write all down: what tests play to them shows whether something is lost.
 const ALL_WRITTEN: bool = cfg!(all(debug_assertions, not(test)));
 
@@ -82,7 +84,8 @@ impl Waiting {
         self.came += 1;
         let turn = Turn { since, first_frame: facts.first_frame, came: self.came };
         let is_attempt = facts.handshake == Handshake::Unanswered;
-        let many = (ALL_WRITTEN || self.whole >= WHOLE_MAX) && !self.over;
+        let most = if is_attempt { WHOLE_AMONG } else { WHOLE_MAX };
+        let many = (ALL_WRITTEN || self.whole >= most) && !self.over;
         let written = if many { Written::of(&mut facts, &mut self.room) } else { None };
         let (kept, rest) = match written {
             Some(written) => (Kept::Written(Box::new(written)), Some(facts)),

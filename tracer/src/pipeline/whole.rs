@@ -1,8 +1,8 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
 use super::clocks::Clocks;
-use super::{Config, Divide, Follow, Judge, room};
+use super::{Config, Divide, Emit, Follow, Judge, room};
 use crate::base::Timestamp;
-use crate::event::{Event, Frame, Host, Rooms, Summary};
+use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
 
@@ -74,11 +74,6 @@ impl Pipeline {
         &mut self.judge
     }
 
-    /// Memory of facts that nobody needs any more.
-    pub fn reuse(&mut self, spent: &mut Rooms) {
-        self.judge.reuse(spent.drain(..));
-    }
-
     /// Names an interface of a capture.
     pub fn name_iface(&mut self, capture: u32, iface: u32, name: &str) {
         self.follow.trackers_mut().for_each(|tracker| tracker.name_iface((capture, iface), name));
@@ -86,7 +81,7 @@ impl Pipeline {
 
     /// One frame. `wanted`: the user's filter lets it pass; ICMP errors pass always.
     #[inline(always)]
-    pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
+    pub fn handle_frame(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl Emit) {
         let Self { calm, follow, judge, tracked, .. } = self;
         let is_calm = frame.capture == calm.capture
             && frame.at >= follow.now()
@@ -127,14 +122,14 @@ impl Pipeline {
 
     /// As [`Pipeline::handle_frame`], whatever may be due.
     #[inline(never)]
-    pub fn handle_due(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl FnMut(Event)) {
+    pub fn handle_due(&mut self, frame: &Frame<'_>, wanted: bool, emit: &mut impl Emit) {
         self.end_calm();
         if let Some(before) = self.follow.round_begins() {
             self.keep_bound(before);
         }
         let Self { clocks, follow, tracked, judge, .. } = self;
         if let Some(notice) = clocks.note(frame) {
-            emit(Event::Notice(notice));
+            emit.event(Event::Notice(notice));
         }
         judge.note_frame(frame);
         follow.handle_frame(frame, wanted, tracked);
@@ -158,7 +153,7 @@ impl Pipeline {
     }
 
     /// Frames the capture lost.
-    pub fn handle_lost(&mut self, frames: u64, at: Timestamp, emit: &mut impl FnMut(Event)) {
+    pub fn handle_lost(&mut self, frames: u64, at: Timestamp, emit: &mut impl Emit) {
         self.end_calm();
         self.judge.handle_lost(frames, at, emit);
     }
@@ -191,7 +186,7 @@ impl Pipeline {
     }
 
     /// Time passes without a frame (live).
-    pub fn advance(&mut self, now: Timestamp, emit: &mut impl FnMut(Event)) {
+    pub fn advance(&mut self, now: Timestamp, emit: &mut impl Emit) {
         if now <= self.judge.now() {
             return;
         }
@@ -208,7 +203,7 @@ impl Pipeline {
     }
 
     /// The input is over: what settles is judged, then the summary is given.
-    pub fn finish(&mut self, emit: &mut impl FnMut(Event)) -> Summary {
+    pub fn finish(&mut self, emit: &mut impl Emit) -> Summary {
         self.advance_all();
         self.pass_on(emit);
         let left = Follow::finish(std::slice::from_mut(&mut self.follow));
@@ -227,7 +222,7 @@ impl Pipeline {
     }
 
     #[inline]
-    fn pass_on(&mut self, emit: &mut impl FnMut(Event)) {
+    fn pass_on(&mut self, emit: &mut impl Emit) {
         if !self.tracked.is_empty() {
             self.judge.digest(self.tracked.iter_mut(), emit);
             self.tracked.clear();

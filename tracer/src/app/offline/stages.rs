@@ -61,8 +61,8 @@ pub(super) fn run(
 fn end(read: Read, mut judge: Judge, left: Left, out: &mut Output) -> Result<(Read, Summary), Failure> {
     out.check()?;
     let now = judge.now();
-    judge.handle_lost(read.lost, now, &mut |event| out.take(&event));
-    let summary = judge.finish(left, None, &mut |event| out.take(&event));
+    judge.handle_lost(read.lost, now, out);
+    let summary = judge.finish(left, None, out);
     Ok((read, summary))
 }
 
