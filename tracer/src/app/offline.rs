@@ -93,7 +93,8 @@ fn give_all(input: &mut Input, pipeline: &mut Pipeline, threads: &mut Threads, o
         }
         // The first that isn't, or all of what is read in another way.
         loop {
-            let Some((frame, wanted)) = input.next() else { return true };
+            let next = if runs { threads.aside(|| input.next()) } else { input.next() };
+            let Some((frame, wanted)) = next else { return true };
             pipeline.handle_due(&frame, wanted, out);
             if out.is_over() {
                 return true;
