@@ -86,6 +86,11 @@ impl Follow {
         }
     }
 
+    /// In the thread that it will be in, before its first stretch.
+    pub fn settle_in(&mut self) {
+        self.trackers_mut().for_each(Tracker::settle_in);
+    }
+
     /// What is followed, and how it is divided.
     pub(super) const fn sharding(&self) -> &Sharding {
         &self.shards.sharding

@@ -143,6 +143,21 @@ impl Tracker {
         true
     }
 
+    /// Makes those that are awake anew, by the thread that follows them from now on. What one thread made for several lies side by
+    /// side, and those who write into one cache line wait for each other.
+    pub fn settle_in(&mut self) {
+        self.spare.clear();
+        self.sessions.clear();
+        self.rooms.clear();
+        for place in &mut self.slots {
+            let Slot::Awake(conn) = place else { continue };
+            let Ok(written) = format::write(&**conn, (0, 0), Vec::new()) else { continue };
+            if let Ok((anew, _)) = format::read(&written, (0, 0)) {
+                *place = Slot::Awake(Box::new(anew));
+            }
+        }
+    }
+
     /// Makes room among those that are awake: of the next few, those that can rest do.
     pub(super) fn put_to_rest(&mut self) {
         if self.rest.awake <= self.rest.most {
@@ -202,8 +217,9 @@ mod tests {
         (false, 0x11, b""),
     ];
 
-    /// What a tracker tells of three connections, three seconds between their frames; `most` of them stay awake.
-    fn told(most: usize) -> (Vec<String>, usize) {
+    /// What a tracker tells of three connections, three seconds between their frames; `most` of them stay awake, and those settle in
+    /// behind each frame if they `settle`.
+    fn told(most: usize, settle: bool) -> (Vec<String>, usize) {
         let limits = Limits {
             idle_timeout: Span::secs(120),
             window_closed: Span::secs(2),
@@ -220,8 +236,8 @@ mod tests {
         });
         tracker.rest.most = most;
         let server = Endpoint { addr: Addr::v4([10, 0, 0, 5]), port: 4222 };
-        let (mut out, mut numbers, mut rested) = (Vec::<Tracked>::new(), [[1_000u32, 9_000]; 3], 0);
-        let mut number = 0;
+        let (mut out, mut numbers) = (Vec::<Tracked>::new(), [[1_000u32, 9_000]; 3]);
+        let (mut number, mut rested, mut moved) = (0, 0, 0);
         for &(from_client, flags, payload) in STEPS {
             for (client, next) in (50_000..).zip(&mut numbers) {
                 number += 1;
@@ -249,6 +265,11 @@ mod tests {
                 let seen = Seen { mark: Mark { at, frame }, place: (0, 0) };
                 tracker.handle_segment(&segment, seen, number as u64, &mut out);
                 tracker.put_to_rest();
+                if settle {
+                    let before = boxes(&tracker);
+                    tracker.settle_in();
+                    moved += boxes(&tracker).iter().zip(before).filter(|(new, old)| **new != *old).count();
+                }
                 rested += tracker.slots.iter().filter(|slot| matches!(slot, Slot::Resting(_))).count();
             }
         }
@@ -262,13 +283,24 @@ mod tests {
                 assert_eq!(written.facts(Some(facts)).map(|facts| format!("{facts:?}")), Some(before));
             }
         }
+        assert_eq!(moved > 0, settle);
         (told, rested)
+    }
+
+    /// Where those are that are awake.
+    fn boxes(tracker: &Tracker) -> Vec<*const Connection> {
+        let place = |slot: &Slot| match slot {
+            Slot::Awake(conn) => std::ptr::from_ref(&**conn),
+            Slot::Free | Slot::Resting(_) => std::ptr::null(),
+        };
+        tracker.slots.iter().map(place).collect()
     }
 
     #[test]
     fn rest_changes_nothing() {
-        let ((awake, none), (rested, many)) = (told(usize::MAX), told(0));
+        let ((awake, none), (rested, many)) = (told(usize::MAX, false), told(0, false));
         assert_eq!(awake, rested);
+        assert_eq!(awake, told(usize::MAX, true).0);
         assert!(none == 0 && many > 3, "{many} times one rested");
         assert!(awake.iter().filter(|told| told.starts_with("Closed")).count() == 3, "{awake:?}");
     }

@@ -74,6 +74,7 @@ fn follow_all(
     done: &SyncSender<Followed>,
 ) -> Follow {
     let mut under_way = 0;
+    follow.settle_in();
     while let Some(stretch) = turns.next() {
         // What comes back brings who must go: nothing hangs on which thread is quick.
         let mut batch = if under_way < Batch::UNDER_WAY {
