@@ -138,6 +138,10 @@ fn weight(case: &Case<'_>) -> (f64, Cow<'static, str>) {
     if nats.drained || nats.mqtt.as_ref().is_some_and(|m| m.disconnect) || nats.ws_close.client.is_some() {
         return (0.0, "".into());
     }
+    // A server that dials opens several links at once, and closes those that it has already.
+    if case.is_server_link() && case.age() < Span::secs(2) {
+        return (0.4, "closed soon after it began".into());
+    }
     let abrupt_tls = nats.tls.as_ref().is_some_and(|t| t.established && !t.close_notify.client);
     match (others >= 2, abrupt_tls) {
         (true, true) => (0.82, "several connections at once, TLS without close_notify".into()),
@@ -185,5 +189,13 @@ mod cases {
                 .fires()
         },
         || Scene::new().with(|s| s.facts.nats.drained = true).silent(),
+        || Scene::new().ends(Kind::Rst, Party::Server).silent(),
+        // Routes that another server has already.
+        || {
+            Scene::new()
+                .ends_at(Kind::Fin, Party::Client, 300)
+                .with(|s| (s.facts.nats.protocol, s.around.client_closed_others) = (Protocol::Route, 3))
+                .silent()
+        },
     ];
 }

@@ -2,8 +2,8 @@
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{
-    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, ReconnectOutcome, Source, Text,
-    Unanswered,
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, ReconnectOutcome,
+    Source, Text, Unanswered,
 };
 
 impl<'a> Case<'a> {

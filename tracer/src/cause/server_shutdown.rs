@@ -1,6 +1,6 @@
 //! `server_shutdown`: stopped in good order.
 use super::prelude::*;
-use super::slow_consumer;
+use super::{server_crashed, slow_consumer};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -161,7 +161,7 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
         limit = limit.min(0.3);
     }
     if case.close.kind == Kind::Rst {
-        limit = limit.min(0.5);
+        limit = limit.min(if server_crashed::answered_amid(case) { 0.3 } else { 0.5 });
     }
     if nats.lame_duck.is_some() || around.lame_duck.is_some() {
         limit = limit.min(0.5);
