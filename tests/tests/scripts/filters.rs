@@ -199,4 +199,20 @@ hello c2:s2
 => firewall_drop client firewall_drop server.address=10.0.0.5
 => open 1
 "#
+
+/// A proxy is started again in front of the same server: while it was gone, nobody was accepted, so no filter chose.
+refused_while_a_proxy_was_gone r#"
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; c3 = 10.0.0.7:51003 ; c4 = 10.0.0.7:51004 ; c5 = 10.0.0.8:51005 ; s = 10.0.0.5:4222
+hello c1 name=a
++0.1s   hello c2 name=b
++3s     s:c1 > FA  +0.1ms s:c2 > FA  +0.1ms c1 > FA  +0.1ms c2 > FA  +0.1ms s:c1 > A  +0.1ms s:c2 > A
++1ms    c3 > S     +0.1ms s:c3 > RA
++0.8s   hello c4 name=a
++0.1s   hello c5 name=b
++120s   end
+=> fin server * client.port=51001
+=> fin server * client.port=51002
+=> rst server server_not_listening client.port=51003
+=> open 2
+"#
 }

@@ -275,4 +275,34 @@ hello c
 +1ms   c > FA  +0.1ms s > FA  +0.1ms c > A   +60s end
 => fin client client_closed nats.errors=[]
 "#
+
+/// A reload removed their user: they come back, and the same server says who it is but takes none of them.
+removed_users_are_no_stop r#"
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; c3 = 10.0.0.7:51003 ; s = 10.0.0.5:4222
+hello c1 name=a
++0.1s   hello c2 name=b
++3s     s:c1 > FA  +0.1ms s:c2 > FA  +0.1ms c1 > FA  +0.1ms c2 > FA  +0.1ms s:c1 > A  +0.1ms s:c2 > A
++0.5s   tcp c3
++0.2ms  s:c3 > PA "INFO {\"server_id\":\"NA\",\"server_name\":\"n1\",\"version\":\"2.15.1\",\"auth_required\":true} \r\n"
++0.2ms  c3 > PA "CONNECT {\"verbose\":false,\"name\":\"a\",\"lang\":\"go\",\"version\":\"1.31.0\"}\r\nPING\r\n"
++0.2ms  s:c3 > PA "-ERR 'Authorization Violation'\r\n"  +0.1ms s:c3 > FA  +0.1ms c3 > FA  +0.1ms s:c3 > A
++120s   end
+=> fin server kicked ..0.8 client.port=51001
+=> fin server kicked ..0.8 client.port=51002
+=> fin server authorization_violation client.port=51003
+"#
+
+/// The path takes less than the server sends: it gives the client up in the middle of a message, and goes on with others.
+given_up_in_the_middle_of_a_message r#"
+c1 = 10.0.0.7:51001 ; c2 = 10.0.0.8:51002 ; s = 10.0.0.5:4222
+hello c1
++0.1s   hello c2
++1s     s:c1 > PA "MSG a 1 90000\r\n"  +1us s:c1 > PA "x" times=1400  +1us s:c1 > PA "x" times=1400  +1us s:c1 > PA "x" times=1400  +1us s:c1 > PA "x" times=1400
++10s    s:c1 > FPA "x" times=1400
++20ms   c1 > A  +0.2ms c1 > FA  +0.2ms s:c1 > A
++2s     c2 > pub a 10  +0.1ms s:c2 > A
++120s   end
+=> fin server slow_consumer 0.6..
+=> open 1
+"#
 }

@@ -177,6 +177,10 @@ fn how(case: &Case<'_>, java_abort: bool) -> (f64, &'static str) {
     if nats.tls.as_ref().is_some_and(|t| t.close_notify.client) {
         return (0.88, "in good order, with close_notify");
     }
+    // So does the kernel of a client that was killed.
+    if case.tls_up() {
+        return (0.65, "without a goodbye inside TLS");
+    }
     // A client that leaves by its own choice does not come back; a proxy in its place dials for the same client again.
     let came_back = case.around.reconnect.as_ref().is_some_and(|r| r.attempts > 0);
     match (together, came_back) {
@@ -210,6 +214,8 @@ mod cases {
         || Scene::new().with(|s| s.facts.nats.drained = true).fires(),
         || Scene::new().mute().ends_at(Kind::Fin, Party::Client, 5).fires(),
         || Scene::new().ends(Kind::Fin, Party::Server).silent(),
+        || Scene::new().tls(|t| (t.established, t.close_notify.client) = (true, true)).fires(),
+        || Scene::new().tls(|t| t.established = true).fires(),
         || Scene::new().error("Authorization Violation").silent(),
         // Right before it the server said something that nobody can read, long enough for a reason or not.
         || Scene::new().with(|s| s.facts.nats.unseen.server = unseen(32, END - 3)).silent(),

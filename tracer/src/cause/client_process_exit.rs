@@ -56,6 +56,11 @@ fn judge(case: &Case<'_>) -> Judgement {
     if case.close.kind == Kind::Rst && case.never_captured(Side::Server) {
         confidence = confidence.min(0.35);
     }
+    // No process is started again as quickly as a living one dials anew.
+    let reconnect = case.around.reconnect.as_ref();
+    if case.close.kind == Kind::Rst && reconnect.and_then(|r| r.downtime).is_some_and(|d| d < Span::millis(100)) {
+        confidence = confidence.min(0.35);
+    }
     if case.lives_on(Side::Client) || ended.is_none() && case.around.process_end.client.is_some() {
         confidence = 0.0;
     }
@@ -113,6 +118,11 @@ fn weight(case: &Case<'_>) -> (f64, Cow<'static, str>) {
     let java = case.lang() == "java";
     if case.close.kind == Kind::Rst {
         let pending = nats.at_risk.deliveries > 0 || case.facts.tcp.server.unacked_bytes > 0;
+        // What ends with its process says so by itself. A bare reset answers for a connection that nobody knows any more: the host
+        // was reset, a NAT forgot, or its goodbye was lost.
+        if case.facts.tcp.client.rst.is_some_and(|rst| !rst.has_ack && rst.answers.is_some()) {
+            return (0.35, "its host no longer knows the connection".into());
+        }
         let base: f64 = match (pending, others > 0) {
             (true, true) => 0.88,
             (false, true) => 0.8,
@@ -128,6 +138,10 @@ fn weight(case: &Case<'_>) -> (f64, Cow<'static, str>) {
     if nats.drained || nats.mqtt.as_ref().is_some_and(|m| m.disconnect) || nats.ws_close.client.is_some() {
         return (0.0, "".into());
     }
+    // A server that dials opens several links at once, and closes those that it has already.
+    if case.is_server_link() && case.age() < Span::secs(2) {
+        return (0.4, "closed soon after it began".into());
+    }
     let abrupt_tls = nats.tls.as_ref().is_some_and(|t| t.established && !t.close_notify.client);
     match (others >= 2, abrupt_tls) {
         (true, true) => (0.82, "several connections at once, TLS without close_notify".into()),
@@ -141,6 +155,21 @@ fn weight(case: &Case<'_>) -> (f64, Cow<'static, str>) {
 #[cfg(test)]
 mod cases {
     use crate::cause::testing::*;
+
+    #[test]
+    fn who_answers_for_a_forgotten_connection_did_not_just_end() {
+        let reset_by = |has_ack: bool, downtime: i64| {
+            let scene = Scene::new().ends(Kind::Rst, Party::Client).with(|s| {
+                *s.facts.tcp.client.rst = Some(ResetFacts { has_ack, answers: Some(Span::millis(1)), ..reset(END) });
+                s.facts.nats.at_risk.deliveries = 41;
+                s.around.reconnect =
+                    Some(Reconnect { attempts: 1, downtime: Some(Span::millis(downtime)), ..Reconnect::default() });
+            });
+            crate::cause::judge(&scene.case()).confidence
+        };
+        assert!(reset_by(true, 5_000) > 0.7);
+        assert!(reset_by(false, 5_000) < 0.4 && reset_by(true, 4) < 0.4);
+    }
 
     pub const CASES: &[fn() -> Scene] = &[
         || {
@@ -161,5 +190,12 @@ mod cases {
         },
         || Scene::new().with(|s| s.facts.nats.drained = true).silent(),
         || Scene::new().ends(Kind::Rst, Party::Server).silent(),
+        // Routes that another server has already.
+        || {
+            Scene::new()
+                .ends_at(Kind::Fin, Party::Client, 300)
+                .with(|s| (s.facts.nats.protocol, s.around.client_closed_others) = (Protocol::Route, 3))
+                .silent()
+        },
     ];
 }

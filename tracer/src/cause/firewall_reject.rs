@@ -101,6 +101,8 @@ fn made_by_filter(case: &Case<'_>) -> f64 {
         (None, _) => sure,
         // The client's new SYN met the same.
         (Some(true), true) => sure.min(0.79),
+        // A rule would have met its new SYN, or the answer to it.
+        (Some(true), false) if case.came_back_at_once() => 0.3,
         (Some(true), false) => 0.66,
         (Some(false), _) => 0.4,
     }

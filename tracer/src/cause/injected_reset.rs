@@ -52,6 +52,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     let went_on = found.map_or(0, |(_, r)| r.sender_went_on);
     let mut confidence: f64 = match (forged, odd) {
         _ if like_a_filters => match case.bare_reset() {
+            // A rule would have met the client's next attempt, too: something forgot this connection alone.
+            Some(true) if case.came_back_at_once() => 0.62,
             Some(true) => 0.34,
             Some(false) => 0.62,
             None => return No,

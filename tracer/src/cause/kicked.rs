@@ -48,8 +48,9 @@ fn judge(case: &Case<'_>) -> Judgement {
         return No;
     }
     let around = case.around;
-    let same_again = around.accepted.filter(|_| around.server_id_changed == Some(false));
-    let mut confidence: f64 = match (around.server_serves_others > 0, same_again.is_some()) {
+    let same_server = around.server_id_changed == Some(false);
+    let same_again = around.accepted.filter(|_| same_server);
+    let mut confidence: f64 = match (around.server_serves_others > 0, same_server) {
         (true, true) => 0.8,
         (true, false) => 0.7,
         (false, true) => 0.72,
@@ -65,7 +66,9 @@ fn judge(case: &Case<'_>) -> Judgement {
     confidence = case.if_none_was_said(confidence);
     let sent = &case.facts.tcp.server;
     let queued = sent.fin_behind_data && sent.max_in_flight > 512 << 10;
-    let slow = case.facts.tcp.client.zero_window.longest > Span::secs(1) || queued;
+    // What it has begun to say it says to the end, unless the client does not take it.
+    let cut = case.facts.nats.cut_mid_message.server;
+    let slow = case.facts.tcp.client.zero_window.longest > Span::secs(1) || queued || cut;
     // Whether the client still read shows in its own segments.
     let unseen = case.never_captured(Side::Client);
     if slow || unseen || around.lame_duck.is_some() || case.facts.nats.lame_duck.is_some() || case.is_server_link() {
@@ -83,6 +86,8 @@ fn judge(case: &Case<'_>) -> Judgement {
     }
     if let Some(mark) = same_again {
         found = found.because([Evidence::packet(mark, "the same server (same server_id) accepted a new connection")]);
+    } else if same_server {
+        found = found.because([Evidence::packets("the same server (same server_id) greeted new connections")]);
     }
     found.why_not.extend(case.network_fine());
     found.why_not.extend(case.no_filter(Side::Server));

@@ -2,7 +2,8 @@
 use super::{Case, server_error};
 use crate::base::{Side, Span, Timestamp};
 use crate::event::{
-    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, Source, Text, Unanswered,
+    Evidence, Handshake, Kind, KnownClient, Mark, Owed, Party, ProcessEnd, Protocol, ReconnectOutcome,
+    Source, Text, Unanswered,
 };
 
 impl<'a> Case<'a> {
@@ -194,6 +195,14 @@ impl<'a> Case<'a> {
         let rst = first.filter(|r| !r.has_ack && self.facts.handshake != Handshake::Refused && seen)?;
         let fits = rst.seq_off.is_none_or(|off| (-(1 << 20)..=0).contains(&off));
         Some(fits && !rst.ip_id_jump && !rst.payload)
+    }
+
+    /// The same client's next attempt at the same server worked at once: what stopped this connection let that one through.
+    #[must_use]
+    pub fn came_back_at_once(&self) -> bool {
+        self.around.reconnect.as_ref().is_some_and(|r| {
+            r.outcome == ReconnectOutcome::Reconnected && r.attempts <= 1 && r.server_changed == Some(false)
+        })
     }
 
     /// PINGs to that end have no PONG although its TCP acknowledged them: the process hangs. How many.

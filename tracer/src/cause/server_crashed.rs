@@ -143,6 +143,11 @@ fn weight(case: &Case<'_>, abrupt: bool) -> f64 {
     if slow || around.server_serves_others > 0 || around.server_id_changed == Some(false) || case.never_accepted() {
         return if abrupt && !slow { 0.15 } else { 0.0 };
     }
+    // A process that ends says so on each connection, and no host starts again within a second: a bare reset out of a talk is a
+    // filter's, or a NAT's that forgot.
+    if answered_amid(case) {
+        return 0.35;
+    }
     match (abrupt, together, gone) {
         (true, true, true) => 0.88,
         (true, true, false) => 0.78,
@@ -152,6 +157,18 @@ fn weight(case: &Case<'_>, abrupt: bool) -> f64 {
         (false, _, true) => 0.25,
         _ => 0.15,
     }
+}
+
+/// A bare reset answers the client's segment although the server had been heard right before, on the same connection, and had said
+/// no goodbye; all of it was captured.
+pub fn answered_amid(case: &Case<'_>) -> bool {
+    let server = &case.facts.tcp.server;
+    let bare = server.rst.filter(|rst| !rst.has_ack && rst.answers.is_some() && !rst.after_fin && !rst.into_hole);
+    let heard = server.last_progress.into_iter().chain(server.last_data).map(|mark| mark.at).max();
+    let Some((rst, heard)) = bare.zip(heard).filter(|_| case.close.kind == Kind::Rst && server.fin.is_none()) else { return false };
+    // One number past the last: a FIN went before it.
+    let in_place = rst.seq_off.is_none_or(|off| off <= 0);
+    in_place && rst.mark.at - heard < Span::secs(1) && case.heard_whole(Side::Server) && !case.facts.capture_loss
 }
 
 fn finish(case: &Case<'_>, confidence: f64, summary: String) -> Finding {
@@ -205,4 +222,23 @@ mod cases {
         },
         || Scene::new().ends(Kind::Rst, Party::Client).silent(),
     ];
+
+    #[test]
+    fn no_server_is_forgotten_in_the_middle_of_a_talk() {
+        let reset_after = |quiet: i64, off: i32| {
+            let scene = Scene::new().ends(Kind::Rst, Party::Server).with(move |s| {
+                let rst = ResetFacts { has_ack: false, answers: Some(Span::millis(1)), seq_off: Some(off), ..reset(END) };
+                *s.facts.tcp.server.rst = Some(rst);
+                s.facts.tcp.server.last_progress = Some(mark(END - quiet));
+                s.facts.tcp.server.last_data = Some(mark(END - quiet));
+                s.around.refused = Some(mark(END + 50));
+            });
+            let cause = crate::cause::judge(&scene.case());
+            (cause.code == "server_crashed", cause.confidence)
+        };
+        assert!(reset_after(200, 0).1 < 0.5);
+        // Long enough for a host to start again; or its FIN went before.
+        assert!(reset_after(9_000, 0).0 && reset_after(9_000, 0).1 > 0.7);
+        assert!(reset_after(200, 1).0 && reset_after(200, 1).1 > 0.7);
+    }
 }

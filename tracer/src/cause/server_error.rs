@@ -192,9 +192,12 @@ fn from_error(case: &Case<'_>) -> Option<Told> {
     let end = case.ended_at();
     errors.iter().rev().find_map(|error| {
         let (code, closes) = meaning(&error.text)?;
-        if error.from == Side::Client && !case.is_server_link() {
-            return None;
-        }
+        // Between servers either end may give up: one that dialled says so of the one that was dialled.
+        let code = match (error.from, code) {
+            (Side::Client, _) if !case.is_server_link() => return None,
+            (Side::Client, "stale_client") => "stale_server",
+            _ => code,
+        };
         // Of a FIN that was not captured only its acknowledgement tells the time, which may be late: its last words are its last.
         let tcp = &case.facts.tcp[error.from];
         let last = tcp.fin_unseen && tcp.last_data.is_none_or(|d| d.at <= error.mark.at);

@@ -1,5 +1,6 @@
 //! `server_shutdown`: stopped in good order.
 use super::prelude::*;
+use super::{server_crashed, slow_consumer};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -160,7 +161,7 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
         limit = limit.min(0.3);
     }
     if case.close.kind == Kind::Rst {
-        limit = limit.min(0.5);
+        limit = limit.min(if server_crashed::answered_amid(case) { 0.3 } else { 0.5 });
     }
     if nats.lame_duck.is_some() || around.lame_duck.is_some() {
         limit = limit.min(0.5);
@@ -169,7 +170,8 @@ fn limit(case: &Case<'_>, announced: bool) -> f64 {
         limit = limit.min(if around.refused.is_some() { 0.6 } else { 0.3 });
     }
     if case.facts.tcp.client.zero_window.longest > Span::secs(1) {
-        limit = limit.min(0.3);
+        let stopped = slow_consumer::stopped_meanwhile(case) && !slow_consumer::held_long(case);
+        limit = limit.min(if stopped { 0.72 } else { 0.3 });
     }
     let unfinished = nats.cut_mid_message.server && !case.facts.tcp.server.fin_behind_data;
     let abrupt = case.tls_up() && nats.tls.as_ref().is_some_and(|t| !t.close_notify.server);
@@ -214,6 +216,18 @@ mod cases {
                 .fires()
         },
         || Scene::new().ends(Kind::Fin, Party::Server).with(|s| s.around.server_serves_others = 9).silent(),
+        // A client that did not read hears of it late.
+        || {
+            Scene::new()
+                .ends(Kind::Fin, Party::Server)
+                .with(|s| {
+                    s.facts.tcp.client.zero_window.longest = Span::secs(4);
+                    s.facts.tcp.server.fin_behind_data = true;
+                    s.around.refused = Some(mark(END - 1_000));
+                    s.around.server_id_changed = Some(true);
+                })
+                .fires()
+        },
         || Scene::new().silent(),
     ];
 }

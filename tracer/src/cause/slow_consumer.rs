@@ -1,6 +1,7 @@
 //! `slow_consumer`: write deadline or max_pending.
 use super::Settings;
 use super::prelude::*;
+use crate::event::Mark;
 
 
 /// The rule.
@@ -262,11 +263,12 @@ fn weight(case: &Case<'_>) -> f64 {
     let behind = sent.fin_behind_data;
     let owes_reading = sent.unanswered.is_some_and(|u| u.owed == Owed::Window);
     let server = case.ended_by(Side::Server);
-    match case.close.kind {
+    let weight = match case.close.kind {
         Kind::Fin | Kind::Rst if server => match (long, behind) {
             (true, true) => 0.96,
             (true, false) => 0.87,
             (false, true) if held.total > Span::ZERO || sent.max_in_flight > 512 << 10 => 0.78,
+            (false, true) if gave_up_amid(case) => 0.72,
             (false, true) if case.facts.nats.msgs > 0 => 0.3,
             _ if held.since.is_some() => 0.62,
             // A small max_pending, known to be set, is soon full; the window opens as the server gives up the rest.
@@ -279,12 +281,33 @@ fn weight(case: &Case<'_>) -> f64 {
         Kind::Fin | Kind::Rst if long && (case.ended_by(Side::Client) || case.close.side == Party::Unknown) => 0.85,
         Kind::Timeout if long => 0.6,
         _ => 0.0,
-    }
+    };
+    // A server that was stopped while the client did not read closed sooner than it would have given the client up.
+    let stopped = if server && stopped_meanwhile(case) { if long { 0.6 } else { 0.3 } } else { 1.0 };
+    f64::min(weight, stopped)
 }
 
 /// The client's window was closed for as long as the server waits, or nearly.
 pub fn held_long(case: &Case<'_>) -> bool {
     case.facts.tcp.client.zero_window.longest >= Span(case.settings.write_deadline.0 / 10 * 9)
+}
+
+/// The server gave this client alone up in the middle of a message, with more than one segment waiting to be acknowledged: it reads,
+/// but the path to it takes less than the server has.
+fn gave_up_amid(case: &Case<'_>) -> bool {
+    let (around, server) = (case.around, &case.facts.tcp.server);
+    let lives = around.server_serves_others > 0 || around.server_id_changed == Some(false);
+    let waiting = server.max_in_flight > 3 * u64::from(server.mss.unwrap_or(1460));
+    lives && waiting && around.server_closed_others == 0 && !case.shows_hop() && case.facts.nats.cut_mid_message.server
+}
+
+/// The server had stopped before its FIN came through: new connections were refused right before, or another server takes them as
+/// soon after it as none can start.
+pub fn stopped_meanwhile(case: &Case<'_>) -> bool {
+    let (around, end) = (case.around, case.ended_at());
+    let at_once = |mark: Mark| mark.at - end < Span::millis(100);
+    around.refused.is_some_and(|refused| refused.at <= end)
+        || around.server_id_changed == Some(true) && around.accepted.is_some_and(at_once)
 }
 
 /// The server is known to hold less than the default for a client.
@@ -355,6 +378,16 @@ mod cases {
         assert!(told(20_000, 5_000_000).ends_with("from then on it took nothing more"));
     }
 
+    /// The server's FIN in the middle of a message, behind others; it goes on with so many connections.
+    fn amid(others: u32) -> Scene {
+        Scene::new().ends(Kind::Fin, Party::Server).with(move |s| {
+            let server = &mut s.facts.tcp.server;
+            (server.fin_behind_data, server.max_in_flight) = (true, 90_000);
+            s.facts.nats.cut_mid_message.server = true;
+            s.around.server_serves_others = others;
+        })
+    }
+
     pub const CASES: &[fn() -> Scene] = &[
         || closed_window(11).with(|s| s.facts.tcp.server.fin_behind_data = true).fires(),
         || closed_window(10).fires(),
@@ -372,5 +405,17 @@ mod cases {
                 .silent()
         },
         || closed_window(0).silent(),
+        || amid(4).fires(),
+        || amid(4).with(|s| s.facts.nats.cut_mid_message.server = false).silent(),
+        // It was stopped before the deadline, and started again.
+        || {
+            closed_window(5)
+                .with(|s| {
+                    s.facts.tcp.server.fin_behind_data = true;
+                    s.around.server_id_changed = Some(true);
+                    s.around.accepted = Some(mark(END + 50));
+                })
+                .silent()
+        },
     ];
 }

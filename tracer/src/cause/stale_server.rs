@@ -2,6 +2,7 @@
 use super::libraries::library;
 use super::overload;
 use super::prelude::*;
+use super::server_error::Told;
 
 
 /// The rule.
@@ -10,7 +11,7 @@ pub static RULE: Rule = Rule {
     family: Family::ServerOverload,
     title: "the client gave up on PONGs (the server hangs or is overloaded)",
     explain: EXPLAIN,
-    needs: &[Symptom::OpenPings, Symptom::LatePong],
+    needs: &[Symptom::Told, Symptom::OpenPings, Symptom::LatePong],
     judge,
     #[cfg(test)]
     cases: cases::CASES,
@@ -45,6 +46,9 @@ Check next: did all clients of that server leave within minutes?
 
 fn judge(case: &Case<'_>) -> Judgement {
     let pings = &case.facts.nats.pings.client;
+    if let Some(told) = server_error::told(case, "stale_server") {
+        return Yes(said_so(case, told));
+    }
     if let Some(finding) = answered_too_late(case) {
         return Yes(finding);
     }
@@ -89,6 +93,25 @@ fn judge(case: &Case<'_>) -> Judgement {
     finding.why_not.push("not the network and no filter: the server's TCP acknowledged every PING".into());
     finding.why_not.extend(case.network_fine());
     Yes(finding)
+}
+
+/// A server that dialled (leaf node, route, gateway) gave up on the one that it dialled, and said so.
+fn said_so(case: &Case<'_>, told: Told) -> Finding {
+    let pings = &case.facts.nats.pings.client;
+    let (client, server) = (case.client(), case.server());
+    // Its PINGs may not have got through.
+    let lost = case.facts.tcp.client.unanswered.is_some_and(|u| u.repeats > 0) || case.facts.loses().is_some();
+    let confidence = if lost { told.confidence.min(0.5) } else { told.confidence };
+    let mut finding = Finding::new(confidence, say!(case, "{client} gave up on {server}: it answered no PING (Stale Connection)"))
+        .because([told.evidence]);
+    if let Some(mark) = pings.first_unanswered {
+        let open = case.ended_at() - mark.at;
+        finding = finding.because([Evidence::packet(mark, say!(case, "first PING without a PONG, {open} before the end; {} in all", pings.unanswered))]);
+    }
+    finding = finding.because(case.goodbye_evidence(Side::Client)).because(overload::evidence(case));
+    finding.fix = fix(case);
+    finding.why_not.extend(case.network_fine());
+    finding
 }
 
 /// The PONGs came after all, when the client had long stopped asking: some libraries keep the old connection until the next one
@@ -158,6 +181,14 @@ mod cases {
         })
     }
 
+    /// Who dialled says that the other one is stale.
+    fn gave_up_on_hub(protocol: Protocol) -> Scene {
+        Scene::new().error("Stale Connection").with(move |s| {
+            s.facts.nats.protocol = protocol;
+            s.facts.nats.errors.iter_mut().for_each(|e| e.from = Side::Client);
+        })
+    }
+
     /// A PONG that took 25 s; the client asks at this interval, and asked so long before the end for the last time.
     fn late(interval: i64, before: i64) -> Scene {
         Scene::new().with(move |s| {
@@ -178,6 +209,9 @@ mod cases {
         || hung(2).ends(Kind::Rst, Party::Client).fires(),
         || hung(2).dies(Kind::Timeout, Party::Network).silent(),
         || hung(0).silent(),
+        // A leaf node gives up on its hub.
+        || gave_up_on_hub(Protocol::Leafnode).fires(),
+        || gave_up_on_hub(Protocol::Client).silent(),
         || hung(2).with(|s| s.facts.nats.pings.client.first_unanswered = Some(mark(END - 2))).silent(),
         || late(10, 30_000).ends(Kind::Rst, Party::Client).fires(),
         // It asked to the end; the PONG was late once, long ago.

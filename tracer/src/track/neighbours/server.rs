@@ -9,6 +9,9 @@ use ecow::EcoString;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+/// A server that stops says INFO to whom it had taken for no longer.
+const GREETS_STILL: Span = Span::millis(100);
+
 /// One server endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Server {
@@ -78,6 +81,11 @@ impl Server {
             if around.other_server.is_some() && around.server_id_changed == Some(true) {
                 around.server_id_changed = None;
             }
+        } else if let Some(mine) = mine.filter(|mine| !mine.is_empty() && around.other_server.is_none()) {
+            // It took nobody since, but says who it is. What it had taken as it stopped it may greet for a moment.
+            let later = self.greeted.partition_point(|g| g.1.at < at + GREETS_STILL);
+            let mut next = self.greeted.range(later..).filter(|g| g.0 != id && !g.2.server_id.is_empty());
+            around.server_id_changed = next.next().map(|next| next.2.server_id != mine);
         }
         // Those that were there before this end and are still; after a stop only what was heard later counts.
         let gone = around.server_id_changed == Some(true) || around.refused.is_some_and(|r| r.at >= at);
@@ -197,6 +205,14 @@ fn accepts_others(server: &Server, facts: &Facts) -> Option<Mark> {
         return Some(after.1);
     }
     let before = others().rev().find(|g| g.1.at <= from)?;
+    // What listened there closed all it had in between, and nobody was refused later: it was gone for a while, as a proxy that is
+    // started again in front of the same server.
+    let lives_on = server.live.iter().any(|(&other, live)| other != id && live.first < from);
+    let closed = server.closed.iter().any(|c| c.0 != id && before.1.at <= c.1 && c.1 <= from);
+    let refused_again = server.refused.iter().any(|r| r.1.at > after.1.at);
+    if closed && !lives_on && !refused_again {
+        return None;
+    }
     (after.1.at - before.1.at < Span::secs(10) && after.2.server_id == before.2.server_id).then_some(after.1)
 }
 
