@@ -51,7 +51,7 @@ use waiting::{Brief, Waiting};
 
 /// Places for facts to come that are kept: about as many as end at a time where many come and go.
 const ROOMS_MAX: usize = 1024;
-/// Of them so many stay here, for what was written down; the trackers get the rest.
+/// Of them so many stay here, for what was written down and for attempts; the trackers get the rest.
 const ROOMS_OWN: usize = 64;
 
 /// Places of what was judged that are kept for the next that were written down; what is more goes to the others.

@@ -102,7 +102,7 @@ impl Follow {
         told.clear();
         tracked.clear();
         if !rooms.is_empty() {
-            self.take_rooms(rooms);
+            self.take_rooms(rooms, 0);
         }
         if let Some(leave) = leave.take() {
             self.decided(leave);
@@ -295,15 +295,16 @@ impl Follow {
         }
     }
 
-    /// Memory of facts that are not needed any more, divided among the trackers.
+    /// Memory of facts that are not needed any more, divided among the trackers; of `rooms` so many stay.
     #[cold]
-    pub(super) fn take_rooms(&mut self, rooms: &mut Rooms) {
+    pub(super) fn take_rooms(&mut self, rooms: &mut Rooms, stay: usize) {
         let trackers = self.trackers().count();
         for (taken, tracker) in self.trackers_mut().enumerate() {
-            tracker.take_rooms(rooms, trackers - taken);
+            let part = rooms.len().saturating_sub(stay) / (trackers - taken);
+            tracker.take_rooms(rooms, part);
         }
         // What is too much for them.
-        rooms.clear();
+        rooms.truncate(stay);
     }
 
     /// Every shard's timers run out at the same frame.

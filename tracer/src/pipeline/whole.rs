@@ -1,12 +1,13 @@
 //! All stages in one thread, frame by frame, with what a live trace has beside frames.
 use super::clocks::Clocks;
-use super::{Config, Divide, Emit, Follow, Judge, room};
+use super::{Config, Divide, Emit, Follow, Judge, ROOMS_OWN, room};
 use crate::base::Timestamp;
 use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
 
-/// Places for facts to come are divided among the trackers when there are so many.
+/// Places for facts to come are divided among the trackers when there are so many more than stay. Those that stay are for attempts
+/// that nobody answered, whose trackers need none.
 const ROOMS: usize = 64;
 
 /// As long as nothing is due, and no clock jumps: a frame that comes then is only followed.
@@ -226,8 +227,8 @@ impl Pipeline {
         if !self.tracked.is_empty() {
             self.judge.digest(self.tracked.iter_mut(), emit);
             self.tracked.clear();
-            if self.judge.rooms.len() >= ROOMS {
-                self.follow.take_rooms(&mut self.judge.rooms);
+            if self.judge.rooms.len() >= ROOMS_OWN + ROOMS {
+                self.follow.take_rooms(&mut self.judge.rooms, ROOMS_OWN);
             }
         }
         // Asked here before the tracker is sought: mostly nothing is due.

@@ -25,11 +25,11 @@ impl Tracker {
         self.count(|conn| !conn.told)
     }
 
-    /// Memory of facts that nobody needs any more, for those to come: a part of it, where there is as much for every `of` trackers.
-    pub fn take_rooms(&mut self, rooms: &mut Rooms, of: usize) {
+    /// Memory of facts that nobody needs any more, for those to come: so many of `rooms`, or as many as find room here.
+    pub fn take_rooms(&mut self, rooms: &mut Rooms, part: usize) {
         let own = ROOMS_MAX / self.config.shards.max(1);
-        let most = (rooms.len() / of.max(1)).min(own.saturating_sub(self.rooms.len()));
-        self.rooms.extend(rooms.drain(rooms.len() - most..));
+        let stay = rooms.len().saturating_sub(part.min(own.saturating_sub(self.rooms.len())));
+        self.rooms.extend(rooms.drain(stay..));
     }
 
     pub(super) fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {

@@ -145,9 +145,10 @@ impl Host {
         if !more {
             self.recent.pop_front();
         }
-        if self.recent.capacity() == 0 {
-            // Of the hosts of a flood each comes once.
-            self.recent.reserve_exact(1);
+        let known = self.recent.len();
+        if known < 4 && known == self.recent.capacity() {
+            // Of the hosts of a flood most come once or twice.
+            self.recent.reserve_exact(known.max(1));
         }
         if self.recent.back().is_none_or(|last| last.id <= recent.id) {
             self.recent.push_back(recent);
