@@ -5,7 +5,7 @@ use super::divide::Stretch;
 use super::room::{self, Held, Holds, LAG, Leave};
 use super::sharding::{SHARDS, Sharding};
 use crate::base::{Span, Timestamp};
-use crate::event::{Frame, FrameRef, Mark, Rooms};
+use crate::event::{Facts, Frame, FrameRef, Mark};
 use crate::track::{Limits, Recent, Seen, TrackConfig, Tracked, Tracker};
 use crate::wire::{Decoder, Glance, IcmpError, Packet, Plain, Segment};
 use std::collections::{BTreeMap, VecDeque};
@@ -102,7 +102,7 @@ impl Follow {
         told.clear();
         tracked.clear();
         if !rooms.is_empty() {
-            self.take_rooms(rooms, 0);
+            self.take_rooms(rooms.drain(..));
         }
         if let Some(leave) = leave.take() {
             self.decided(leave);
@@ -295,16 +295,14 @@ impl Follow {
         }
     }
 
-    /// Memory of facts that are not needed any more, divided among the trackers; of `rooms` so many stay.
+    /// Memory of facts that are not needed any more, divided among the trackers; what is too much for them is let go.
     #[cold]
-    pub(super) fn take_rooms(&mut self, rooms: &mut Rooms, stay: usize) {
+    pub(super) fn take_rooms(&mut self, mut rooms: impl ExactSizeIterator<Item = Box<Facts>>) {
         let trackers = self.trackers().count();
         for (taken, tracker) in self.trackers_mut().enumerate() {
-            let part = rooms.len().saturating_sub(stay) / (trackers - taken);
-            tracker.take_rooms(rooms, part);
+            let part = rooms.len() / (trackers - taken);
+            tracker.take_rooms(&mut rooms, part);
         }
-        // What is too much for them.
-        rooms.truncate(stay);
     }
 
     /// Every shard's timers run out at the same frame.

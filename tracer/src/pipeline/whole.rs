@@ -6,8 +6,7 @@ use crate::event::{Event, Frame, Host, Summary};
 use crate::kernel::{FilterQuestion, FilterRule, KernelRecord};
 use crate::track::Tracked;
 
-/// Places for facts to come are divided among the trackers when there are so many more than stay. Those that stay are for attempts
-/// that nobody answered, whose trackers need none.
+/// Places for facts to come are divided among the trackers when there are so many more than the judge keeps.
 const ROOMS: usize = 64;
 
 /// As long as nothing is due, and no clock jumps: a frame that comes then is only followed.
@@ -228,7 +227,7 @@ impl Pipeline {
             self.judge.digest(self.tracked.iter_mut(), emit);
             self.tracked.clear();
             if self.judge.rooms.len() >= ROOMS_OWN + ROOMS {
-                self.follow.take_rooms(&mut self.judge.rooms, ROOMS_OWN);
+                self.follow.take_rooms(self.judge.rooms.drain(ROOMS_OWN..));
             }
         }
         // Asked here before the tracker is sought: mostly nothing is due.

@@ -3,7 +3,7 @@ use super::connection::Connection;
 use super::rest::awake;
 use super::{ConnId, Ending, FlowKey, Tracked, Tracker, frameless, sockets};
 use crate::base::{Side, Span, Timestamp};
-use crate::event::{EndedBy, Facts, Mark, Rooms};
+use crate::event::{EndedBy, Facts, Mark};
 use std::sync::Arc;
 
 /// Places for facts to come that all trackers keep: about as many as end at a time where many come and go.
@@ -26,10 +26,9 @@ impl Tracker {
     }
 
     /// Memory of facts that nobody needs any more, for those to come: so many of `rooms`, or as many as find room here.
-    pub fn take_rooms(&mut self, rooms: &mut Rooms, part: usize) {
+    pub fn take_rooms(&mut self, rooms: &mut impl Iterator<Item = Box<Facts>>, part: usize) {
         let own = ROOMS_MAX / self.config.shards.max(1);
-        let stay = rooms.len().saturating_sub(part.min(own.saturating_sub(self.rooms.len())));
-        self.rooms.extend(rooms.drain(stay..));
+        self.rooms.extend(rooms.take(part.min(own.saturating_sub(self.rooms.len()))));
     }
 
     pub(super) fn note_ending(&mut self, slot: u32, mark: Mark, out: &mut Vec<Tracked>) {

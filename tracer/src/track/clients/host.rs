@@ -146,8 +146,8 @@ impl Host {
             self.recent.pop_front();
         }
         let known = self.recent.len();
-        if known < 4 && known == self.recent.capacity() {
-            // Of the hosts of a flood most come once or twice.
+        if known == self.recent.capacity() {
+            // To twice as many, from one on: of the hosts of a flood most come once or twice, and the least else is four.
             self.recent.reserve_exact(known.max(1));
         }
         if self.recent.back().is_none_or(|last| last.id <= recent.id) {
